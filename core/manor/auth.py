@@ -1,0 +1,188 @@
+"""Who asks: principals, how their credentials are recognised, and what a route takes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from manor.routing import Head
+
+
+@dataclass(frozen=True)
+class Principal:
+    """What one credential stands for.
+
+    Args:
+        kind: The credential's kind, such as `api_key`; the plugin that issues it declares it.
+        user_id: The person or bot behind it, if there is one.
+        credential_id: The row of the credential, so that a revocation finds the streams it opened.
+        session_id: The session it belongs to, if any.
+        scopes: What it may do; `*` stands for all that its kind may.
+        is_admin: Whether the person administers this server.
+        resource: The one thing that it opens (a topic's id, for a topic token), if it is bound to one.
+    """
+
+    kind: str
+    user_id: UUID | None = None
+    credential_id: UUID | None = None
+    session_id: UUID | None = None
+    scopes: frozenset[str] = frozenset()
+    is_admin: bool = False
+    resource: UUID | None = None
+
+    def has(self, scope: str) -> bool:
+        """Whether the credential carries this scope."""
+        return scope in self.scopes or "*" in self.scopes
+
+
+class Place(Protocol):
+    """Where clients of an API put a credential."""
+
+    def find(self, head: Head) -> str | None:
+        """The secret as sent, or None when this place is empty."""
+        ...
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """`Authorization: Bearer SECRET`. Another scheme is a credential that nobody knows."""
+
+    def find(self, head: Head) -> str | None:
+        """The secret; for a scheme that is not Bearer the whole header, which no kind recognises."""
+        value = head.headers.get("authorization")
+        if value is None:
+            return None
+        scheme, _, secret = value.partition(" ")
+        return secret.strip() if scheme.lower() == "bearer" else value
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header of its own, such as `X-API-Key`."""
+
+    name: str
+
+    def find(self, head: Head) -> str | None:
+        """The header's value."""
+        return head.headers.get(self.name)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query parameter, such as `?token=`. The access log blanks it."""
+
+    name: str
+
+    def find(self, head: Head) -> str | None:
+        """The parameter's value."""
+        return head.parameter(self.name)
+
+
+@dataclass(frozen=True)
+class Presented:
+    """A secret as it was sent, and the request that brought it."""
+
+    secret: str
+    head: Head
+
+
+@dataclass(frozen=True)
+class Authenticator:
+    """Turns secrets of one kind into principals; declared by the plugin that issues them.
+
+    Args:
+        kind: The credential kind.
+        recognises: Whether a secret looks like this kind (its prefix, say). Sync and cheap.
+        authenticate: The principal, or None when the secret is unknown, expired or revoked.
+    """
+
+    kind: str
+    recognises: Callable[[str], bool]
+    authenticate: Callable[[Presented], Awaitable[Principal | None]]
+
+
+class Access(Protocol):
+    """Who may call a route, by kind, scope and admin only; rights on a row are the use-case's."""
+
+    @property
+    def is_public(self) -> bool:
+        """Whether a request without any credential passes."""
+        ...
+
+    def allows(self, principal: Principal) -> bool:
+        """Whether this credential passes."""
+        ...
+
+    def __str__(self) -> str:
+        """How `manor routes` and OpenAPI write it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Public:
+    """Everyone, with or without a credential: openness said aloud."""
+
+    is_public = True
+
+    def allows(self, principal: Principal) -> bool:
+        """Every known credential passes."""
+        return True
+
+    def __str__(self) -> str:
+        return "public"
+
+
+PUBLIC = Public()
+
+
+class Kinds:
+    """Credentials of these kinds."""
+
+    is_public = False
+
+    def __init__(self, *kinds: str) -> None:
+        self.kinds = frozenset(kinds)
+
+    def allows(self, principal: Principal) -> bool:
+        """Whether the credential is of one of the kinds."""
+        return principal.kind in self.kinds
+
+    def __str__(self) -> str:
+        return "kind " + " or ".join(sorted(self.kinds))
+
+
+class Scope:
+    """Credentials that carry a scope; with `kinds`, only of those kinds."""
+
+    is_public = False
+
+    def __init__(self, scope: str, *, kinds: Sequence[str] = ()) -> None:
+        self.scope = scope
+        self.kinds = frozenset(kinds)
+
+    def allows(self, principal: Principal) -> bool:
+        """Whether the credential carries the scope and is of the right kind."""
+        return principal.has(self.scope) and (not self.kinds or principal.kind in self.kinds)
+
+    def __str__(self) -> str:
+        return f"scope {self.scope}"
+
+
+@dataclass(frozen=True)
+class Admin:
+    """Administrators of this server."""
+
+    is_public = False
+
+    def allows(self, principal: Principal) -> bool:
+        """Whether the person administers this server."""
+        return principal.is_admin
+
+    def __str__(self) -> str:
+        return "admin"
+
+
+ADMIN = Admin()

@@ -1,0 +1,111 @@
+"""How each API words an error: pure renderers from a refusal to an answer."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from manor.errors import Refused
+
+
+@dataclass(frozen=True)
+class ErrorContext:
+    """What a dialect may say besides the refusal itself: the request's id and the path that was asked for."""
+
+    request_id: str = ""
+    path: str = "/"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """An error as it goes out; the status is the refusal's own but where a dialect answers otherwise."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A way of wording errors.
+
+    Args:
+        name: For docs and `manor routes`.
+        content_type: Of the body.
+        render: Makes the answer; pure.
+    """
+
+    name: str
+    content_type: str
+    render: Callable[[Refused, ErrorContext], Rendered]
+
+
+def _json(refused: Refused, body: dict[str, Any]) -> Rendered:
+    return Rendered(refused.status, msgspec.json.encode(body | refused.extra))
+
+
+def _detail(refused: Refused, context: ErrorContext) -> Rendered:
+    body: dict[str, Any] = {"detail": refused.detail}
+    if refused.errors:
+        body["errors"] = refused.errors
+    return _json(refused, body)
+
+
+_MATTERMOST_IDS = {
+    400: "api.context.invalid_body_param.app_error",
+    401: "api.context.session_expired.app_error",
+    403: "api.context.permissions.app_error",
+    404: "api.context.404.app_error",
+}
+
+
+def _mattermost(refused: Refused, context: ErrorContext) -> Rendered:
+    body = {
+        "id": refused.code or _MATTERMOST_IDS.get(refused.status, "api.context.error.app_error"),
+        "message": refused.detail,
+        "detailed_error": "",
+        "request_id": context.request_id,
+        "status_code": refused.status,
+        "is_oauth": False,
+    }
+    return _json(refused, body)
+
+
+def _basic_response(refused: Refused, context: ErrorContext) -> Rendered:
+    return _json(refused, {"success": False, "message": refused.detail})
+
+
+def _selfprivacy(refused: Refused, context: ErrorContext) -> Rendered:
+    return _json(refused, {refused.code or "error": refused.detail})
+
+
+def _page(refused: Refused, context: ErrorContext) -> Rendered:
+    if refused.status == 401:
+        return Rendered(302, b"", {"Location": f"/login?next={quote(context.path, safe='')}"})
+    text = html.escape(refused.detail)
+    body = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{text}</title>'
+        f'<meta name="viewport" content="width=device-width"><h1>{text}</h1><p><a href="/">Back to the start</a></p></html>'
+    )
+    return Rendered(refused.status, body.encode(), {"Content-Security-Policy": "default-src 'none'"})
+
+
+DETAIL = Dialect("detail", "application/json", _detail)
+"""`{"detail": str}`: the Notifer API, and every path that belongs to no other."""
+
+MATTERMOST = Dialect("mattermost", "application/json", _mattermost)
+"""`{id, message, detailed_error, request_id, status_code, is_oauth}`: the Mattermost API v4."""
+
+BASIC_RESPONSE = Dialect("basic_response", "application/json", _basic_response)
+"""`{"success": false, "message": str}`: the Owncast API."""
+
+SELFPRIVACY = Dialect("selfprivacy", "application/json", _selfprivacy)
+"""`{"error": str}`, or the member that the refusal's code names: the SelfPrivacy REST API."""
+
+PAGE = Dialect("page", "text/html; charset=utf-8", _page)
+"""A page for people; 401 goes to the sign-in page and comes back."""

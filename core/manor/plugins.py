@@ -1,0 +1,131 @@
+"""Plugins: what they are given, how they are found, and how each of them fares."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic
+
+import msgspec
+from typing_extensions import TypeVar
+
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
+
+    from manor.audit import Audit
+    from manor.clock import Clock
+    from manor.events import Bus
+    from manor.identity import Identity
+    from manor.limits import RateLimiter
+    from manor.live import LiveService
+    from manor.matching import RouteTable
+    from manor.metrics import Metrics
+    from manor.outbox import Outbox
+    from manor.storage import Storage
+
+
+class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The configuration of a plugin that has nothing to configure."""
+
+
+C = TypeVar("C", default=NoConfig)
+
+
+@dataclass(frozen=True)
+class PluginContext(Generic[C]):
+    """All that a plugin is given. Nothing in it is started yet when the plugin is made.
+
+    Args:
+        name: The plugin's own name; its tables begin with it.
+        config: Its table of the configuration, decoded.
+        storage: Transactions.
+        bus: Events; a plugin declares subscriptions with a hook rather than here.
+        identity: People, teams and credentials.
+        live: Channels and the outlets that hear them.
+        outbox: Durable deliveries and deferred work (`transaction.defer` is the way in).
+        limits: Rates and slots.
+        metrics: Prometheus counters and gauges of this plugin.
+        audit: The audit log.
+        clock: The only wall clock.
+        log: A logger bound to the plugin's name.
+        data_dir: A folder of its own under the server's data directory; made when first asked for.
+        public_url: As people reach the server, without a trailing slash; "" when not configured.
+        routes: The house's routes, complete once the plugin's lifespan starts: for reserved names.
+    """
+
+    name: str
+    config: C
+    storage: Storage
+    bus: Bus
+    identity: Identity
+    live: LiveService
+    outbox: Outbox
+    limits: RateLimiter
+    metrics: Metrics
+    audit: Audit
+    clock: Clock
+    log: BoundLogger
+    data_dir: Path
+    public_url: str
+    routes: RouteTable
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """Something `/readyz` asks: returns None when all is well, else one sentence for the admin."""
+
+    name: str
+    check: Callable[[], Awaitable[str | None]]
+
+
+@dataclass(frozen=True)
+class TierLimit:
+    """A limit that a tier may set: its name in `[tiers.NAME]`, its default by tier, and what it bounds.
+
+    0 is unlimited. A tier that is not named in `defaults` takes the value of `""`.
+    """
+
+    name: str
+    defaults: dict[str, int]
+    description: str
+
+
+@dataclass(frozen=True)
+class ScopeDeclaration:
+    """A scope that credentials may carry, and one sentence for the person who grants it."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True)
+class PersonalData:
+    """A plugin's part of a person's export and erasure.
+
+    Args:
+        sections: Names of the export's top-level members.
+        export: Writes each section's rows: an async iterator of `(section, row)`.
+        erase: Removes a batch of at most 500 rows in a transaction; returns how many are gone, 0 when done.
+    """
+
+    sections: tuple[str, ...]
+    export: Callable[..., Any]
+    erase: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something an admin does from the shell, with the daemon stopped or running.
+
+    Args:
+        name: `<plugin>.<verb>`, as the control socket carries it.
+        arguments: A struct.
+        run: Takes the arguments, returns the result; cannot tell which way it was called.
+        returns: The result's type.
+    """
+
+    name: str
+    arguments: type[Any]
+    run: Callable[[Any], Awaitable[Any]]
+    returns: type[Any]

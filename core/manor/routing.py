@@ -1,0 +1,440 @@
+"""Routes, requests and answers: what a handler takes and gives, with no web framework in sight.
+
+A handler takes a `Request` and returns an `Answer`. Doors (Quart behind hypercorn today) turn bytes into the
+first and the second into bytes; none of them is known to a handler.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Generic, Protocol, runtime_checkable
+from urllib.parse import parse_qsl, unquote_to_bytes
+from uuid import UUID
+
+import msgspec
+from typing_extensions import TypeVar
+
+from manor.auth import Access, Bearer, Place, Principal
+from manor.dialects import DETAIL, Dialect
+
+B = TypeVar("B", default=None)
+Q = TypeVar("Q", default=None)
+
+
+class Headers:
+    """A request's headers as sent: Latin-1 text by lower-case name, the first of a name wins."""
+
+    __slots__ = ("_first", "raw")
+
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        self.raw = raw
+        first: dict[bytes, bytes] = {}
+        for name, value in raw:
+            first.setdefault(name, value)
+        self._first = first
+
+    def get(self, name: str) -> str | None:
+        """The header's value, or None. Bytes above 127 come as Latin-1, as HTTP says."""
+        value = self._first.get(name.lower().encode("latin-1"))
+        return None if value is None else value.decode("latin-1")
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower().encode("latin-1") in self._first
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        return iter(self.raw)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A request before its body: what every door can say at once.
+
+    Args:
+        method: Upper case.
+        raw_path: As on the request line, still percent-encoded, without the query.
+        query_string: What stands behind `?`.
+        headers: See `Headers`; names are lower case in `raw`.
+        address: Who asks: the peer's address, or the forwarded one when the peer is a trusted proxy; "" for a Unix
+            socket without a proxy.
+        scheme: `http` or `https`.
+        upgrade: Whether this is a WebSocket handshake.
+        request_id: Made by the door, or taken from a trusted proxy's `X-Request-Id`.
+    """
+
+    method: str
+    raw_path: bytes
+    query_string: bytes = b""
+    headers: Headers = field(default_factory=lambda: Headers(()))
+    address: str = "127.0.0.1"
+    scheme: str = "http"
+    upgrade: bool = False
+    request_id: str = ""
+
+    @cached_property
+    def path(self) -> str:
+        """The path decoded, for logs and errors; routes are matched segment by segment, before decoding."""
+        return unquote_to_bytes(self.raw_path).decode("utf-8", "replace")
+
+    @cached_property
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """The query's parameters in order; blank values are kept."""
+        text = self.query_string.decode("utf-8", "replace")
+        return tuple(parse_qsl(text, keep_blank_values=True, max_num_fields=1000))
+
+    def parameter(self, name: str) -> str | None:
+        """The first query parameter of that name."""
+        return next((value for key, value in self.parameters if key == name), None)
+
+
+@dataclass(frozen=True)
+class Request(Generic[B, Q]):
+    """One request, whole, as a handler sees it.
+
+    Args:
+        head: Method, path, headers, address.
+        params: The path's parameters by name, decoded.
+        body: What the route's `body` says: a struct, raw bytes, or None.
+        query: The route's `query` struct, or None.
+        principals: All credentials that came with it, each of them valid.
+    """
+
+    head: Head
+    params: Mapping[str, str]
+    body: B
+    query: Q
+    principals: tuple[Principal, ...] = ()
+
+    @property
+    def headers(self) -> Headers:
+        """The request's headers."""
+        return self.head.headers
+
+    @property
+    def person(self) -> Principal | None:
+        """The first credential with a user behind it."""
+        return next((principal for principal in self.principals if principal.user_id is not None), None)
+
+    @property
+    def user_id(self) -> UUID | None:
+        """Who asks, or None for nobody that we know."""
+        person = self.person
+        return person.user_id if person else None
+
+
+# --- What a handler may return -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A complete answer. The door adds length, date and the API's own headers."""
+
+    body: bytes = b""
+    status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Later:
+    """An answer that a callback brings: the handler has returned, and its work is on the way to disk.
+
+    Exactly one of `set` and `fail` is called, on the loop. A door that pipelines takes `then`; others `await wait()`.
+    """
+
+    __slots__ = ("_callback", "_outcome", "_render")
+
+    def __init__(self) -> None:
+        self._outcome: tuple[Any, BaseException | None] | None = None
+        self._callback: Callable[[], None] | None = None
+        self._render: Callable[[Any], Any] | None = None
+
+    def set(self, value: Any) -> None:
+        """The work is done; `value` is what it returned."""
+        self._outcome = (value, None)
+        if self._callback is not None:
+            self._callback()
+
+    def fail(self, error: BaseException) -> None:
+        """The work failed; `error` is raised where the answer is taken."""
+        self._outcome = (None, error)
+        if self._callback is not None:
+            self._callback()
+
+    def map(self, render: Callable[[Any], Any]) -> Later:
+        """Say how the value becomes an answer; called once, when the answer is taken."""
+        assert self._render is None, "a Later is mapped once"
+        self._render = render
+        return self
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the answer is here."""
+        return self._outcome is not None
+
+    def then(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called once the answer is here (at once if it is)."""
+        self._callback = callback
+        if self._outcome is not None:
+            callback()
+
+    def take(self) -> Any:
+        """The answer; raises what the work raised."""
+        assert self._outcome is not None, "taken before it was there"
+        value, error = self._outcome
+        if error is not None:
+            raise error
+        return value if self._render is None else self._render(value)
+
+
+Write = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A body that is written bit by bit, with back-pressure; chunked by the door."""
+
+    run: Callable[[Write], Awaitable[None]]
+    status: int = 200
+    content_type: str = "application/octet-stream"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Wire(enum.Enum):
+    """How frames travel to one outlet; a source encodes an entry once for each that is in use."""
+
+    SSE = "sse"
+    """An event as text/event-stream has it; the door frames it (ASGI, HTTP/2)."""
+
+    SSE_CHUNK = "sse_chunk"
+    """The same inside an HTTP/1.1 chunk: ready for a plain socket."""
+
+    TEXT = "text"
+    """A WebSocket message's text; the door frames it (ASGI, TLS)."""
+
+    FRAME = "frame"
+    """The same inside an RFC 6455 server frame: ready for a plain socket."""
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether the outlet speaks WebSocket."""
+        return self in (Wire.TEXT, Wire.FRAME)
+
+
+@dataclass(frozen=True)
+class Closing:
+    """Why the server ends a stream: the WebSocket close code (RFC 6455 section 7.4) and a word for people."""
+
+    code: int
+    reason: str
+
+
+GOING_AWAY = Closing(1001, "server is shutting down")
+TOO_SLOW = Closing(1013, "too slow: resume from the last id")
+
+
+class Outlet(Protocol):
+    """One subscriber's end, made by the door. A source writes to it, whole frames only."""
+
+    wire: Wire
+    """How its frames look."""
+
+    principals: tuple[Principal, ...]
+    """The credentials that opened it, so that a revocation finds it."""
+
+    send: Callable[[bytes], int] | None
+    """Writes what the socket takes now and says how much; None when only `pump` can write."""
+
+    def control(self, data: bytes) -> None:
+        """Queue a pong or close, to go between frames."""
+        ...
+
+    def gone(self) -> None:
+        """The source has ended it: nothing more is written."""
+        ...
+
+
+class Source(Protocol):
+    """What an outlet hears: a topic, a hundred topics, a chat socket's events."""
+
+    def attach(self, outlet: Outlet, cursor: int | None) -> None:
+        """Hear everything from here on; `cursor` says where a replay begins. Synchronous."""
+        ...
+
+    def detach(self, outlet: Outlet) -> None:
+        """Hear no more. Synchronous; twice does no harm."""
+        ...
+
+    async def pump(self, outlet: Outlet, write: Write) -> Closing:
+        """Write frames as they come until the source ends the outlet; says why it did. One frame a `write` on WebSocket
+        wires, one or more on SSE wires. The door detaches afterwards, however this ends.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Live:
+    """A subscription: served as SSE, or as WebSocket when the request upgrades.
+
+    Args:
+        source: What is heard.
+        cursor: Where the replay begins, None for no replay.
+        on_message: What to do with a text frame of a WebSocket client; None ignores them.
+        message_limit: A client's longest frame in bytes; longer ones close the socket with 1009.
+        headers: For the SSE answer, besides those that every event stream has.
+    """
+
+    source: Source
+    cursor: int | None = None
+    on_message: Callable[[str], Awaitable[None]] | None = None
+    message_limit: int = 4096
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Conversation(Protocol):
+    """An accepted WebSocket, both ways."""
+
+    outlet: Outlet
+
+    async def receive(self) -> str | bytes:
+        """The next message; raises `ConversationOver` when the client is gone."""
+        ...
+
+    async def send(self, message: str | bytes) -> None:
+        """Send one message, with back-pressure."""
+        ...
+
+    async def close(self, closing: Closing) -> None:
+        """Say why, and end it."""
+        ...
+
+
+class ConversationOver(Exception):
+    """The client ended the WebSocket, or the network did."""
+
+
+@dataclass(frozen=True)
+class WebSocket:
+    """A conversation: the handshake is answered, then `run` has the socket until it returns."""
+
+    run: Callable[[Conversation], Awaitable[None]]
+    subprotocols: Sequence[str] = ()
+    message_limit: int = 262_144
+
+
+Answer = Reply | Later | Stream | Live | WebSocket | msgspec.Struct | Sequence[msgspec.Struct] | None
+Handler = Callable[[Request[Any, Any]], Any]
+
+
+# --- APIs and routes -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A token bucket: `per_minute` on average, `burst` at once (0: as many as a minute's)."""
+
+    per_minute: int
+    burst: int = 0
+
+
+@dataclass(frozen=True)
+class Api:
+    """What the routes of one API have in common.
+
+    Args:
+        name: For docs, logs and limits.
+        dialect: How errors look.
+        kinds: Credential kinds that open it; any other is 401.
+        places: Where its clients put credentials.
+        ignores_bad_credentials: On public routes: treat a bad credential as none (Owncast) instead of 401 (Notifer).
+        challenge: `WWW-Authenticate` of its 401.
+        anonymous_rate: Requests of one address without a credential; None for no limit.
+        signed_in_rate: Requests of one credential; None for no limit.
+        rate_headers: Whether answers carry `X-RateLimit-Limit`, `-Remaining`, `-Reset` (Unix seconds).
+        headers: On every answer.
+        cors: Whether browsers of the configured origins may call it with a bearer credential.
+        prefixes: Paths without a route below these are answered in this API's dialect.
+        credential_first: There, and on wrong methods, a missing credential is told before 404 and 405.
+        bad_value_status: What a body that decodes and does not fit is answered with.
+    """
+
+    name: str
+    dialect: Dialect = DETAIL
+    kinds: frozenset[str] = frozenset()
+    places: tuple[Place, ...] = (Bearer(),)
+    ignores_bad_credentials: bool = False
+    challenge: str = "Bearer"
+    anonymous_rate: Rate | None = None
+    signed_in_rate: Rate | None = None
+    rate_headers: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cors: bool = True
+    prefixes: tuple[str, ...] = ()
+    credential_first: bool = False
+    bad_value_status: int = 422
+
+
+class Upgrade(enum.Enum):
+    """Whether a route is a WebSocket."""
+
+    NO = "no"
+    YES = "yes"
+    """A plain request and a handshake are both served."""
+    ONLY = "only"
+    """Without an upgrade: 426."""
+
+
+class Door(enum.Enum):
+    """Which door serves a route."""
+
+    FRAMED = "framed"
+    """Through the web framework, as everything by default."""
+    BARE = "bare"
+    """Before the framework: for bodies served thousands of times a second (HLS segments). Same `Request`."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation.
+
+    Args:
+        method: Upper case. HEAD and OPTIONS are answered without being routed.
+        path: Literal segments and parameters, as in `/api/topics/{topic}`.
+        handler: Takes a `Request`, returns an `Answer` or an awaitable of one. A plain function must not block.
+        api: What it shares with its neighbours.
+        access: Who may call it. There is no default: openness is said aloud (`PUBLIC`).
+        body: A struct type (JSON), `bytes` (the raw body), or None (whatever comes is not read).
+        query: A struct type whose members are the query's parameters; lists take repeated ones.
+        returns: The type of the answer, for OpenAPI.
+        status: Of a struct that the handler returns.
+        summary: One line for OpenAPI and `manor routes`; the handler's docstring when empty.
+        websocket: See `Upgrade`.
+        door: See `Door`.
+        body_limit: Bytes; 0 for the server's limit.
+        deadline: Seconds for the handler; streams are exempt.
+        places: Places for a credential besides the API's own.
+        rate: A bucket besides the API's, for this route alone, by credential or address.
+        values: Values of parameters that OpenAPI lists path by path.
+        tag: What OpenAPI groups it under; the API's name when empty.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    api: Api = field(kw_only=True)
+    access: Access = field(kw_only=True)
+    body: Any = field(default=None, kw_only=True)
+    query: type[msgspec.Struct] | None = field(default=None, kw_only=True)
+    returns: Any = field(default=None, kw_only=True)
+    status: int = field(default=200, kw_only=True)
+    summary: str = field(default="", kw_only=True)
+    websocket: Upgrade = field(default=Upgrade.NO, kw_only=True)
+    door: Door = field(default=Door.FRAMED, kw_only=True)
+    body_limit: int = field(default=0, kw_only=True)
+    deadline: float = field(default=60.0, kw_only=True)
+    places: tuple[Place, ...] = field(default=(), kw_only=True)
+    rate: Rate | None = field(default=None, kw_only=True)
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict, kw_only=True)
+    tag: str = field(default="", kw_only=True)
