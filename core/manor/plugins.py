@@ -32,9 +32,12 @@ class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 C = TypeVar("C", default=NoConfig)
 
 
-@dataclass(frozen=True)
+@dataclass
 class PluginContext(Generic[C]):
     """All that a plugin is given. Nothing in it is started yet when the plugin is made.
+
+    Only `config` is ever replaced: at a reload, and then only its keys marked live differ. A plugin that wants them
+    reads `context.config.key` when it needs the value.
 
     Args:
         name: The plugin's own name; its tables begin with it.
