@@ -1,0 +1,38 @@
+"""Configuration: TOML files, drop-ins and variables → structs, with every problem told at once."""
+
+from manor.config.addresses import Bind, FdBind, Network, TcpBind, UnixBind, parse_bind, parse_network
+from manor.config.checks import SHIPPED_TIERS
+from manor.config.loading import Loaded, decode_plugin, load, plugin_enabled, tier_limits, unknown_plugins
+from manor.config.managed import change_managed
+from manor.config.reporting import Key, Setting, differences, keys, settings
+from manor.config.shape import Config, IdentityConfig, Limits, Outgoing, Secret, Server, Smtp
+
+__all__ = [
+    "SHIPPED_TIERS",
+    "Bind",
+    "Config",
+    "FdBind",
+    "IdentityConfig",
+    "Key",
+    "Limits",
+    "Loaded",
+    "Network",
+    "Outgoing",
+    "Secret",
+    "Server",
+    "Setting",
+    "Smtp",
+    "TcpBind",
+    "UnixBind",
+    "change_managed",
+    "decode_plugin",
+    "differences",
+    "keys",
+    "load",
+    "parse_bind",
+    "parse_network",
+    "plugin_enabled",
+    "settings",
+    "tier_limits",
+    "unknown_plugins",
+]
