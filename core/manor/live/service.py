@@ -1,0 +1,160 @@
+"""The one task that wakes all outlets, and the names of the channels they hear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from weakref import WeakValueDictionary
+
+import trio
+
+from manor.live.feed import CUT_AFTER, Feed, Ping, Replay
+from manor.live.ring import Channel, Entry
+from manor.routing import GOING_AWAY, Closing, Outlet
+
+AT_ONCE = 200
+"""Outlets that are woken before others get a turn on the loop."""
+
+SHORTEST_SLEEP = 1.0
+"""Seconds between two looks at who wants a ping: thousands of outlets are looked at together."""
+
+SHUTDOWN_GRACE = 3.0
+"""Seconds that a stopping server gives writes under way."""
+
+
+class LiveService:
+    """Live delivery, `context.live`: channels by name, and feeds that hear them.
+
+    A channel lives as long as somebody hears it, so `find` and `append` cost nothing where nobody listens.
+    """
+
+    def __init__(self) -> None:
+        self._channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
+        self._feeds: set[Feed] = set()
+        self._dirty: dict[Channel, None] = {}
+        self._look_at = float("inf")
+        self._roused = trio.Event()
+        self._emptied = trio.Event()
+        self._is_stopping = False
+
+    def channel(self, name: str) -> Channel:
+        """The channel of that name, made when there is none. Hold on to it: only that keeps it."""
+        channel = self._channels.get(name)
+        if channel is None:
+            channel = self._channels[name] = Channel(name, self._rouse)
+        return channel
+
+    def find(self, name: str) -> Channel | None:
+        """The channel of that name, or None when nobody hears it."""
+        return self._channels.get(name)
+
+    def connection_count(self, name: str) -> int:
+        """How many outlets hear that channel."""
+        channel = self._channels.get(name)
+        return 0 if channel is None else channel.outlets
+
+    @property
+    def outlets(self) -> int:
+        """How many outlets there are in all."""
+        return len(self._feeds)
+
+    def feed(
+        self,
+        channels: Sequence[Channel],
+        *,
+        greeting: Sequence[Entry] = (),
+        replay: Replay | None = None,
+        ping: Ping | None = None,
+        ping_seconds: float = 25.0,
+    ) -> Feed:
+        """A source for one outlet.
+
+        Args:
+            channels: What it hears, in the order of positions.
+            greeting: What it is told first, before the replay.
+            replay: Reads what is stored, page by page, from the cursor that it is attached with.
+            ping: Makes the entry of a ping; None for no pings.
+            ping_seconds: From one ping to the next, whatever else is said.
+        """
+        return Feed(self, channels, greeting=greeting, replay=replay, ping=ping, ping_seconds=ping_seconds)
+
+    def close_where(self, predicate: Callable[[Outlet], bool], closing: Closing) -> int:
+        """End every outlet that the predicate picks, such as those of a revoked credential; returns how many."""
+        ended = [feed for feed in self._feeds if predicate(feed.outlet)]
+        for feed in ended:
+            feed.end(closing)
+        return len(ended)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Wake outlets when something was said or a ping is due; runs as long as the house is open."""
+        task_status.started()
+        while True:
+            with trio.move_on_at(self._look_at):
+                await self._roused.wait()
+            # One more turn: the answers of the commit that roused us go out first, and every pump that was woken last
+            # time has taken its entries before a ring is trimmed.
+            await trio.lowlevel.checkpoint()
+            self._roused = trio.Event()
+            dirty, self._dirty = self._dirty, {}
+            for channel in dirty:
+                channel.trim()
+                for turn in _turns(channel.feeds):
+                    for feed in turn:
+                        feed.hear(channel)
+                    await trio.lowlevel.checkpoint()
+            if trio.current_time() >= self._look_at:
+                await self._ask_pings()
+
+    async def shut_down(self, *, grace: float = SHUTDOWN_GRACE) -> None:
+        """End every outlet with `GOING_AWAY` and wait until the doors have let go of them.
+
+        Args:
+            grace: Seconds for writes under way; after them, and a second for the doors, it returns all the same.
+        """
+        self._is_stopping = True
+        for turn in _turns(self._feeds):
+            for feed in turn:
+                feed.end(GOING_AWAY, grace=grace)
+            await trio.lowlevel.checkpoint()
+        with trio.move_on_after(grace + 1.0):
+            while self._feeds:
+                await self._emptied.wait()
+
+    # --- Called by channels and feeds ------------------------------------------------------------------------------
+
+    def joined(self, feed: Feed) -> None:
+        """A feed was attached."""
+        if not self._feeds:
+            self._emptied = trio.Event()
+        self._feeds.add(feed)
+        if feed.ping_due < self._look_at:
+            self._look_at = feed.ping_due
+            self._roused.set()
+        if self._is_stopping:
+            feed.end(GOING_AWAY, grace=CUT_AFTER)
+
+    def left(self, feed: Feed) -> None:
+        """A feed was detached."""
+        self._feeds.discard(feed)
+        if not self._feeds:
+            self._emptied.set()
+
+    def _rouse(self, channel: Channel) -> None:
+        self._dirty[channel] = None
+        self._roused.set()
+
+    async def _ask_pings(self) -> None:
+        now = trio.current_time()
+        for turn in _turns(self._feeds):
+            for feed in turn:
+                if feed.ping_due <= now:
+                    feed.ask_ping()
+            await trio.lowlevel.checkpoint()
+        due = min((feed.ping_due for feed in self._feeds), default=float("inf"))
+        self._look_at = max(now + SHORTEST_SLEEP, due)
+
+
+def _turns(feeds: Collection[Feed]) -> Iterator[Sequence[Feed]]:
+    """Those that are there now, in the portions that are woken before others get a turn on the loop."""
+    there = list(feeds)
+    for start in range(0, len(there), AT_ONCE):
+        yield there[start : start + AT_ONCE]
