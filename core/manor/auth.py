@@ -41,6 +41,11 @@ class Principal:
 class Place(Protocol):
     """Where clients of an API put a credential."""
 
+    @property
+    def is_ambient(self) -> bool:
+        """Whether browsers send it unasked, from any page (cookies, Basic): then a foreign `Origin` is refused."""
+        ...
+
     def find(self, head: Head) -> str | None:
         """The secret as sent, or None when this place is empty."""
         ...
@@ -49,6 +54,8 @@ class Place(Protocol):
 @dataclass(frozen=True)
 class Bearer:
     """`Authorization: Bearer SECRET`. Another scheme is a credential that nobody knows."""
+
+    is_ambient = False
 
     def find(self, head: Head) -> str | None:
         """The secret; for a scheme that is not Bearer the whole header, which no kind recognises."""
@@ -63,6 +70,8 @@ class Bearer:
 class Header:
     """A header of its own, such as `X-API-Key`."""
 
+    is_ambient = False
+
     name: str
 
     def find(self, head: Head) -> str | None:
@@ -73,6 +82,8 @@ class Header:
 @dataclass(frozen=True)
 class Query:
     """A query parameter, such as `?token=`. The access log blanks it."""
+
+    is_ambient = False
 
     name: str
 

@@ -13,13 +13,13 @@ class ManorError(Exception):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One thing an admin has to mend: where it stands, and what is wrong with it."""
+    """One thing an admin has to mend: where it stands ("" when the text says so itself), and what is wrong with it."""
 
     where: str
     what: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
+        return f"{self.where}: {self.what}" if self.where else self.what
 
 
 class AdminFault(ManorError):

@@ -1,0 +1,152 @@
+"""Who comes in: rates, credentials and access, before a byte of the body is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import trio
+
+from manor.auth import Authenticator, Presented, Principal
+from manor.clock import Clock
+from manor.errors import Forbidden, Refused, TooManyRequests, Unauthorized, Unavailable
+from manor.limits import Address, RateLimiter
+from manor.origins import Origins
+from manor.prepared import Manners, Prepared
+from manor.routing import Head, Rate
+
+_CREDENTIAL_SECONDS = 20.0
+_NEEDED = "A credential is needed here"
+_BAD = "The credential is unknown, expired or revoked"
+
+
+class Gate:
+    """Lets requests in.
+
+    Args:
+        limits: Counts requests.
+        clock: For the moment at which a rate is whole again.
+        authenticators: Who recognises credentials, in the order in which they are asked.
+    """
+
+    def __init__(self, limits: RateLimiter, clock: Clock, authenticators: Sequence[Authenticator]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._authenticators = tuple(authenticators)
+
+    async def admit(
+        self,
+        head: Head,
+        manners: Manners,
+        prepared: Prepared | None,
+        *,
+        origins: Origins,
+        headers: dict[str, str],
+        refused: Refused | None = None,
+        given: Sequence[Principal] | None = None,
+    ) -> tuple[Principal, ...]:
+        """Count the request, recognise its credentials, and see whether they are enough.
+
+        Args:
+            head: The request.
+            manners: Of the API in whose dialect it is answered.
+            prepared: The route, or None for a refused request that has none.
+            origins: Whose pages may use a cookie.
+            headers: The answer's headers; rates are added.
+            refused: Why it is refused in any case. Told first, except by an API with `credential_first`.
+            given: Principals in place of credentials.
+
+        Returns:
+            What the credentials stand for, all of them valid.
+
+        Raises:
+            Refused: With the reason.
+        """
+        api = manners.api
+        if refused is not None and not api.credential_first:
+            self._charge(manners, headers, api.anonymous_rate, api.name, Address(head.address))
+            raise refused
+        try:
+            principals = await self._principals(head, manners, prepared, origins, given)
+        except (Unauthorized, Forbidden):
+            # Guessing credentials is no faster than asking without one.
+            self._charge(manners, headers, api.anonymous_rate, api.name, Address(head.address))
+            raise
+        if principals:
+            self._charge(manners, headers, api.signed_in_rate, manners.signed_in_bucket, _who(principals[0]))
+        else:
+            self._charge(manners, headers, api.anonymous_rate, api.name, Address(head.address))
+        if refused is not None:
+            raise refused if principals else Unauthorized(_NEEDED)
+        assert prepared is not None, "a request without a route is refused"
+        access = prepared.route.access
+        if not access.is_public:
+            if not principals:
+                raise Unauthorized(_NEEDED)
+            if not any(access.allows(principal) for principal in principals):
+                raise Forbidden("This credential may not do that")
+        if prepared.route.rate is not None:
+            who = _who(principals[0]) if principals else Address(head.address)
+            self._charge(manners, headers, prepared.route.rate, prepared.name, who)
+        return principals
+
+    async def _principals(
+        self,
+        head: Head,
+        manners: Manners,
+        prepared: Prepared | None,
+        origins: Origins,
+        given: Sequence[Principal] | None,
+    ) -> tuple[Principal, ...]:
+        api = manners.api
+        if given is not None:
+            if any(principal.kind not in api.kinds for principal in given):
+                raise Unauthorized("This kind of credential opens nothing here")
+            return tuple(given)
+        presented = [(secret, place) for place in manners.places if (secret := place.find(head)) is not None]
+        if not presented:
+            return ()
+        if any(place.is_ambient for _, place in presented) and not origins.may_use_ambient(head):
+            raise Forbidden("Pages of this origin may not use your sign-in here")
+        ignores_bad = api.ignores_bad_credentials and prepared is not None and prepared.route.access.is_public
+        found = []
+        for secret, _ in presented:
+            principal = await self._recognised(Presented(secret, head), api.kinds)
+            if principal is not None:
+                found.append(principal)
+            elif not ignores_bad:
+                raise Unauthorized(_BAD)
+        return tuple(found)
+
+    async def _recognised(self, presented: Presented, kinds: frozenset[str]) -> Principal | None:
+        with trio.move_on_after(_CREDENTIAL_SECONDS):
+            for authenticator in self._authenticators:
+                if authenticator.kind in kinds and authenticator.recognises(presented.secret):
+                    principal = await authenticator.authenticate(presented)
+                    if principal is not None:
+                        return principal
+            return None
+        raise Unavailable("The credential could not be checked in time; try again", headers={"Retry-After": "5"})
+
+    def _charge(
+        self, manners: Manners, headers: dict[str, str], rate: Rate | None, bucket: str, who: str | Address
+    ) -> None:
+        if rate is None:
+            return
+        verdict = self._limits.take(bucket, who, rate)
+        if manners.api.rate_headers:
+            whole_again = self._clock.now().timestamp() + verdict.reset_in
+            headers["X-RateLimit-Limit"] = str(verdict.limit)
+            headers["X-RateLimit-Remaining"] = str(verdict.remaining)
+            headers["X-RateLimit-Reset"] = str(math.ceil(whole_again))
+        if not verdict.allowed:
+            whose = "address" if isinstance(who, Address) else "credential"
+            raise TooManyRequests(
+                f"Too many requests from one {whose}: {verdict.limit} may come at once, {rate.per_minute} a minute",
+                retry_after=verdict.retry_after,
+            )
+
+
+def _who(principal: Principal) -> str:
+    """Whose bucket a credential draws on."""
+    return str(principal.credential_id or principal.user_id or principal.kind)

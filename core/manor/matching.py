@@ -1,0 +1,346 @@
+"""The one table of all routes: which of them a path means, and in whose words it is refused when none does.
+
+The raw path is split first and percent-decoded afterwards, so `%2F` is a character of a segment and `%61pi` is the
+literal `api`. Literal segments win over parameters, and the first segment never falls back from a registered literal
+to a parameter: `/users/x/y` does not become a topic's path because nobody serves it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from manor.bodies import type_faults
+from manor.dialects import DETAIL
+from manor.errors import MethodNotAllowed, NotFound, Problem, Refused
+from manor.routing import Api, Route, Upgrade
+
+CORE = "core"
+"""The owner of the daemon's own routes."""
+
+NOBODY = Api("unmatched", DETAIL)
+"""Answers for paths that belong to no API."""
+
+_METHOD = re.compile(r"[A-Z]{3,}")
+_PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_PREFERENCE = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True, eq=False)
+class OwnedRoute:
+    """A route and the plugin that serves it."""
+
+    owner: str
+    route: Route
+
+    def __str__(self) -> str:
+        return f"{self.route.method} {self.route.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a request means: a route, and the path's parameters by name, decoded."""
+
+    owned: OwnedRoute
+    params: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """No route serves it: the refusal, and the API whose dialect words it."""
+
+    refused: Refused
+    api: Api
+    owner: str = CORE
+
+
+@dataclass(eq=False)
+class _Place:
+    """One place of the trie: what follows it, and what is served right here, in the order it was added."""
+
+    literals: dict[str, _Place] = field(default_factory=dict)
+    parameter: _Place | None = None
+    names: tuple[str, ...] = ()
+    name: str = ""
+    named_by: OwnedRoute | None = None
+    routes: dict[str, OwnedRoute] = field(default_factory=dict)
+    rivals: list[OwnedRoute] = field(default_factory=list)
+
+
+def _segments(path: str) -> list[str]:
+    return path[1:].split("/")
+
+
+def _decode(raw_path: bytes) -> list[str] | None:
+    """The path's segments, or None for one that is not UTF-8, has a broken escape or does not begin with a slash."""
+    if not raw_path.startswith(b"/") or _BAD_ESCAPE.search(raw_path):
+        return None
+    try:
+        return [
+            (unquote_to_bytes(segment) if b"%" in segment else segment).decode() for segment in raw_path[1:].split(b"/")
+        ]
+    except UnicodeDecodeError:
+        return None
+
+
+def route_faults(route: Route) -> list[str]:
+    """What is wrong with one route by itself; each a sentence that names it."""
+    name = f"{route.method} {route.path}"
+    faults: list[str] = []
+    if route.method in ("HEAD", "OPTIONS"):
+        faults.append(f"{name}: HEAD is answered from GET and OPTIONS from the table; neither is declared")
+    elif not _METHOD.fullmatch(route.method):
+        faults.append(f"{name}: the method is not an upper-case word")
+    if not route.path.startswith("/"):
+        return [*faults, f"{name}: the path does not begin with a slash"]
+    parameters = _PARAMETER.findall(route.path)
+    faults += [
+        f"{name}: a parameter is a whole segment such as {{topic}}, not {segment!r}"
+        for segment in _segments(route.path)
+        if not _PARAMETER.fullmatch(segment) and ("{" in segment or "}" in segment)
+    ]
+    faults += [f"{name}: two parameters are called {word!r}" for word in _twice(parameters)]
+    if any(segment == "" for segment in _segments(route.path)[:-1]):
+        faults.append(f"{name}: an empty segment")
+    for word in route.values:
+        if word not in parameters:
+            faults.append(f"{name}: values for {word!r}, which is no parameter of it")
+    if not callable(getattr(route.access, "allows", None)):
+        faults.append(f"{name}: no access= rule; openness is said aloud (PUBLIC)")
+    if route.websocket is not Upgrade.NO and route.method != "GET":
+        faults.append(f"{name}: a WebSocket handshake is a GET")
+    if route.deadline <= 0:
+        faults.append(f"{name}: the deadline is not positive")
+    if route.api.bad_value_status not in (400, 422):
+        faults.append(f"{name}: bad_value_status of {route.api.name!r} is neither 400 nor 422")
+    return [*faults, *(f"{name}: {fault}" for fault in type_faults(route))]
+
+
+def _twice(words: Sequence[str]) -> list[str]:
+    return sorted({word for word in words if words.count(word) > 1})
+
+
+class RouteTable:
+    """Every route of every door. Filled plugin by plugin at the start, then only read."""
+
+    def __init__(self, routes: Iterable[OwnedRoute] = ()) -> None:
+        self._all: list[OwnedRoute] = []
+        self._rebuild(list(routes))
+
+    # --- Filling ---------------------------------------------------------------------------------------------------
+
+    def add(self, owner: str, routes: Sequence[Route]) -> list[str]:
+        """Take a plugin's routes, all or none.
+
+        Returns:
+            What is wrong with them, a sentence each: nothing was added then. What two plugins dispute is told by
+            `collisions`.
+        """
+        faults = [fault for route in routes for fault in route_faults(route)]
+        if faults:
+            return faults
+        owned = [OwnedRoute(owner, route) for route in routes]
+        alone = RouteTable(owned)
+        faults = [problem.what for problem in alone.collisions()]
+        if faults:
+            return faults
+        self._all += owned
+        for route in owned:
+            self._insert(route)
+        self._count()
+        return []
+
+    def remove(self, owner: str) -> None:
+        """Forget a plugin's routes: it failed before it served anything."""
+        self._rebuild([owned for owned in self._all if owned.owner != owner])
+
+    def collisions(self) -> list[Problem]:
+        """What more than one plugin claims: a method on a path, the name of one place's parameter, an API's prefix."""
+        found = [*self._rivals(self._root), *self._disputes, *self._disputed_prefixes()]
+        return [Problem("", what) for what in dict.fromkeys(found)]
+
+    def _rebuild(self, routes: list[OwnedRoute]) -> None:
+        self._all = routes
+        self._root = _Place()
+        self._disputes: list[str] = []
+        for owned in routes:
+            self._insert(owned)
+        self._count()
+
+    def _insert(self, owned: OwnedRoute) -> None:
+        place, names = self._root, []
+        for segment in _segments(owned.route.path):
+            parameter = _PARAMETER.fullmatch(segment)
+            if parameter is None:
+                place = place.literals.setdefault(segment, _Place())
+                continue
+            if place.parameter is None:
+                place.parameter = _Place(name=parameter[1], named_by=owned)
+            elif place.parameter.name != parameter[1]:
+                self._dispute(place.parameter, parameter[1], owned)
+            place = place.parameter
+            names.append(parameter[1])
+        place.names = place.names or tuple(names)
+        if owned.route.method in place.routes:
+            place.rivals.append(owned)
+        else:
+            place.routes[owned.route.method] = owned
+
+    def _dispute(self, place: _Place, name: str, owned: OwnedRoute) -> None:
+        first = place.named_by
+        assert first is not None, "a parameter's place remembers who named it"
+        self._disputes.append(
+            f"one place has two names: {{{place.name}}} in {first} of {first.owner!r} "
+            f"and {{{name}}} in {owned} of {owned.owner!r}"
+        )
+
+    def _rivals(self, place: _Place) -> Iterator[str]:
+        for method, first in place.routes.items():
+            owners = [first.owner, *(rival.owner for rival in place.rivals if rival.route.method == method)]
+            if len(owners) == 1:
+                continue
+            if len(set(owners)) == 1:
+                yield f"{first} is served twice by {first.owner!r}"
+            elif len(set(owners)) == 2:
+                one, other = dict.fromkeys(owners)
+                yield f"{first} is served by both {one!r} and {other!r}"
+            else:
+                *some, last = dict.fromkeys(owners)
+                yield f"{first} is served by {', '.join(map(repr, some))} and {last!r}"
+        for child in place.literals.values():
+            yield from self._rivals(child)
+        if place.parameter is not None:
+            yield from self._rivals(place.parameter)
+
+    def _disputed_prefixes(self) -> Iterator[str]:
+        first: dict[str, OwnedRoute] = {}
+        for owned in self._all:
+            for prefix in owned.route.api.prefixes:
+                claimed = first.setdefault(prefix, owned)
+                if claimed.route.api != owned.route.api:
+                    yield (
+                        f"paths below {prefix} are answered by both {claimed.route.api.name!r} of {claimed.owner!r} "
+                        f"and {owned.route.api.name!r} of {owned.owner!r}"
+                    )
+
+    def _count(self) -> None:
+        """What is looked up per request, worked out once."""
+        self._by_literal_path: dict[bytes, _Place] = {}
+        self._prefixes: dict[tuple[str, ...], OwnedRoute] = {}
+        apis: dict[str, list[OwnedRoute]] = {}
+        for owned in self._all:
+            segments = _segments(owned.route.path)
+            if not any(_PARAMETER.fullmatch(segment) for segment in segments):
+                found = self._find(segments)
+                assert found is not None, "a route that was added is there"
+                self._by_literal_path[owned.route.path.encode()] = found[0]
+            for prefix in owned.route.api.prefixes:
+                self._prefixes.setdefault(tuple(word for word in prefix.split("/") if word), owned)
+            known = apis.setdefault(segments[0], [])
+            if all(other.route.api != owned.route.api for other in known):
+                known.append(owned)
+        self._longest_prefix = max((len(prefix) for prefix in self._prefixes), default=0)
+        self._only_api = {first: found[0] for first, found in apis.items() if len(found) == 1}
+        self.first_segments = frozenset(segment for segment in self._root.literals if segment)
+
+    first_segments: frozenset[str]
+    """The literals that some path begins with: nothing else may be named so (topics)."""
+
+    def __iter__(self) -> Iterator[OwnedRoute]:
+        """All routes, by path and method."""
+        return iter(sorted(self._all, key=lambda owned: (owned.route.path, owned.route.method, owned.owner)))
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    # --- Matching --------------------------------------------------------------------------------------------------
+
+    def match(self, method: str, raw_path: bytes) -> Match | Miss:
+        """Which route a request means. HEAD means what GET means.
+
+        Args:
+            method: Upper case.
+            raw_path: As on the request line, still percent-encoded, without the query.
+        """
+        place = self._by_literal_path.get(raw_path)
+        params: Mapping[str, str] = _NO_PARAMS
+        if place is None:
+            segments = _decode(raw_path)
+            found = None if segments is None else self._find(segments)
+            if found is None:
+                return self._unmatched(raw_path)
+            place, values = found
+            params = dict(zip(place.names, values, strict=True))
+        owned = place.routes.get("GET" if method == "HEAD" else method)
+        if owned is not None:
+            return Match(owned, params)
+        speaker = next(iter(place.routes.values()))
+        allowed = ", ".join(_allowed(place))
+        refused = MethodNotAllowed(f"{method} is not served here, only {allowed}", headers={"Allow": allowed})
+        return Miss(refused, speaker.route.api, speaker.owner)
+
+    def at(self, raw_path: bytes) -> Mapping[str, OwnedRoute]:
+        """The routes of a path by method; empty for a path that nobody serves."""
+        place = self._by_literal_path.get(raw_path)
+        if place is None:
+            segments = _decode(raw_path)
+            found = None if segments is None else self._find(segments)
+            place = found[0] if found else None
+        return place.routes if place else {}
+
+    def _find(self, segments: Sequence[str]) -> tuple[_Place, list[str]] | None:
+        values: list[str] = []
+        last = len(segments)
+
+        # Each place of the trie is visited at most once, so a long path costs no more than the table is deep.
+        def search(place: _Place, index: int) -> _Place | None:
+            if index == last:
+                return place if place.routes else None
+            segment = segments[index]
+            literal = place.literals.get(segment)
+            if literal is not None:
+                found = search(literal, index + 1)
+                if found is not None or index == 0:
+                    return found
+            if place.parameter is None or not segment:
+                return None
+            values.append(segment)
+            found = search(place.parameter, index + 1)
+            if found is None:
+                values.pop()
+            return found
+
+        place = search(self._root, 0)
+        return None if place is None else (place, values)
+
+    def _unmatched(self, raw_path: bytes) -> Miss:
+        words = unquote_to_bytes(raw_path).decode("utf-8", "replace").split("/")[1:]
+        speaker = None
+        for length in range(min(len(words), self._longest_prefix), -1, -1):
+            speaker = self._prefixes.get(tuple(words[:length]))
+            if speaker is not None:
+                break
+        if speaker is None and words:
+            speaker = self._only_api.get(words[0])
+        refused = NotFound("There is nothing here")
+        return Miss(refused, speaker.route.api, speaker.owner) if speaker else Miss(refused, NOBODY)
+
+
+_NO_PARAMS: Mapping[str, Any] = {}
+
+
+def allowed_methods(routes: Mapping[str, OwnedRoute]) -> list[str]:
+    """What `Allow` says of a path's routes: their methods, HEAD where GET is, and OPTIONS."""
+    methods = [method for method in _PREFERENCE if method in routes]
+    methods += sorted(method for method in routes if method not in _PREFERENCE)
+    if "GET" in methods:
+        methods.insert(1, "HEAD")
+    return [*methods, "OPTIONS"]
+
+
+def _allowed(place: _Place) -> list[str]:
+    return allowed_methods(place.routes)

@@ -1,0 +1,64 @@
+"""What can be worked out of a route before its first request: decoders, places for credentials, headers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+
+from manor.auth import Place
+from manor.bodies import body_decoder, query_reader
+from manor.matching import OwnedRoute
+from manor.routing import Api
+
+_EVERY_ANSWER = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+
+
+class Manners:
+    """What all answers of one API have in common: its name and dialect, its headers, where credentials stand."""
+
+    __slots__ = ("api", "headers", "places", "signed_in_bucket")
+
+    def __init__(self, api: Api, more_places: Sequence[Place] = ()) -> None:
+        self.api = api
+        self.headers = merge_headers(_EVERY_ANSWER, api.headers)
+        places: list[Place] = []
+        for place in (*api.places, *more_places):
+            if place not in places:
+                places.append(place)
+        self.places = tuple(places)
+        self.signed_in_bucket = f"{api.name}:signed-in"
+
+
+class Prepared:
+    """A route and what serves it."""
+
+    __slots__ = ("body_limit", "decode", "handler", "is_async", "manners", "name", "owner", "read_query", "route")
+
+    def __init__(self, owned: OwnedRoute, default_body_limit: int) -> None:
+        route = owned.route
+        self.owner = owned.owner
+        self.route = route
+        self.name = str(owned)
+        self.handler = route.handler
+        self.is_async = inspect.iscoroutinefunction(route.handler)
+        self.manners = Manners(route.api, route.places)
+        self.decode = body_decoder(route.body, route.api.bad_value_status)
+        self.read_query = query_reader(route.query, route.api.bad_value_status)
+        self.body_limit = 0 if route.body is None else (route.body_limit or default_body_limit)
+
+
+def merge_headers(under: Mapping[str, str], over: Mapping[str, str]) -> dict[str, str]:
+    """Headers of two layers: the upper one wins whatever its letters' case; `Vary` names what either names."""
+    merged = dict(under)
+    if not over:
+        return merged
+    names = {name.lower(): name for name in merged}
+    for name, value in over.items():
+        known = names.get(name.lower())
+        if known is None:
+            merged[name] = value
+        elif known.lower() == "vary":
+            merged[known] = f"{merged[known]}, {value}"
+        else:
+            merged[known] = value
+    return merged
