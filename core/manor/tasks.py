@@ -1,10 +1,41 @@
-"""Supervised tasks: each has a parent, a back-off, and an end that is told."""
+"""Supervised tasks: each has a parent, a back-off, and an end that is told. And a watch over the loop they share."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, Generic
+
+import structlog
+import trio
+from typing_extensions import ParamSpec
+
+if TYPE_CHECKING:
+    from manor.metrics import CoreMetrics
+
+FIRST_PAUSE = 1.0
+"""Seconds before a crashed task is tried again; doubled for each further crash."""
+
+LONGEST_PAUSE = 60.0
+
+QUIET_SECONDS = 300.0
+"""A task that ran this long has recovered: its next pause is the first one again."""
+
+MOST_FAILURES = 5
+"""So many crashes within `QUIET_SECONDS` and the task is quarantined."""
+
+READY_SECONDS = 10.0
+"""How long a `ready` task has until `task_status.started()`; longer is a failure."""
+
+log = structlog.get_logger("manor.tasks")
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -21,3 +52,213 @@ class BackgroundTask:
     name: str
     run: Callable[..., Awaitable[Any]]
     ready: bool = False
+
+
+class contained(Generic[P]):  # noqa: N801 - reads as `with contained(report):`
+    """Keep a plugin's failure where it happened: `report(error, …)` is called, and the block is left.
+
+    Cancellation and exits pass. Of a group that holds both, the errors are reported and the rest passes.
+    """
+
+    # Any Exception is caught, here and nowhere else: what a plugin's code may raise is not for the core to know, and
+    # an error that rose further would end the nursery that all plugins live in.
+
+    __slots__ = ("_args", "_kwargs", "_report")
+
+    def __init__(self, report: Callable[Concatenate[Exception, P], None], *args: P.args, **kwargs: P.kwargs) -> None:
+        self._report = report
+        self._args = args
+        self._kwargs = kwargs
+
+    def __enter__(self) -> None:
+        """Enter the block."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> bool:
+        if isinstance(error, Exception):
+            self._report(error, *self._args, **self._kwargs)
+            return True
+        if isinstance(error, BaseExceptionGroup):
+            errors, rest = error.split(Exception)
+            if isinstance(errors, Exception):
+                self._report(errors, *self._args, **self._kwargs)
+                if rest is not None:
+                    raise rest
+        return False
+
+
+def describe(error: BaseException) -> str:
+    """One line for an error: its type and text; a group's members, without the groups around them."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(describe(member) for member in error.exceptions)
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _nobody_is_told(owner: str, task: str, reason: str) -> None:
+    """For a task without a house around it."""
+
+
+async def supervise(
+    owner: str,
+    task: BackgroundTask,
+    *,
+    on_trouble: Callable[[str, str, str], None] = _nobody_is_told,
+    task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run a task, again after each crash, until it returns, is cancelled, or has crashed too often.
+
+    Crashes are logged. The pause before the next try is 1, 2, 4 … 60 seconds, and 1 again once the task ran for five
+    minutes. Five crashes within five minutes quarantine it: `on_trouble` is called and `supervise` returns. Tells
+    `task_status` when the task is ready; for one that is quarantined before, at that moment.
+
+    Args:
+        owner: The plugin.
+        task: What to run.
+        on_trouble: Called with the plugin's name, the task's name and a sentence once the task is given up.
+        task_status: For `nursery.start`.
+    """
+    starting = _Starting(task, task_status)
+    crashes: deque[float] = deque(maxlen=MOST_FAILURES)
+    pause = FIRST_PAUSE
+    while True:
+        began = trio.current_time()
+        errors: list[Exception] = []
+        with contained(errors.append):
+            await starting.run()
+        if not errors:
+            return
+        now = trio.current_time()
+        crashes.append(now)
+        reason = describe(errors[0])
+        if len(crashes) == MOST_FAILURES and now - crashes[0] <= QUIET_SECONDS:
+            log.error("a task is quarantined", plugin=owner, task=task.name, reason=reason, exc_info=errors[0])
+            on_trouble(owner, task.name, f"crashed {MOST_FAILURES} times within five minutes, last with {reason}")
+            starting.tell(None)
+            return
+        if now - began >= QUIET_SECONDS:
+            pause = FIRST_PAUSE
+        log.error("a task crashed", plugin=owner, task=task.name, reason=reason, again_in=pause, exc_info=errors[0])
+        await trio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+class _Starting:
+    """Passes on the first `started()` of a task that may need several tries for it."""
+
+    def __init__(self, task: BackgroundTask, task_status: trio.TaskStatus[Any]) -> None:
+        self._task = task
+        self._task_status = task_status
+        self._is_told = False
+
+    def tell(self, value: Any) -> None:
+        if not self._is_told:
+            self._is_told = True
+            self._task_status.started(value)
+
+    async def run(self) -> None:
+        if not self._task.ready:
+            self.tell(None)
+            await self._task.run()
+            return
+        async with trio.open_nursery() as nursery:
+            with trio.fail_after(READY_SECONDS):
+                value = await nursery.start(self._task.run)
+            self.tell(value)
+
+
+@dataclass(frozen=True)
+class SlowStep:
+    """The loop is held up, right now.
+
+    Args:
+        seconds: For how long already.
+        plugin: Whose code is on the stack; "" for nobody's.
+        stack: What runs, as a traceback has it.
+    """
+
+    seconds: float
+    plugin: str
+    stack: str
+
+
+def log_slow_step(step: SlowStep) -> None:
+    """Write it to the log. Called on the watch's thread."""
+    log.warning("the loop is held up", seconds=round(step.seconds, 3), plugin=step.plugin or None, stack=step.stack)
+
+
+class LoopWatch:
+    """Sees to it that no step of the loop goes on for long without its author being named.
+
+    The loop gives a sign of life every `beat` seconds; a thread looks whether it does, and if not, at what the loop's
+    thread is doing. That costs twenty short wake-ups a second, and nothing per step. Needs a clock that runs: under a
+    clock that jumps there is no steady sign of life.
+
+    Args:
+        plugins: Plugin names by the package that their code lives in, such as `{"manor_topics": "topics"}`.
+        metrics: Where the loop's lag is noted.
+        slow: Seconds from which a step is reported, once.
+        beat: Seconds between signs of life.
+        on_slow: Takes the report, on the watch's thread.
+    """
+
+    def __init__(
+        self,
+        plugins: Mapping[str, str],
+        *,
+        metrics: CoreMetrics | None = None,
+        slow: float = 0.2,
+        beat: float = 0.05,
+        on_slow: Callable[[SlowStep], None] = log_slow_step,
+    ) -> None:
+        self._plugins = dict(plugins)
+        self._metrics = metrics
+        self._slow = slow
+        self._beat = beat
+        self._on_slow = on_slow
+        self._last_sign = 0.0
+        self._loop_thread = 0
+        self._over = threading.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Watch the loop that this runs on, until cancelled."""
+        self._loop_thread = threading.get_ident()
+        self._last_sign = time.monotonic()
+        self._over.clear()
+        watch = threading.Thread(target=self._watch, name="manor-loop-watch", daemon=True)
+        watch.start()
+        try:
+            task_status.started()
+            while True:
+                await trio.sleep(self._beat)
+                now = time.monotonic()
+                lag = now - self._last_sign - self._beat
+                self._last_sign = now
+                if self._metrics is not None:
+                    self._metrics.loop_lag_seconds.observe(max(0.0, lag))
+        finally:
+            self._over.set()
+            watch.join()
+
+    def _watch(self) -> None:
+        reported = 0.0
+        while not self._over.wait(self._beat):
+            last_sign = self._last_sign
+            held = time.monotonic() - last_sign
+            if held < self._slow or last_sign == reported:
+                continue
+            reported = last_sign
+            frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the documented way to another stack
+            if frame is not None:
+                self._on_slow(SlowStep(held, self._plugin_of(frame), "".join(traceback.format_stack(frame))))
+
+    def _plugin_of(self, innermost: FrameType) -> str:
+        frame: FrameType | None = innermost
+        while frame is not None:
+            module = frame.f_globals.get("__name__", "")
+            for package, plugin in self._plugins.items():
+                if module == package or module.startswith(f"{package}."):
+                    return plugin
+            frame = frame.f_back
+        return ""
