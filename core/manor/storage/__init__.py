@@ -1,1 +1,34 @@
-"""…"""
+"""The database: transactions as plain functions, migrations, ids."""
+
+from manor.storage.ids import Id, from_chat_id, new_id, parse_id, to_chat_id
+from manor.storage.migrations import Migration, MigrationFailed, applied, apply_migrations, purge
+from manor.storage.readers import Rows
+from manor.storage.storage import Storage, StorageHealth, open_storage
+from manor.storage.times import Time, from_microseconds, to_microseconds
+from manor.storage.transaction import Deferrable, Deferred, Recording, Telling, Transaction, Work
+
+__all__ = [
+    "Deferrable",
+    "Deferred",
+    "Id",
+    "Migration",
+    "MigrationFailed",
+    "Recording",
+    "Rows",
+    "Storage",
+    "StorageHealth",
+    "Telling",
+    "Time",
+    "Transaction",
+    "Work",
+    "applied",
+    "apply_migrations",
+    "from_chat_id",
+    "from_microseconds",
+    "new_id",
+    "open_storage",
+    "parse_id",
+    "purge",
+    "to_chat_id",
+    "to_microseconds",
+]

@@ -1,0 +1,172 @@
+"""Group commit, the half that runs on the loop: the queue, and who is told what, in which order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+import trio
+from outcome import Error, Outcome
+from trio.lowlevel import Abort
+
+from manor.errors import Unavailable
+from manor.events import Event
+from manor.routing import Later
+from manor.storage.batch import Committer, Unit
+from manor.storage.connection import Connection
+from manor.storage.transaction import Recording, Telling, Work
+
+T = TypeVar("T")
+
+UNITS_IN_A_BATCH = 200
+UNITS_WAITING = 10_000
+SLOW = 0.2  # seconds
+
+_log = structlog.stdlib.get_logger("manor.storage")
+
+
+class _Caller:
+    """A task that waits for its unit; None once it was cancelled: the unit runs all the same."""
+
+    __slots__ = ("task",)
+
+    def __init__(self, task: trio.lowlevel.Task) -> None:
+        self.task: trio.lowlevel.Task | None = task
+
+    def abandon(self, _: Any) -> Abort:
+        self.task = None
+        return Abort.SUCCEEDED
+
+    def __call__(self, result: Outcome[Any]) -> None:
+        if self.task is not None:
+            trio.lowlevel.reschedule(self.task, result)
+
+
+class Writer:
+    """The one writer. Units that wait while a commit runs make up the next batch.
+
+    Args:
+        connection: The writer's own; nobody else writes to the database.
+        committer: Runs batches on its thread.
+        bus: Told of events, in commit order.
+        outbox: Rung when rows were written for it.
+    """
+
+    def __init__(self, connection: Connection, committer: Committer, bus: Telling, outbox: Recording) -> None:
+        self._connection = connection
+        self._committer = committer
+        self._bus = bus
+        self._outbox = outbox
+        self._waiting: deque[Unit] = deque()
+        self._asleep: trio.lowlevel.Task | None = None
+        self._is_closed = False
+        self.position = committer.position
+
+    @property
+    def waiting(self) -> int:
+        """How many units wait for a batch."""
+        return len(self._waiting)
+
+    @property
+    def commits(self) -> int:
+        """How many transactions were committed."""
+        return self._committer.commits
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the last attempt to commit succeeded."""
+        return self._committer.is_writable
+
+    async def write(self, work: Work[T]) -> T:
+        """Run a unit and wait for its commit."""
+        caller = _Caller(trio.lowlevel.current_task())
+        self._add(Unit(work, caller))
+        value: T = await trio.lowlevel.wait_task_rescheduled(caller.abandon)
+        return value
+
+    def submit(self, work: Work[Any]) -> Later:
+        """Run a unit without waiting for it."""
+        later = Later()
+
+        def answer(result: Outcome[Any]) -> None:
+            try:
+                if isinstance(result, Error):
+                    later.fail(result.error)
+                else:
+                    later.set(result.unwrap())
+            except Exception:
+                # A door's callback ran. Its failing concerns one connection; the neighbours in the batch, and every
+                # write after it, still want their answers.
+                _log.exception("an answer could not be given", work=_name(work))
+
+        self._add(Unit(work, answer))
+        return later
+
+    async def run(self) -> None:
+        """Commit what waits until the writer is closed and nothing waits."""
+        try:
+            # Only `close` ends it: units that were accepted are committed even while everything else is cancelled.
+            with trio.CancelScope(shield=True):
+                while await self._is_wanted():
+                    batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), UNITS_IN_A_BATCH))]
+                    position = await self._connection.run(self._committer.commit, batch)
+                    self._announce(batch, position)
+        finally:
+            self._is_closed = True
+            for unit in self._waiting:
+                unit.answer(Error(Unavailable("The server's storage is closed.")))
+
+    def close(self) -> None:
+        """Accept no more; `run` returns once everything accepted is done."""
+        self._is_closed = True
+        self._wake()
+
+    def _add(self, unit: Unit) -> None:
+        if self._is_closed:
+            raise Unavailable("The server's storage is closed.")
+        if len(self._waiting) >= UNITS_WAITING:
+            raise Unavailable("Too much waits to be written.", headers={"Retry-After": "1"})
+        self._waiting.append(unit)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._asleep is not None:
+            trio.lowlevel.reschedule(self._asleep)
+            self._asleep = None
+
+    async def _is_wanted(self) -> bool:
+        if not self._waiting and not self._is_closed:
+            self._asleep = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(_never)
+        return bool(self._waiting)
+
+    def _announce(self, batch: list[Unit], position: int) -> None:
+        """Tell in commit order: caches first, then the callers, then everyone else."""
+        committed = [unit for unit in batch if unit.is_committed]
+        events: list[Event] = []
+        for unit in committed:
+            events += unit.events
+        self.position = position
+        if events:
+            self._bus.tell_inline(events)
+        for unit in batch:
+            assert unit.outcome is not None, "a batch is done when each unit is"
+            unit.answer(unit.outcome)
+        if events:
+            self._bus.tell_live(events)
+        if any(unit.has_rows for unit in committed):
+            self._outbox.ring()
+        for unit in batch:
+            if unit.seconds > SLOW:
+                _log.warning("slow unit of work", work=_name(unit.work), seconds=round(unit.seconds, 3))
+
+
+def _never(_: Any) -> Abort:
+    return Abort.FAILED
+
+
+def _name(work: Callable[..., Any]) -> str:
+    work = getattr(work, "func", work)  # functools.partial has no name of its own
+    return f"{getattr(work, '__module__', '?')}.{getattr(work, '__qualname__', type(work).__qualname__)}"
