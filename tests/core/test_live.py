@@ -173,10 +173,11 @@ async def test_a_replay_longer_than_the_ring_has_neither_gap_nor_duplicate(
 
     async def replay(after: int) -> Sequence[Entry]:
         page = [entry for entry in stored if entry.position > after][:100]
-        if len(stored) < 3 * MOST_ENTRIES:
-            for _ in range(150):
-                say()
-            await settled(0.001)
+        if not page and len(stored) < 2 * MOST_ENTRIES:
+            for _ in range(3):  # said during the read, and more than the ring holds
+                for _ in range(150):
+                    say()
+                await settled(0.001)
         return page
 
     listener = Listener()
@@ -185,6 +186,7 @@ async def test_a_replay_longer_than_the_ring_has_neither_gap_nor_duplicate(
     say()
     await settled()
 
+    assert hall.evicted > 10
     assert listener.heard.split() == [str(number) for number in range(1, len(stored) + 1)]
     assert listener.closing is None
 
@@ -410,3 +412,18 @@ async def test_a_channel_lasts_as_long_as_someone_hears_it(live: LiveService, nu
 
     assert live.find("attic") is None
     assert live.connection_count("attic") == 0
+
+
+async def test_a_place_is_given_back_once_however_a_feed_ends(live: LiveService, nursery: trio.Nursery) -> None:
+    released: list[str] = []
+    listener = Listener()
+    served = live.feed([live.channel("hall")], released=lambda: released.append("served"))
+    await nursery.start(listener.listen, served)
+    served.end(REVOKED)
+    await settled()
+    assert released == ["served"]
+    del served
+    dropped = live.feed([live.channel("hall")], released=lambda: released.append("never attached"))
+    del dropped
+
+    assert released == ["served", "never attached"]

@@ -49,6 +49,7 @@ class Feed:
         "_ping_due",
         "_ping_seconds",
         "_position",
+        "_released",
         "_replay",
         "_replaying",
         "_scope",
@@ -69,6 +70,7 @@ class Feed:
         replay: Replay | None,
         ping: Ping | None,
         ping_seconds: float,
+        released: Callable[[], None] | None,
     ) -> None:
         self._service = service
         self._channels = tuple(channels)
@@ -76,6 +78,7 @@ class Feed:
         self._replay = replay
         self._ping = ping
         self._ping_seconds = ping_seconds
+        self._released = released
         self._ping_due = float("inf")
         self._position = 0
         self._replaying = False
@@ -102,6 +105,7 @@ class Feed:
         for channel in self._channels:
             channel.feeds.discard(self)
         self._service.left(self)
+        self._release()
 
     async def pump(self, outlet: Outlet, write: Write) -> Closing:
         """Write frames until the feed is ended, and say why it was.
@@ -115,6 +119,15 @@ class Feed:
             return await self._write_all(write)
         # Only `end` cancels this scope, and it says why first.
         return self._closing or GOING_AWAY
+
+    def __del__(self) -> None:
+        # A client that left before its stream was opened: nobody attached, so nobody detaches.
+        self._release()
+
+    def _release(self) -> None:
+        released, self._released = self._released, None
+        if released is not None:
+            released()
 
     # --- The service's side ----------------------------------------------------------------------------------------
 

@@ -65,6 +65,7 @@ class LiveService:
         replay: Replay | None = None,
         ping: Ping | None = None,
         ping_seconds: float = 25.0,
+        released: Callable[[], None] | None = None,
     ) -> Feed:
         """A source for one outlet.
 
@@ -74,8 +75,17 @@ class LiveService:
             replay: Reads what is stored, page by page, from the cursor that it is attached with.
             ping: Makes the entry of a ping; None for no pings.
             ping_seconds: From one ping to the next, whatever else is said.
+            released: Called once when it is over, also when no door ever attached it: gives a client's place back.
         """
-        return Feed(self, channels, greeting=greeting, replay=replay, ping=ping, ping_seconds=ping_seconds)
+        return Feed(
+            self,
+            channels,
+            greeting=greeting,
+            replay=replay,
+            ping=ping,
+            ping_seconds=ping_seconds,
+            released=released,
+        )
 
     def close_where(self, predicate: Callable[[Outlet], bool], closing: Closing) -> int:
         """End every outlet that the predicate picks, such as those of a revoked credential; returns how many."""
