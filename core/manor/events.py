@@ -7,7 +7,6 @@ import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import msgspec
@@ -107,24 +106,6 @@ class Job(Generic[P]):
     attempts: int = field(default=8, kw_only=True)
     deadline: float = field(default=30.0, kw_only=True)
     backoff: float = field(default=5.0, kw_only=True)
-
-
-@dataclass(frozen=True)
-class Deferred(Generic[P]):
-    """Work put off in a transaction.
-
-    Args:
-        job: Its kind.
-        payload: What to do it with.
-        at: When it is due; None for at once.
-        key: Work of one job with one key is done one after the other. With `at` too, it replaces what was put off
-            before under the same job and key.
-    """
-
-    job: Job[P]
-    payload: P
-    at: datetime | None = None
-    key: str | None = None
 
 
 @dataclass(frozen=True)

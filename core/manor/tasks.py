@@ -121,25 +121,29 @@ async def supervise(
     """
     starting = _Starting(task, task_status)
     crashes: deque[float] = deque(maxlen=MOST_FAILURES)
+    reason = ""
     pause = FIRST_PAUSE
+
+    def note(error: Exception) -> None:
+        nonlocal reason
+        reason = describe(error)
+        crashes.append(trio.current_time())
+        log.error("a task crashed", plugin=owner, task=task.name, reason=reason, exc_info=error)
+
     while True:
         began = trio.current_time()
-        errors: list[Exception] = []
-        with contained(errors.append):
+        reason = ""
+        with contained(note):
             await starting.run()
-        if not errors:
+        if not reason:
             return
-        now = trio.current_time()
-        crashes.append(now)
-        reason = describe(errors[0])
-        if len(crashes) == MOST_FAILURES and now - crashes[0] <= QUIET_SECONDS:
-            log.error("a task is quarantined", plugin=owner, task=task.name, reason=reason, exc_info=errors[0])
+        if len(crashes) == MOST_FAILURES and crashes[-1] - crashes[0] <= QUIET_SECONDS:
+            log.error("a task is quarantined", plugin=owner, task=task.name)
             on_trouble(owner, task.name, f"crashed {MOST_FAILURES} times within five minutes, last with {reason}")
             starting.tell(None)
             return
-        if now - began >= QUIET_SECONDS:
+        if crashes[-1] - began >= QUIET_SECONDS:
             pause = FIRST_PAUSE
-        log.error("a task crashed", plugin=owner, task=task.name, reason=reason, again_in=pause, exc_info=errors[0])
         await trio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
 
