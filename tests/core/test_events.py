@@ -111,7 +111,7 @@ def test_an_inline_handler_that_raises_is_named_and_stays_subscribed(logged: lis
 def test_an_inline_handler_may_not_return_a_coroutine() -> None:
     faults: list[str] = []
     bus = Bus(on_fault=lambda owner, reason: faults.append(reason))
-    bus.subscribe("clumsy", inline(lambda event: ignore(event)))  # type: ignore[arg-type,return-value] - the fault itself
+    bus.subscribe("clumsy", inline(lambda event: ignore(event)))  # type: ignore[arg-type]  # the fault itself
 
     bus.tell_inline([DoorRang("front", 1)])
 
@@ -310,18 +310,18 @@ def test_an_event_must_be_frozen() -> None:
         name: ClassVar[str] = "doorbell.door_shut"
 
     with pytest.raises(ManorError, match="DoorShut is not frozen"):
-        Bus().declare("doorbell", [DoorShut])  # type: ignore[list-item] - the fault itself
+        Bus().declare("doorbell", [DoorShut])  # type: ignore[list-item]  # the fault itself
 
 
 @pytest.mark.parametrize("delivery", [Delivery.LIVE, Delivery.DURABLE])
 def test_a_plain_handler_is_refused_where_it_is_awaited(delivery: Delivery) -> None:
-    with pytest.raises(ManorError, match="'a' hears 'doorbell.door_rang' .* not async"):
+    with pytest.raises(ManorError, match=r"'a' hears 'doorbell\.door_rang' .* not async"):
         Bus().subscribe("a", Subscription(DoorRang.name, Heard, lambda event: None, delivery=delivery))
 
 
 def test_an_async_handler_is_refused_inline() -> None:
     with pytest.raises(ManorError, match="INLINE with an async handler"):
-        Bus().subscribe("a", inline(ignore))  # type: ignore[arg-type] - the fault itself
+        Bus().subscribe("a", inline(ignore))  # type: ignore[arg-type]  # the fault itself
 
 
 def test_a_plugin_hears_an_event_durably_once() -> None:
@@ -329,7 +329,7 @@ def test_a_plugin_hears_an_event_durably_once() -> None:
     durable = Subscription(DoorRang.name, Heard, ignore, delivery=Delivery.DURABLE)
     bus.subscribe("a", durable)
     bus.subscribe("b", durable)
-    with pytest.raises(ManorError, match="'a' hears 'doorbell.door_rang' DURABLE twice"):
+    with pytest.raises(ManorError, match=r"'a' hears 'doorbell\.door_rang' DURABLE twice"):
         bus.subscribe("a", durable)
 
     assert bus.durable_for(DoorRang("front", 1)) == (Owned("a", durable), Owned("b", durable))

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, field
 
 from manor.config.addresses import check_origin, check_root_url, check_target, check_url, parse_bind, parse_network
+from manor.limits import Limits
 
 LIVE = {"live": True}
 
@@ -47,23 +48,6 @@ Secret = Annotated[str, Meta(extra={"secret": True})]
 """A key that files name as `KEY_file` (a path whose stripped content is the value) and variables give themselves."""
 
 
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much of one thing the server takes at once."""
-
-    connections: Annotated[int, Meta(ge=1, description="Open connections in all.")] = 4096
-    connections_per_address: Annotated[
-        int, Meta(ge=0, description="Open connections of one address (IPv6: of one /64); 0 is no limit.")
-    ] = 64
-    address_limit_factor: Annotated[
-        float,
-        Meta(
-            ge=0,
-            description="Multiplies all rates and stream counts of one address; 0 switches them off. A plugin's own "
-            "key overrides it.",
-        ),
-    ] = 1
-
-
 class Smtp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How mail leaves; without `host`, links that would have been mailed are logged instead."""
 
@@ -73,7 +57,7 @@ class Smtp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["none", "starttls", "tls"], Meta(description="How the connection to it is encrypted.")
     ] = "none"
     username: Annotated[str, Meta(description="Signs in to it; empty: no sign-in.")] = ""
-    password: Annotated[Secret, Meta(description="The password that goes with `username`.")] = ""
+    password: Annotated[Secret, Meta(description="Holds the password that goes with `username`, and nothing else.")] = ""
     sender: Annotated[
         str, Meta(description='Who mail comes from, as in `"Manor <manor@example.org>"`; needed with `host`.')
     ] = field(name="from", default="")
