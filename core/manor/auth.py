@@ -58,12 +58,12 @@ class Bearer:
     is_ambient = False
 
     def find(self, head: Head) -> str | None:
-        """The secret; for a scheme that is not Bearer the whole header, which no kind recognises."""
+        """The secret; for a scheme that is not Bearer the whole header with a blank in it, which no secret has."""
         value = head.headers.get("authorization")
         if value is None:
             return None
         scheme, _, secret = value.partition(" ")
-        return secret.strip() if scheme.lower() == "bearer" else value
+        return secret.strip() if scheme.lower() == "bearer" else f"{scheme} {secret}"
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def merge_headers(under: Mapping[str, str], over: Mapping[str, str]) -> dict[str
         if known is None:
             merged[name] = value
         elif known.lower() == "vary":
-            merged[known] = f"{merged[known]}, {value}"
+            merged[known] = ", ".join(dict.fromkeys((*merged[known].split(", "), *value.split(", "))))
         else:
             merged[known] = value
     return merged
