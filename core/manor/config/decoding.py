@@ -227,6 +227,8 @@ class Decoding:
             return self.tell(here, f"{place} is not UTF-8")
 
     def _leaf(self, type_: Any, value: Any, path: tuple[str, ...]) -> Any:
+        if type_ is Any:
+            return value
         readings = [str(value), _toml_of(value)] if isinstance(value, Variable) else [value]
         error: msgspec.ValidationError | None = None
         for reading in readings:
@@ -238,15 +240,16 @@ class Decoding:
         return self.tell(path, _worded(error, type_, value, readings[-1]))
 
 
-def _toml_of(text: str) -> Any:
+def _toml_of(variable: Variable) -> Any:
     """What a variable's text is as a TOML value; the text itself when it is none."""
+    text = str(variable)
     try:
         return tomllib.loads(f"value = {text}")["value"] if "\n" not in text else text
     except tomllib.TOMLDecodeError:
         return text
 
 
-def _array_of(text: str) -> list[Any]:
+def _array_of(text: Variable) -> list[Any]:
     """A TOML array, or values with commas between them."""
     whole = _toml_of(text)
     if isinstance(whole, list):

@@ -25,7 +25,7 @@ class Key:
 
     Args:
         name: Dotted; a secret is named by its `…_file`.
-        type: For people: `int`, `array of str`, `"open" | "closed"`.
+        type: For people: `int, 1 to 65535`, `array of str`, `"open" or "closed"`.
         default: As it stands in the struct.
         meaning: One or two sentences.
         is_live: Whether a reload applies it.
@@ -80,7 +80,7 @@ def keys(shape: type[msgspec.Struct], prefix: tuple[str, ...] = ()) -> list[Key]
     return [
         Key(
             name=dotted(leaf.path) + ("_file" if leaf.is_secret else ""),
-            type="path" if leaf.is_secret else _type_name(leaf.type),
+            type="path" if leaf.is_secret else _type_name(leaf.type) + _bounds(leaf.metas),
             default=_default(leaf.info),
             meaning=next((meta.description for meta in leaf.metas if meta.description), ""),
             is_live=leaf.is_live,
@@ -95,6 +95,17 @@ def _default(info: msgspec.structs.FieldInfo) -> Any:
     return None if info.default_factory is msgspec.NODEFAULT else info.default_factory()
 
 
+def _bounds(metas: list[msgspec.Meta]) -> str:
+    """What follows the type when not every number will do."""
+    for meta in metas:
+        if meta.ge is not None and meta.le is not None:
+            return f", {meta.ge} to {meta.le}"
+        for word, bound in (("at least", meta.ge), ("above", meta.gt), ("at most", meta.le), ("below", meta.lt)):
+            if bound is not None:
+                return f", {word} {bound}"
+    return ""
+
+
 def _type_name(type_: Any) -> str:
     bare, _ = metas_of(type_)
     bare, _ = without_none(bare)
@@ -102,9 +113,9 @@ def _type_name(type_: Any) -> str:
     if bare is Path:
         return "path"
     if origin is Literal:
-        return " | ".join(f'"{choice}"' if isinstance(choice, str) else str(choice) for choice in arguments)
+        return " or ".join(f'"{choice}"' if isinstance(choice, str) else str(choice) for choice in arguments)
     if origin in (Union, types.UnionType):
-        return " | ".join(_type_name(arm) for arm in arguments)
+        return " or ".join(_type_name(arm) for arm in arguments)
     if origin in (list, tuple, set, frozenset):
         return f"array of {_type_name(arguments[0])}"
     if origin is dict:

@@ -57,7 +57,9 @@ class Smtp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["none", "starttls", "tls"], Meta(description="How the connection to it is encrypted.")
     ] = "none"
     username: Annotated[str, Meta(description="Signs in to it; empty: no sign-in.")] = ""
-    password: Annotated[Secret, Meta(description="Holds the password that goes with `username`, and nothing else.")] = ""
+    password: Annotated[Secret, Meta(description="Holds the password that goes with `username`, and nothing else.")] = (
+        ""
+    )
     sender: Annotated[
         str, Meta(description='Who mail comes from, as in `"Manor <manor@example.org>"`; needed with `host`.')
     ] = field(name="from", default="")

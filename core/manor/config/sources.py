@@ -16,9 +16,15 @@ PREFIX = "MANOR_"
 
 
 class Variable(str):
-    """The text of an environment variable; what it means depends on the type of its key."""
+    """The text of an environment variable; what it means depends on the type of its key.
+
+    It may be a secret, so its repr does not show it.
+    """
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Variable(…)"
 
 
 @dataclass(frozen=True)
