@@ -1,1 +1,69 @@
-"""…"""
+"""The `manor` command: each subcommand calls one thing below and prints.
+
+Plugins' commands may use what this package exports; it imports nothing heavy at the top.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from manor.cli.failures import Failure, unavailable
+from manor.cli.group import Lazy, LazyGroup
+from manor.cli.options import config_option, json_option, print_json, print_table
+
+__all__ = [
+    "Failure",
+    "call_house",
+    "config_option",
+    "json_option",
+    "main",
+    "print_json",
+    "print_table",
+    "unavailable",
+]
+
+R = TypeVar("R")
+
+COMMANDS = {
+    "audit": Lazy("manor.cli.audit:audit", "The audit log."),
+    "config": Lazy("manor.cli.config:config", "Check and show the configuration."),
+    "openapi": Lazy("manor.cli.routes:openapi", "Print the OpenAPI description."),
+    "outbox": Lazy("manor.cli.outbox:outbox", "Deferred work and deliveries that wait or failed."),
+    "plugins": Lazy("manor.cli.plugins:plugins", "List, enable, disable, make and purge plugins."),
+    "routes": Lazy("manor.cli.routes:routes", "List what the enabled plugins serve."),
+    "selftest": Lazy("manor.cli.selftest:selftest", "Prove promises on this machine."),
+    "serve": Lazy("manor.cli.serve:serve", "Run the daemon."),
+    "user": Lazy("manor.cli.user:user", "People on this server."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, plugins=True)
+@click.version_option(package_name="manor", message="%(prog)s %(version)s")
+def main() -> None:
+    """Manor: notifications, chat, live video and the server itself, from one daemon."""
+
+
+def call_house(config: Path | None, command: str, arguments: Any, returns: type[R]) -> R:
+    """Run a house command from the shell, with the daemon stopped or running.
+
+    Args:
+        config: What `--config` gave.
+        command: Its name, such as `topics.create`.
+        arguments: The struct that it takes.
+        returns: The struct that it answers with.
+
+    Raises:
+        AdminFault: The configuration is wrong.
+        Refused: The command said no.
+        Failure: A daemon has the house open and does not answer (exit 69).
+    """
+    from manor.control import NoAnswer
+    from manor.control import call_house as call
+
+    try:
+        return call(config, command, arguments, returns)
+    except NoAnswer as error:
+        raise unavailable(str(error)) from error

@@ -1,0 +1,45 @@
+"""`manor config`: check and show the configuration."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from manor.cli.options import config_option, json_option, print_json, print_table
+
+
+@click.group()
+def config() -> None:
+    """Check and show the configuration."""
+
+
+@config.command()
+@config_option
+def check(config: Path | None) -> None:
+    """Say everything that would stop the start or quarantine a plugin; exit 78 when there is something.
+
+    Needs no daemon and changes nothing.
+    """
+    from manor.assembly import check as check_house
+    from manor.config import load
+
+    loaded = load(config, os.environ)
+    check_house(loaded)
+    click.echo(f"{loaded.path or 'the defaults'}: fine")
+
+
+@config.command()
+@config_option
+@json_option
+def show(config: Path | None, as_json: bool) -> None:
+    """Show each value and where it comes from; secrets are blanked."""
+    from manor.assembly import settings
+    from manor.config import load
+
+    rows = settings(load(config, os.environ))
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(("KEY", "VALUE", "FROM"), [(row.key, row.value, row.source) for row in rows])

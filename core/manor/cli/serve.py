@@ -1,0 +1,22 @@
+"""`manor serve`: run the daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from manor.cli.options import config_option
+
+
+@click.command()
+@config_option
+@click.pass_context
+def serve(ctx: click.Context, config: Path | None) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C.
+
+    Without a configuration it listens on 127.0.0.1:8080 and keeps its data in ./data.
+    """
+    from manor.daemon import serve as run_daemon
+
+    ctx.exit(run_daemon(config))

@@ -1,0 +1,84 @@
+"""Opening a house for a test."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from manor.config import load
+from manor.discovery import GROUP, Found, discover
+from manor.errors import ManorError
+from manor.events import Delivery, Event, Subscription
+from manor.house import House, open_house
+
+if TYPE_CHECKING:
+    from manor.clock import Clock
+
+
+def declared_plugins(root: Path) -> list[str]:
+    """The plugins that a project's `pyproject.toml` declares; none when there is no such file."""
+    pyproject = root / "pyproject.toml"
+    if not pyproject.is_file():
+        return []
+    project = tomllib.loads(pyproject.read_text()).get("project", {})
+    return sorted(project.get("entry-points", {}).get(GROUP, {}))
+
+
+@asynccontextmanager
+async def open_test_house(
+    folder: Path,
+    *,
+    plugins: Sequence[str],
+    config: Mapping[str, Any] | None = None,
+    clock: Clock | None = None,
+    inline: bool = True,
+) -> AsyncIterator[House]:
+    """Open a house as the fixture does: for a test that needs two of them, or closes and opens one.
+
+    Args:
+        folder: For its configuration and data; with the same folder a second house finds what the first one stored.
+        plugins: Names of the plugins in it; they are enabled whatever the configuration says.
+        config: Tables as in config.toml.
+        clock: The wall clock; the machine's own without one.
+        inline: Run database work in this thread, which `autojump_clock` needs; else on threads, as the daemon does.
+
+    Raises:
+        AdminFault: The configuration is wrong, or a plugin has a fault.
+        ManorError: A plugin is not installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = _merged(config or {}, {"plugins": {name: {"enabled": True} for name in plugins}})
+    (folder / "config.toml").write_text(tomli_w.dumps(tables))
+    found = _installed(plugins, [Path(place) for place in tables.get("server", {}).get("plugin_folders", ())])
+    loaded = load(folder / "config.toml", {}, cwd=folder)
+    async with open_house(loaded, clock=clock, inline=inline, strict=True, plugins=found) as house:
+        yield house
+
+
+def _installed(names: Sequence[str], folders: Sequence[Path]) -> list[Found]:
+    by_name = {found.name: found for found in discover(folders)}
+    for name in names:
+        if name not in by_name:
+            raise ManorError(f"the plugin '{name}' is not installed: pip install -e . in its folder")
+    return [by_name[name] for name in names]
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        inside = merged.get(key)
+        merged[key] = _merged(inside, value) if isinstance(value, Mapping) and isinstance(inside, Mapping) else value
+    return merged
+
+
+def hear_all(house: House) -> list[Event]:
+    """A list that grows with every event that the house tells."""
+    events: list[Event] = []
+    for name, (_, kind) in house.bus.types().items():
+        house.bus.subscribe("tests", Subscription(name, kind, events.append, Delivery.INLINE))
+    return events

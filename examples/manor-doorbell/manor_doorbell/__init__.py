@@ -1,0 +1,1 @@
+"""A doorbell for Manor."""

@@ -1,0 +1,182 @@
+"""Talking to a running daemon from a shell: publish once, or follow topics for as long as they are heard."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import trio
+import trio_websocket
+
+from manor.cli import Failure, unavailable
+from manor.cli.address import Address
+from manor.cli.failures import code_of
+
+SILENCE = 90.0
+"""Seconds without a frame after which a connection is dead: a server pings every 25."""
+
+LONGEST_WAIT = 30.0
+_FRAME_LIMIT = 1 << 20
+_TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
+_ENDINGS = {
+    4401: ("the credential was revoked", 77),
+    4403: ("the topic may not be read any longer", 77),
+    4404: ("the topic is gone", 1),
+}
+
+Frame = Mapping[str, Any]
+
+
+@dataclass
+class Following:
+    """One topic, and how far it was heard."""
+
+    topic: str
+    since: str = ""
+    cursor: dict[str, str] = field(default_factory=dict)
+    was_connected: bool = False
+
+    def __post_init__(self) -> None:
+        if self.since:
+            self.cursor = {"since": self.since}
+
+    def hear(self, frame: Frame) -> None:
+        """Note where a new connection has to go on."""
+        match frame:
+            case {"type": "message", "id": str(id_)}:
+                self.cursor = {"since_id": id_}
+            case {"type": "ready", "timestamp": str(timestamp)} if not self.cursor:
+                # Nothing was heard yet, so there is no id to go on from: go on from when listening began.
+                self.cursor = {"since": timestamp}
+
+    def resource(self, prefix: str) -> str:
+        """The path and query of the topic's WebSocket."""
+        query = f"?{urlencode(self.cursor)}" if self.cursor else ""
+        return f"{prefix}/{quote(self.topic, safe='')}/ws{query}"
+
+
+async def follow(address: Address, following: Following, tell: Callable[[Frame], None]) -> None:
+    """Hear a topic until something ends it for good; a lost connection is made again and goes on where it was.
+
+    Args:
+        address: The daemon.
+        following: The topic and where to begin.
+        tell: Called with every frame, the pings left out.
+
+    Raises:
+        Failure: The daemon cannot be reached at all (69), refused (1, 77), or ended the topic.
+    """
+    waits = _waits()
+    while True:
+        try:
+            async with _connected(address, following) as socket:
+                following.was_connected = True
+                waits = _waits()
+                await _hear(socket, following, tell)
+        except trio_websocket.ConnectionRejected as refused:
+            if refused.status_code not in _TRY_AGAIN:
+                raise Failure(_detail_of(refused), code_of(refused.status_code)) from refused
+        except trio_websocket.ConnectionClosed as closed:
+            _see_whether_it_is_over(following.topic, closed)
+        except (trio_websocket.HandshakeError, trio.TooSlowError, OSError) as error:
+            if not following.was_connected:
+                raise unavailable(f"{address} cannot be reached: {error.__cause__ or error or 'no answer'}") from error
+        await trio.sleep(next(waits))
+
+
+def _waits() -> Any:
+    """1, 2, 4 … 30 seconds."""
+    wait = 1.0
+    while True:
+        yield wait
+        wait = min(2 * wait, LONGEST_WAIT)
+
+
+async def _hear(socket: Any, following: Following, tell: Callable[[Frame], None]) -> None:
+    while True:
+        with trio.fail_after(SILENCE):
+            frame = json.loads(await socket.get_message())
+        if frame.get("type") == "ping":
+            continue
+        # Told first: a message that could not be printed is heard again.
+        tell(frame)
+        following.hear(frame)
+
+
+@asynccontextmanager
+async def _connected(address: Address, following: Following) -> AsyncIterator[Any]:
+    resource = following.resource(address.prefix)
+    if address.unix is None:
+        context = ssl.create_default_context() if address.is_tls else False
+        async with trio_websocket.open_websocket(
+            address.host, address.port, resource, use_ssl=context, max_message_size=_FRAME_LIMIT
+        ) as socket:
+            yield socket
+        return
+    stream = await trio.open_unix_socket(address.unix)
+    async with stream, trio.open_nursery() as nursery:
+        socket = await trio_websocket.wrap_client_stream(
+            nursery, stream, address.host, resource, max_message_size=_FRAME_LIMIT
+        )
+        async with socket:
+            yield socket
+        nursery.cancel_scope.cancel()
+
+
+def _detail_of(refused: Any) -> str:
+    """The sentence in a refused handshake's body."""
+    try:
+        return str(json.loads(refused.body)["detail"])
+    except (TypeError, ValueError, KeyError):
+        return f"the daemon answered {refused.status_code}"
+
+
+def _see_whether_it_is_over(topic: str, closed: Any) -> None:
+    code = getattr(closed.reason, "code", 0)
+    if code in _ENDINGS:
+        why, exit_code = _ENDINGS[code]
+        raise Failure(f"{topic}: {why}", exit_code)
+
+
+# --- Publishing ----------------------------------------------------------------------------------------------------
+
+PUBLISH_SECONDS = 30.0
+
+
+def publish(address: Address, topic: str, message: Frame) -> bytes:
+    """Publish one message; returns the daemon's answer, JSON as it came. A 200 means that it is on disk there.
+
+    Raises:
+        Failure: The daemon cannot be reached (69) or refused (1, 77).
+    """
+    import http.client
+
+    connection = address.connect(PUBLISH_SECONDS)
+    try:
+        connection.request(
+            "POST",
+            f"{address.prefix}/{quote(topic, safe='')}",
+            json.dumps(message, ensure_ascii=False).encode(),
+            {"Content-Type": "application/json"},
+        )
+        response = connection.getresponse()
+        body = response.read(_FRAME_LIMIT)
+    except (OSError, http.client.HTTPException) as error:
+        raise unavailable(f"{address} cannot be reached: {error}") from error
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise Failure(_sentence(body) or f"the daemon answered {response.status}", code_of(response.status))
+    return body
+
+
+def _sentence(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["detail"])
+    except (TypeError, ValueError, KeyError):
+        return ""
