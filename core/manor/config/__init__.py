@@ -5,7 +5,8 @@ from manor.config.checks import SHIPPED_TIERS
 from manor.config.loading import Loaded, decode_plugin, load, plugin_enabled, tier_limits, unknown_plugins
 from manor.config.managed import change_managed
 from manor.config.reporting import Key, Setting, differences, keys, settings
-from manor.config.shape import Config, IdentityConfig, Limits, Outgoing, Secret, Server, Smtp
+from manor.config.shape import Config, IdentityConfig, Outgoing, Secret, Server, Smtp
+from manor.limits import Limits
 
 __all__ = [
     "SHIPPED_TIERS",
