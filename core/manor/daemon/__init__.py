@@ -1,0 +1,17 @@
+"""The daemon: sockets, signals and systemd. Only this package knows hypercorn."""
+
+from manor.daemon.connection import ConnectionLimits
+from manor.daemon.framing import HeadLimits
+from manor.daemon.listeners import CannotListen, Listeners, open_listeners
+from manor.daemon.server import Server, ServerLimits, Tls
+
+__all__ = [
+    "CannotListen",
+    "ConnectionLimits",
+    "HeadLimits",
+    "Listeners",
+    "Server",
+    "ServerLimits",
+    "Tls",
+    "open_listeners",
+]

@@ -1,0 +1,291 @@
+"""One connection: bytes between a socket and hypercorn's protocol machine, with a deadline on every wait."""
+
+from __future__ import annotations
+
+import enum
+import math
+import socket as stdlib_socket
+import struct
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+from hypercorn.config import Config
+from hypercorn.events import Closed, RawData, Updated
+from hypercorn.trio.worker_context import WorkerContext
+
+from manor.daemon.applications import App, Applications
+from manor.daemon.framing import HeadLimits
+from manor.daemon.protocols import Http1, Http2
+
+READ_SIZE = 65_536
+PIECE = 65_536
+"""Bytes that a client has to take within `write_seconds`: at least 2 KiB/s with the default."""
+
+MISSED_PINGS = 2
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """How long a connection waits, and for how much; all times in seconds.
+
+    Args:
+        header: From the connection's start, or a request's first byte, to the end of its head.
+        keep_alive: From an answer to the next request's first byte.
+        keep_alive_max_requests: After so many the connection is closed; clients open another.
+        write: For the client to take a piece of 64 KiB.
+        ping: Silence on a WebSocket or a busy HTTP/2 connection before it is pinged; two unanswered pings end it.
+        linger: For what a client still sends after its connection was ended, so that it can read our last answer.
+        farewell: For a request's task to end once its client is gone.
+        head: Size and number of headers.
+        websocket_message: Bytes of a client's longest WebSocket message, whatever the route allows.
+        http2_streams: Requests at once on an HTTP/2 connection.
+    """
+
+    header: float = 10.0
+    keep_alive: float = 15.0
+    keep_alive_max_requests: int = 1_000
+    write: float = 30.0
+    ping: float = 30.0
+    linger: float = 1.0
+    farewell: float = 5.0
+    head: HeadLimits = field(default_factory=HeadLimits)
+    websocket_message: int = 262_144
+    http2_streams: int = 100
+
+    def for_hypercorn(self) -> Config:
+        """The settings that hypercorn's protocol machines read."""
+        config = Config()
+        config.include_server_header = False
+        config.keep_alive_max_requests = self.keep_alive_max_requests
+        config.websocket_max_message_size = self.websocket_message
+        config.h2_max_concurrent_streams = self.http2_streams
+        config.h2_max_header_list_size = self.head.size
+        config.accesslog = config.errorlog = None
+        return config
+
+
+class Phase(enum.Enum):
+    """What a connection waits for."""
+
+    HEAD = "head"
+    IDLE = "idle"
+    BUSY = "busy"
+    ENDING = "ending"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Both ends of a connection, as ASGI has them: None for a Unix socket."""
+
+    client: tuple[str, int] | None
+    server: tuple[str, int] | None
+
+
+class Connection:
+    """Serves one client until one of the two has enough.
+
+    Args:
+        app: The ASGI application.
+        stream: The socket, or TLS over it after its handshake.
+        transport: The socket's own stream, the same as `stream` without TLS.
+        peer: Its addresses.
+        limits: Deadlines and sizes.
+        context: hypercorn's; its `terminated` is set once the server stops.
+        config: `limits.for_hypercorn()`, made once.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        stream: trio.SocketStream | trio.SSLStream[trio.SocketStream],
+        transport: trio.SocketStream,
+        peer: Peer,
+        *,
+        limits: ConnectionLimits,
+        context: WorkerContext,
+        config: Config,
+    ) -> None:
+        self._app = app
+        self._stream = stream
+        self._transport = transport
+        self._peer = peer
+        self._limits = limits
+        self._context = context
+        self._config = config
+        self._sending = trio.Lock()
+        self._is_broken = False
+        self._is_draining = False
+        self._phase = Phase.HEAD
+        self._deadline = trio.current_time() + limits.header
+        self._pings = 0
+        self._life = trio.CancelScope()
+        self._reading = trio.CancelScope()
+        self._protocol: Http1 | Http2
+
+    async def run(self) -> None:
+        """Serve it; returns once the socket is closed and every request's task has ended."""
+        try:
+            async with trio.open_nursery() as nursery:
+                try:
+                    self._protocol = self._make_protocol(Applications(nursery))
+                    await self._protocol.initiate()
+                    with self._life:
+                        await self._read()
+                    await self._protocol.handle(Closed())
+                finally:
+                    await self._close()
+                    # What still runs has been told; it would only write to nobody.
+                    nursery.cancel_scope.deadline = trio.current_time() + self._limits.farewell
+        finally:
+            self.abort()
+
+    def drain(self) -> None:
+        """The server stops: end now if nothing is asked, else after the answer."""
+        self._is_draining = True
+        if self._phase in (Phase.HEAD, Phase.IDLE):
+            self._life.cancel()
+
+    def abort(self) -> None:
+        """End it at once, whatever waits; what was not sent is lost."""
+        self._is_broken = True
+        # Without the linger option the kernel would keep trying to deliver to a client that does not read.
+        if self._transport.socket.fileno() >= 0:
+            at_once = struct.pack("ii", 1, 0)
+            self._transport.socket.setsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_LINGER, at_once)
+            self._transport.socket.close()
+        self._life.cancel()
+
+    def _make_protocol(self, applications: Applications) -> Http1 | Http2:
+        is_tls = isinstance(self._stream, trio.SSLStream)
+        arguments: list[Any] = [
+            self._app,
+            self._config,
+            self._context,
+            applications,
+            {},
+            is_tls,
+            self._peer.client,
+            self._peer.server,
+            self._send,
+        ]
+        if isinstance(self._stream, trio.SSLStream) and self._stream.selected_alpn_protocol() == "h2":
+            return Http2(*arguments)
+        return Http1(*arguments, limits=self._limits.head)
+
+    # --- Reading ---------------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        while True:
+            with trio.CancelScope(deadline=self._deadline) as self._reading:
+                try:
+                    data = bytes(await self._stream.receive_some(READ_SIZE))
+                except (trio.BrokenResourceError, trio.ClosedResourceError):
+                    return
+            if self._reading.cancelled_caught:
+                if not await self._is_still_there():
+                    return
+                continue
+            if not data:
+                return
+            if self._phase is Phase.ENDING:
+                if isinstance(self._protocol, Http1) and self._protocol.is_goodbye(data):
+                    return
+                continue  # read only so that our answer is not lost to a reset
+            if self._phase is Phase.IDLE:
+                self._enter(Phase.HEAD, self._limits.header)
+            elif self._phase is Phase.BUSY:
+                self._pings = 0
+                self._watch()
+            await self._protocol.handle(RawData(data))
+            self._watch()
+
+    async def _is_still_there(self) -> bool:
+        """Ask a long connection whose client is silent; everything else has had its time."""
+        if self._phase is not Phase.BUSY or self._pings == MISSED_PINGS:
+            return False
+        self._pings += 1
+        self._wait_until(trio.current_time() + self._limits.ping)
+        if isinstance(self._protocol, Http2):
+            await self._protocol.ping()
+        elif self._protocol.socket is not None:
+            await self._protocol.socket.ping()
+        return True
+
+    def _watch(self) -> None:
+        """Expect a sign of life from connections that can give one: a plain HTTP/1.1 client just waits."""
+        if self._phase is not Phase.BUSY:
+            return
+        if isinstance(self._protocol, Http1):
+            if self._protocol.goodbye_sent:
+                self._enter(Phase.ENDING, 0 if self._protocol.is_goodbye_said else self._limits.linger)
+                return
+            if self._protocol.socket is None:
+                return
+        self._wait_until(trio.current_time() + self._limits.ping)
+
+    def _enter(self, phase: Phase, seconds: float) -> None:
+        self._phase = phase
+        self._wait_until(trio.current_time() + seconds)
+
+    def _wait_until(self, deadline: float) -> None:
+        self._deadline = self._reading.deadline = deadline
+
+    # --- Writing ---------------------------------------------------------------------------------------------------
+
+    async def _send(self, event: Any) -> None:
+        """What the protocol machine calls with bytes, with the news that it is idle or busy, and to end."""
+        match event:
+            case RawData():
+                await self._write(event.data)
+                if self._deadline == math.inf or (isinstance(self._protocol, Http1) and self._protocol.goodbye_sent):
+                    self._watch()
+            case Updated(idle=True):
+                if self._phase is not Phase.ENDING:
+                    self._enter(Phase.IDLE, self._limits.keep_alive)
+                    if self._is_draining:
+                        self._life.cancel()
+            case Updated():
+                if self._phase is not Phase.ENDING:
+                    self._enter(Phase.BUSY, math.inf)
+            case Closed():
+                await self._end()
+
+    async def _write(self, data: bytes) -> None:
+        if not data or self._is_broken:
+            return
+        # Shielded, because half a frame would garble all that follows; bounded, because clients stop reading.
+        with trio.CancelScope(shield=True):
+            async with self._sending:
+                try:
+                    for start in range(0, len(data), PIECE):
+                        with trio.fail_after(self._limits.write):
+                            await self._stream.send_all(memoryview(data)[start : start + PIECE])
+                    return
+                except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+                    self.abort()
+            await self._protocol.handle(Closed())
+
+    async def _end(self) -> None:
+        """The protocol is done: say so, and read on for a moment what the client owes us."""
+        if self._phase is Phase.ENDING or self._is_broken:
+            return
+        owes = isinstance(self._protocol, Http1) and self._protocol.owes
+        self._enter(Phase.ENDING, self._limits.linger if owes else 0)
+        if owes and self._stream is self._transport:
+            with trio.CancelScope(shield=True):
+                try:
+                    await self._transport.send_eof()
+                except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
+                    self._wait_until(trio.current_time())
+        await self._protocol.handle(Closed())
+
+    async def _close(self) -> None:
+        """Close the socket in an orderly way when that needs no waiting."""
+        if self._is_broken:
+            return
+        with trio.move_on_after(self._limits.linger, shield=True):
+            try:
+                await self._stream.aclose()
+            except (trio.BrokenResourceError, trio.BusyResourceError):
+                return

@@ -1,0 +1,6 @@
+"""The Quart front: between ASGI and the dispatcher. Only this package knows Quart."""
+
+from manor.web.app import Front, WebOptions
+from manor.web.request_bodies import BodyTimes
+
+__all__ = ["BodyTimes", "Front", "WebOptions"]

@@ -1,0 +1,49 @@
+"""One request's ASGI channels, watched from outside of the framework."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+
+class Exchange:
+    """Passes messages on, notes the status, and holds back the news that the client left while the last send runs.
+
+    hypercorn ends a request inside that send and tells so at once; quart-trio then cancels the very task that is
+    sending, and the connection is neither closed nor ready for the next request. With the news held back, the send
+    ends first.
+    """
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._last_send: trio.Event | None = None
+        self.status = 0
+
+    async def send(self, message: Any) -> None:
+        """The application's `send`."""
+        match message["type"]:
+            case "http.response.start" | "websocket.http.response.start":
+                self.status = message["status"]
+            case "websocket.accept":
+                self.status = 101
+            case "http.response.body" if not message.get("more_body", False):
+                self._last_send = trio.Event()
+                try:
+                    await self._send(message)
+                finally:
+                    self._last_send.set()
+                return
+        await self._send(message)
+
+    async def receive(self) -> Any:
+        """The application's `receive`."""
+        message = await self._receive()
+        if self._last_send is not None and message["type"] == "http.disconnect":
+            await self._last_send.wait()
+        return message
