@@ -1,0 +1,114 @@
+"""A booted Debian in a container, on this machine's network, whose changes are forgotten when it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+BOOTED_WITHIN = 60.0  # seconds; two when nothing else runs
+
+
+class BoxFailed(Exception):
+    """The box did not boot, or a command in it failed; the message holds what was said."""
+
+
+class Box:
+    """A running box.
+
+    Args:
+        leader: the process id, outside, of the systemd inside.
+        root: its file system as seen from outside; what is written there is in the box at once.
+    """
+
+    def __init__(self, leader: int) -> None:
+        self._leader = leader
+        self.root = Path(f"/proc/{leader}/root")
+
+    def run(self, *command: str, within: float = 60.0) -> str:
+        """Run a command in the box as root and give its output; raises `BoxFailed` when it fails."""
+        done = self.attempt(*command, within=within)
+        if done.returncode != 0:
+            raise BoxFailed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done.stdout.strip()
+
+    def attempt(self, *command: str, within: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """Run a command in the box as root, whatever its exit status will be."""
+        return subprocess.run(
+            ["nsenter", "--target", str(self._leader), "--all", "--root", "--wd", *command],
+            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=within,
+        )
+
+    def put(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Write a file into the box."""
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(mode)
+
+    def show(self, unit: str, name: str) -> str:
+        """One property of a unit, as `systemctl show` has it."""
+        return self.run("systemctl", "show", "--value", f"--property={name}", unit)
+
+    def journal(self, unit: str) -> str:
+        """What a unit said, and what systemd said about it."""
+        return self.attempt("journalctl", "--no-pager", "--output=cat", f"--unit={unit}").stdout
+
+
+@contextmanager
+def booted(tree: Path, console: Path) -> Iterator[Box]:
+    """Boot the tree; nothing that happens in the box changes it.
+
+    Args:
+        tree: a root file system with systemd.
+        console: a file that gets what the box prints.
+    """
+    if shutil.which("systemd-nspawn") is None:
+        raise BoxFailed("systemd-nspawn is not installed (apt-get install systemd-container debootstrap)")
+    command = [
+        # The box must not outlive a test run that was killed.
+        "setpriv", "--pdeathsig=TERM",
+        "systemd-nspawn", "--quiet", "--boot",
+        f"--directory={tree}", "--volatile=overlay", f"--machine=manor-box-{os.getpid()}",
+        "--register=no", "--keep-unit", "--link-journal=no", "--resolv-conf=off",
+        "--console=read-only", "--kill-signal=SIGRTMIN+3",
+    ]  # fmt: skip
+    with console.open("wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            yield _wait_for_boot(process, console)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_for_boot(process: subprocess.Popen[bytes], console: Path) -> Box:
+    deadline = time.monotonic() + BOOTED_WITHIN
+    while time.monotonic() < deadline and process.poll() is None:
+        leader = _first_child(process.pid)
+        if leader is not None:
+            box = Box(leader)
+            # Answers only when the bus is there; "degraded" is no obstacle, "starting" means: wait.
+            state = box.attempt("systemctl", "is-system-running", "--wait", within=BOOTED_WITHIN).stdout.strip()
+            if state in ("running", "degraded"):
+                return box
+        time.sleep(0.1)
+    raise BoxFailed(f"the box did not boot:\n{console.read_text(errors='replace')[-2000:]}")
+
+
+def _first_child(parent: int) -> int | None:
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return int(children[0]) if children else None
