@@ -92,14 +92,12 @@ async def serve_control(
         path: The socket; one that a crash left behind is replaced, and it is removed at the end.
         task_status: Told once the socket listens.
     """
-    listener = _listen(path)
-    try:
+    with _listening(path) as listener:
         await trio.serve_listeners(partial(_converse, house.commands), [listener], task_status=task_status)
-    finally:
-        path.unlink(missing_ok=True)
 
 
-def _listen(path: Path) -> trio.SocketListener:
+@contextmanager
+def _listening(path: Path) -> Iterator[trio.SocketListener]:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
@@ -109,7 +107,10 @@ def _listen(path: Path) -> trio.SocketListener:
     fresh.chmod(0o600)
     sock.listen(16)
     fresh.rename(path)
-    return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+    try:
+        yield trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

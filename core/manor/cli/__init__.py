@@ -10,19 +10,22 @@ from typing import Any, TypeVar
 
 import click
 
-from manor.cli.failures import Failure, unavailable
+from manor.cli.failures import Failure, Misuse, NoPermission, Unavailable, refusal
 from manor.cli.group import Lazy, LazyGroup
 from manor.cli.options import config_option, json_option, print_json, print_table
 
 __all__ = [
     "Failure",
+    "Misuse",
+    "NoPermission",
+    "Unavailable",
     "call_house",
     "config_option",
     "json_option",
     "main",
     "print_json",
     "print_table",
-    "unavailable",
+    "refusal",
 ]
 
 R = TypeVar("R")
@@ -57,13 +60,14 @@ def call_house(config: Path | None, command: str, arguments: Any, returns: type[
 
     Raises:
         AdminFault: The configuration is wrong.
-        Refused: The command said no.
-        Failure: A daemon has the house open and does not answer (exit 69).
+        Failure: The command said no; with 69, a process has the house open and does not answer.
     """
-    from manor.control import NoAnswer
+    from manor.control import CommandRefused, NoAnswer
     from manor.control import call_house as call
 
     try:
         return call(config, command, arguments, returns)
     except NoAnswer as error:
-        raise unavailable(str(error)) from error
+        raise Unavailable(str(error)) from error
+    except CommandRefused as error:
+        raise refusal(error.status, error.detail) from error

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from manor.cli.failures import Failure
+from manor.cli.failures import Failure, Misuse
 from manor.cli.options import F
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - bound there, reached over loopback
@@ -84,7 +84,7 @@ def _of_url(url: str) -> Address:
         port = None
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Failure(f"--url: expected an address as http://127.0.0.1:8080, got {url!r}", 2)
+        raise Misuse(f"--url: expected an address as http://127.0.0.1:8080, got {url!r}")
     is_tls = parts.scheme == "https"
     return Address(parts.hostname, port or (443 if is_tls else 80), is_tls, prefix=parts.path.rstrip("/"))
 

@@ -9,33 +9,40 @@ import click
 
 from manor.errors import AdminFault, ManorError, Refused
 
-FAILED = 1
-USAGE = 2
-UNAVAILABLE = 69
-"""EX_UNAVAILABLE: the daemon cannot be reached, or says not now."""
-NO_PERMISSION = 77
-"""EX_NOPERM: this user, or this credential, may not."""
-CONFIGURATION = 78
-"""EX_CONFIG: the configuration is wrong; every problem is listed, one a line."""
 INTERRUPTED = 130
 """Ctrl-C, as shells say it: 128 and the signal's number."""
 
 
 class Failure(click.ClickException):
-    """An end with a sentence and an exit code."""
-
-    def __init__(self, message: str, exit_code: int = FAILED) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    """It did not work; the sentence says why. Exit code 1; those below say more."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the sentence as it is: lists of problems keep one a line."""
         click.echo(self.format_message(), file=file or sys.stderr)
 
 
-def unavailable(message: str) -> Failure:
-    """The daemon cannot be reached: exit 69."""
-    return Failure(message, UNAVAILABLE)
+class Misuse(Failure):
+    """The command was called in a way that makes no sense."""
+
+    exit_code = 2
+
+
+class Unavailable(Failure):
+    """The daemon cannot be reached, or says not now (EX_UNAVAILABLE)."""
+
+    exit_code = 69
+
+
+class NoPermission(Failure):
+    """This user, or this credential, may not (EX_NOPERM)."""
+
+    exit_code = 77
+
+
+class Misconfigured(Failure):
+    """The configuration is wrong; every problem is listed, one a line (EX_CONFIG)."""
+
+    exit_code = 78
 
 
 def failure_of(error: BaseException) -> BaseException:
@@ -48,23 +55,23 @@ def failure_of(error: BaseException) -> BaseException:
         case KeyboardInterrupt():
             return click.exceptions.Exit(INTERRUPTED)
         case AdminFault():
-            return Failure(str(error), CONFIGURATION)
+            return Misconfigured(str(error))
         case Refused(status=status, detail=detail):
-            return Failure(detail, code_of(status))
+            return refusal(status, detail)
         case ManorError():
             return Failure(str(error))
         case PermissionError():
-            return Failure(f"{error.filename or 'permission'}: {error.strerror}", NO_PERMISSION)
+            return NoPermission(f"{error.filename or 'not permitted'}: {error.strerror}")
         case _:
             return error
 
 
-def code_of(status: int) -> int:
-    """The exit code for an HTTP status."""
+def refusal(status: int, detail: str) -> Failure:
+    """The failure that an HTTP status stands for."""
     match status:
         case 401 | 403:
-            return NO_PERMISSION
+            return NoPermission(detail)
         case 502 | 503 | 504:
-            return UNAVAILABLE
+            return Unavailable(detail)
         case _:
-            return FAILED
+            return Failure(detail)

@@ -35,7 +35,7 @@ def list_plugins(config: Path | None, as_json: bool) -> None:
     Tells what would happen at a start with this configuration; what happened in a running daemon stands in /readyz.
     """
     from manor.config import load
-    from manor.house import describe
+    from manor.assembly import describe
 
     description = describe(load(config, os.environ))
     rows = [

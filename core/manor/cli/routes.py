@@ -26,7 +26,7 @@ class Listed(msgspec.Struct, frozen=True):
 def routes(config: Path | None, as_json: bool) -> None:
     """List every route of the enabled plugins: method, path, who may call it, and whose it is."""
     from manor.config import load
-    from manor.house import describe
+    from manor.assembly import describe
 
     table = describe(load(config, os.environ)).table
     rows = [Listed(owned.route.method, owned.route.path, str(owned.route.access), owned.owner) for owned in table]
@@ -44,7 +44,7 @@ def routes(config: Path | None, as_json: bool) -> None:
 def openapi(enabled: bool, config: Path | None) -> None:
     """Print the OpenAPI 3.1 description of every installed plugin, enabled or not. Needs no daemon."""
     from manor.config import load
-    from manor.house import describe
+    from manor.assembly import describe
     from manor.openapi import describe as openapi_of
 
     loaded = load(config, os.environ)

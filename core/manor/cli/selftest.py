@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from manor.cli.failures import FAILED
 from manor.cli.options import config_option, json_option, print_json
 
 
@@ -53,7 +52,7 @@ def durability(
         )
         click.echo("\n".join(report.faults) or "every promise was kept")
     if not report.has_passed:
-        ctx.exit(FAILED)
+        ctx.exit(1)
 
 
 def _nearest(folder: Path) -> Path:

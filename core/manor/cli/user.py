@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from manor.cli.failures import Failure
+from manor.cli.failures import Failure, Misuse
 from manor.cli.options import config_option, json_option, print_json
 
 
@@ -43,5 +43,5 @@ def _read_password() -> str:
     except UnicodeDecodeError:
         raise Failure("the password on standard input is not UTF-8") from None
     if not password:
-        raise Failure("--password-stdin: no password came on standard input", 2)
+        raise Misuse("--password-stdin: no password came on standard input")
     return password

@@ -204,9 +204,7 @@ class Client:
         async with opened_socket(finished, call.principals) as socket:
             yield socket
 
-    def _head(
-        self, method: str, path: str, query: Query, headers: Mapping[str, str], *, upgrade: bool = False
-    ) -> Head:
+    def _head(self, method: str, path: str, query: Query, headers: Mapping[str, str], *, upgrade: bool = False) -> Head:
         plain, _, in_path = path.partition("?")
         pairs = tuple(query.items()) if isinstance(query, Mapping) else tuple(query)
         sent = {"Host": "localhost", **self.headers, **headers}

@@ -1,8 +1,8 @@
 """Pytest fixtures for the tests of a plugin: `house`, `client`, `heard` and `clock`.
 
 By default the house has the plugins that the `pyproject.toml` at the root of the tests declares, and no configuration.
-A test says otherwise with `@pytest.mark.manor(plugins=["doorbell"], config={"plugins": {"doorbell": {…}}})`, a module or
-a whole project by overriding the fixtures `house_plugins` and `house_config`.
+A test says otherwise with `@pytest.mark.manor(plugins=["doorbell"], config={"plugins": {"doorbell": {…}}})`, a module
+or a whole project by overriding the fixtures `house_plugins` and `house_config`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
-from manor.config import load
+from manor.config import Loaded, load
 from manor.discovery import GROUP, Found, discover
 from manor.errors import ManorError
 from manor.events import Delivery, Event, Subscription
@@ -51,13 +51,19 @@ async def open_test_house(
         AdminFault: The configuration is wrong, or a plugin has a fault.
         ManorError: A plugin is not installed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     tables = _merged(config or {}, {"plugins": {name: {"enabled": True} for name in plugins}})
-    (folder / "config.toml").write_text(tomli_w.dumps(tables))
-    found = _installed(plugins, [Path(place) for place in tables.get("server", {}).get("plugin_folders", ())])
-    loaded = load(folder / "config.toml", {}, cwd=folder)
-    async with open_house(loaded, clock=clock, inline=inline, strict=True, plugins=found) as house:
+    loaded = _loaded(folder, tables)
+    found = _installed(plugins, loaded.config.server.plugin_folders)
+    async with open_house(loaded, clock=clock, inline=inline, strict=True, found=found) as house:
         yield house
+
+
+def _loaded(folder: Path, tables: Mapping[str, Any]) -> Loaded:
+    """Through a file, as an admin's configuration: its errors name it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.toml"
+    path.write_text(tomli_w.dumps(tables))
+    return load(path, {}, cwd=folder)
 
 
 def _installed(names: Sequence[str], folders: Sequence[Path]) -> list[Found]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from manor import routing
 from manor.routing import Closing, ConversationOver, Live, WebSocket, Wire
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ class _Conversation:
     """The house's end of a WebSocket that is a conversation."""
 
     def __init__(self, frames: _Frames, outlet: Outlet, limit: int) -> None:
-        self.outlet = outlet
+        self.outlet: routing.Outlet = outlet
         self._frames = frames
         self._limit = limit
         self._to_house, self._from_client = trio.open_memory_channel[str | bytes](0)

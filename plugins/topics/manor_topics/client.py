@@ -13,9 +13,8 @@ from urllib.parse import quote, urlencode
 import trio
 import trio_websocket
 
-from manor.cli import Failure, unavailable
+from manor.cli import Failure, NoPermission, Unavailable, refusal
 from manor.cli.address import Address
-from manor.cli.failures import code_of
 
 SILENCE = 90.0
 """Seconds without a frame after which a connection is dead: a server pings every 25."""
@@ -23,10 +22,10 @@ SILENCE = 90.0
 LONGEST_WAIT = 30.0
 _FRAME_LIMIT = 1 << 20
 _TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
-_ENDINGS = {
-    4401: ("the credential was revoked", 77),
-    4403: ("the topic may not be read any longer", 77),
-    4404: ("the topic is gone", 1),
+_ENDINGS: dict[int, tuple[type[Failure], str]] = {
+    4401: (NoPermission, "the credential was revoked"),
+    4403: (NoPermission, "the topic may not be read any longer"),
+    4404: (Failure, "the topic is gone"),
 }
 
 Frame = Mapping[str, Any]
@@ -80,12 +79,13 @@ async def follow(address: Address, following: Following, tell: Callable[[Frame],
                 await _hear(socket, following, tell)
         except trio_websocket.ConnectionRejected as refused:
             if refused.status_code not in _TRY_AGAIN:
-                raise Failure(_detail_of(refused), code_of(refused.status_code)) from refused
+                raise refusal(refused.status_code, _detail_of(refused)) from refused
         except trio_websocket.ConnectionClosed as closed:
             _see_whether_it_is_over(following.topic, closed)
         except (trio_websocket.HandshakeError, trio.TooSlowError, OSError) as error:
             if not following.was_connected:
-                raise unavailable(f"{address} cannot be reached: {error.__cause__ or error or 'no answer'}") from error
+                why = str(error.__cause__ or error) or "no answer in time"
+                raise Unavailable(f"{address} cannot be reached: {why}") from error
         await trio.sleep(next(waits))
 
 
@@ -139,8 +139,8 @@ def _detail_of(refused: Any) -> str:
 def _see_whether_it_is_over(topic: str, closed: Any) -> None:
     code = getattr(closed.reason, "code", 0)
     if code in _ENDINGS:
-        why, exit_code = _ENDINGS[code]
-        raise Failure(f"{topic}: {why}", exit_code)
+        failure, why = _ENDINGS[code]
+        raise failure(f"{topic}: {why}")
 
 
 # --- Publishing ----------------------------------------------------------------------------------------------------
@@ -167,11 +167,11 @@ def publish(address: Address, topic: str, message: Frame) -> bytes:
         response = connection.getresponse()
         body = response.read(_FRAME_LIMIT)
     except (OSError, http.client.HTTPException) as error:
-        raise unavailable(f"{address} cannot be reached: {error}") from error
+        raise Unavailable(f"{address} cannot be reached: {error}") from error
     finally:
         connection.close()
     if response.status != 200:
-        raise Failure(_sentence(body) or f"the daemon answered {response.status}", code_of(response.status))
+        raise refusal(response.status, _sentence(body) or f"the daemon answered {response.status}")
     return body
 
 
