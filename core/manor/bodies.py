@@ -16,11 +16,12 @@ from typing import Any
 import msgspec
 
 from manor.errors import BadRequest, FieldProblem, Refused, Unprocessable
-from manor.routing import Head, Route
+from manor.routing import Head, Live, Reply, Route, Stream, WebSocket
 
 Decode = Callable[[bytes], Any]
 ReadQuery = Callable[[Head], Any]
 
+_ANSWERS_AS_THEY_ARE = (Live, Reply, Stream, WebSocket)
 _ENCODER = msgspec.json.Encoder()
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
@@ -34,22 +35,19 @@ _LOST_PLUS = re.compile(r"(?<=\d) (?=\d\d:?\d\d$)")
 
 
 def type_faults(route: Route) -> list[str]:
-    """What a route's types have that can never be decoded."""
-    faults = []
-    if route.body not in (None, bytes):
-        try:
-            msgspec.json.Decoder(route.body)
-        except TypeError as error:
-            faults.append(f"the body's type cannot be decoded: {error}")
+    """What a route's types have that can never be decoded, encoded or described."""
     query: object = route.query
-    if query is None:
-        return faults
-    if not (isinstance(query, type) and issubclass(query, msgspec.Struct)):
-        return [*faults, "query is not a struct type"]
-    try:
-        msgspec.inspect.type_info(query)
-    except TypeError as error:
-        faults.append(f"the query's type cannot be decoded: {error}")
+    if query is not None and not (isinstance(query, type) and issubclass(query, msgspec.Struct)):
+        return ["query is not a struct type"]
+    faults = []
+    for name, kind in (("body", route.body), ("query", query), ("answer", route.returns)):
+        if kind is None or kind in (bytes, *_ANSWERS_AS_THEY_ARE):
+            continue
+        try:
+            msgspec.json.schema_components([kind])
+            msgspec.json.Decoder(kind)
+        except TypeError as error:
+            faults.append(f"the {name}'s type does not fit JSON: {error}")
     return faults
 
 

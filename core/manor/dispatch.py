@@ -30,6 +30,7 @@ from manor.errors import (
     InternalError,
     Refused,
     StorageFull,
+    Unavailable,
 )
 from manor.limits import RateLimiter
 from manor.matching import CORE, Miss, OwnedRoute, RouteTable, allowed_methods
@@ -91,6 +92,7 @@ class Dispatcher:
         self.table = table
         self.gate = Gate(limits, clock, authenticators)
         self.on_failure = on_failure
+        self._suspended: dict[str, str] = {}
         self.apply(settings or Settings())
 
     def apply(self, settings: Settings) -> None:
@@ -99,6 +101,15 @@ class Dispatcher:
         self.origins = Origins(settings.public_url, settings.cors_origins)
         self._prepared: dict[OwnedRoute, Prepared] = {}
         self._manners: dict[int, Manners] = {}
+
+    def suspend(self, owner: str, reason: str) -> None:
+        """Answer 503 for a plugin's routes from here on; its paths stay its own.
+
+        Args:
+            owner: The plugin.
+            reason: One sentence for whoever asks.
+        """
+        self._suspended[owner] = reason
 
     def prepare(self) -> None:
         """Work out all routes now rather than at their first request."""
@@ -122,7 +133,7 @@ class Dispatcher:
         prepared = self._prepared.get(found.owned) or self._prepare(found.owned)
         call = Call(self, head, prepared.manners, owner=prepared.owner, prepared=prepared, given=principals)
         call.params = found.params
-        call.refused = self._refusal(head, prepared.route)
+        call.refused = self._refusal(head, prepared.route, prepared.owner)
         return call
 
     def _prepare(self, owned: OwnedRoute) -> Prepared:
@@ -136,8 +147,10 @@ class Dispatcher:
             manners = self._manners[id(api)] = Manners(api)
         return manners
 
-    def _refusal(self, head: Head, route: Route) -> Refused | None:
+    def _refusal(self, head: Head, route: Route, owner: str) -> Refused | None:
         """What is wrong with a request whatever its credentials."""
+        if owner in self._suspended:
+            return Unavailable(self._suspended[owner])
         if head.query_string and head.query_string.count(b"&") >= _MOST_PARAMETERS:
             return BadRequest("The query has too many parameters")
         if not head.upgrade:

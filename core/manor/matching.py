@@ -77,12 +77,14 @@ def _segments(path: str) -> list[str]:
 
 def _decode(raw_path: bytes) -> list[str] | None:
     """The path's segments, or None for one that is not UTF-8, has a broken escape or does not begin with a slash."""
-    if not raw_path.startswith(b"/") or _BAD_ESCAPE.search(raw_path):
+    if not raw_path.startswith(b"/"):
         return None
     try:
-        return [
-            (unquote_to_bytes(segment) if b"%" in segment else segment).decode() for segment in raw_path[1:].split(b"/")
-        ]
+        if b"%" not in raw_path:
+            return raw_path[1:].decode().split("/")
+        if _BAD_ESCAPE.search(raw_path):
+            return None
+        return [unquote_to_bytes(segment).decode() for segment in raw_path[1:].split(b"/")]
     except UnicodeDecodeError:
         return None
 
@@ -294,27 +296,7 @@ class RouteTable:
 
     def _find(self, segments: Sequence[str]) -> tuple[_Place, list[str]] | None:
         values: list[str] = []
-        last = len(segments)
-
-        # Each place of the trie is visited at most once, so a long path costs no more than the table is deep.
-        def search(place: _Place, index: int) -> _Place | None:
-            if index == last:
-                return place if place.routes else None
-            segment = segments[index]
-            literal = place.literals.get(segment)
-            if literal is not None:
-                found = search(literal, index + 1)
-                if found is not None or index == 0:
-                    return found
-            if place.parameter is None or not segment:
-                return None
-            values.append(segment)
-            found = search(place.parameter, index + 1)
-            if found is None:
-                values.pop()
-            return found
-
-        place = search(self._root, 0)
+        place = _search(self._root, segments, 0, values)
         return None if place is None else (place, values)
 
     def _unmatched(self, raw_path: bytes) -> Miss:
@@ -331,6 +313,28 @@ class RouteTable:
 
 
 _NO_PARAMS: Mapping[str, Any] = {}
+
+
+def _search(place: _Place, segments: Sequence[str], index: int, values: list[str]) -> _Place | None:
+    """The place that the segments from `index` on lead to; the parameters' values are left in `values`.
+
+    Each place of the trie is visited at most once, so a long path costs no more than the table is deep.
+    """
+    if index == len(segments):
+        return place if place.routes else None
+    segment = segments[index]
+    literal = place.literals.get(segment)
+    if literal is not None:
+        found = _search(literal, segments, index + 1, values)
+        if found is not None or index == 0:
+            return found
+    if place.parameter is None or not segment:
+        return None
+    values.append(segment)
+    found = _search(place.parameter, segments, index + 1, values)
+    if found is None:
+        values.pop()
+    return found
 
 
 def allowed_methods(routes: Mapping[str, OwnedRoute]) -> list[str]:

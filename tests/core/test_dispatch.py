@@ -348,3 +348,11 @@ async def test_settings_can_be_changed_while_calls_are_open() -> None:
     before = made.begin(head("POST /x"))
     made.apply(replace(made.settings, body_limit=5))
     assert (before.body_limit, made.begin(head("POST /x")).body_limit) == (1_048_576, 5)
+
+
+async def test_a_suspended_plugins_routes_are_503_and_stay_its_own() -> None:
+    made = dispatcher(route("GET /x"))
+    made.suspend("doorbell", "the plugin 'doorbell' is out of order")
+    reply = await ask(made, head("GET /x"))
+    assert (reply.status, detail(reply)) == (503, "the plugin 'doorbell' is out of order")
+    assert (await ask(made, head("POST /x"))).status == 405

@@ -268,7 +268,8 @@ class NotDecodable(msgspec.Struct):
         ([route("POST /x", websocket=Upgrade.ONLY)], "a WebSocket handshake is a GET"),
         ([route("GET /x", deadline=0)], "the deadline is not positive"),
         ([route("GET /x", values={"door": ["a"]})], "values for 'door', which is no parameter of it"),
-        ([route("POST /x", body=NotDecodable)], "the body's type cannot be decoded"),
+        ([route("POST /x", body=NotDecodable)], "the body's type does not fit JSON"),
+        ([route("GET /x", returns=object())], "the answer's type does not fit JSON"),
         ([route("GET /x", query=dict)], "query is not a struct type"),
         ([route("GET /x", Api("x", bad_value_status=500))], "neither 400 nor 422"),
         ([Route("GET", "/x", answer, api=TOPICS, access=None)], "no access= rule"),  # type: ignore[arg-type]
