@@ -1,0 +1,146 @@
+"""Reading: topics, their history, and where a stream begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from manor.auth import Principal
+from manor.errors import Unauthorized
+from manor.live import LiveService
+from manor.storage import Storage, Transaction
+from manor_topics import store
+from manor_topics.catalog import Catalog
+from manor_topics.config import TopicsConfig
+from manor_topics.domain import Since, SinceBeginning, SinceMessage, SinceNewest, SinceTime, Topic
+from manor_topics.live import channel_name
+from manor_topics.messages import History, TopicListed, TopicShown
+from manor_topics.rights import can_manage, check_read, missing
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a stream begins: the position its replay follows (None for no replay), and whether something is lost."""
+
+    cursor: int | None
+    has_gap: bool = False
+
+
+class Reading:
+    """Answers questions about topics and their messages."""
+
+    def __init__(self, storage: Storage, catalog: Catalog, live: LiveService, config: TopicsConfig) -> None:
+        self._storage = storage
+        self._catalog = catalog
+        self._live = live
+        self._config = config
+
+    async def topic(self, reference: str, principals: Sequence[Principal]) -> Topic:
+        """The topic of that name or id, if the caller may read it.
+
+        Raises:
+            Refused: 404 when there is none, otherwise as `rights.check_read`.
+        """
+        topic = await self._catalog.find(reference)
+        if topic is None:
+            raise missing(reference)
+        check_read(topic, principals, self._config)
+        return topic
+
+    async def show(self, reference: str, principals: Sequence[Principal]) -> TopicShown:
+        """A topic with its counters.
+
+        Raises:
+            Refused: As `topic`.
+        """
+        topic = await self.topic(reference, principals)
+        listed = await self._storage.read(lambda transaction: store.find_listed(transaction.connection, topic.id))
+        if listed is None:
+            raise missing(reference)
+        return TopicShown(
+            **{name: getattr(listed, name) for name in TopicListed.__struct_fields__},
+            connection_count=self._live.connection_count(channel_name(topic.id)),
+            can_manage=can_manage(topic, principals),
+        )
+
+    async def list_topics(self, principals: Sequence[Principal], *, limit: int, offset: int) -> list[TopicListed]:
+        """The topics that the caller may read, as far as the admin lets them be listed.
+
+        Raises:
+            Unauthorized: Lists are for those with a credential here.
+        """
+        if self._config.listing == "authenticated" and not principals:
+            raise Unauthorized("Listing topics needs a credential here")
+        reader_id = next((principal.user_id for principal in principals if principal.user_id is not None), None)
+        return await self._storage.read(
+            lambda transaction: store.list_topics(
+                transaction.connection,
+                discoverable_only=self._config.listing == "discoverable",
+                reader_id=reader_id,
+                reads_all=any(principal.is_admin for principal in principals),
+                limit=limit,
+                offset=offset,
+            )
+        )
+
+    async def list_public(self, *, limit: int, offset: int) -> list[TopicListed]:
+        """The topics that are meant to be found: public and discoverable."""
+        return await self._storage.read(
+            lambda transaction: store.list_topics(
+                transaction.connection,
+                discoverable_only=True,
+                reader_id=None,
+                reads_all=False,
+                limit=limit,
+                offset=offset,
+            )
+        )
+
+    async def history(self, topic: Topic, since: Since | None, *, limit: int) -> History:
+        """A page of messages: the newest first, or, with `since`, those strictly after it, oldest first."""
+
+        def work(transaction: Transaction) -> History:
+            connection, now = transaction.connection, transaction.now
+            if since is None:
+                found = store.newest_messages(connection, topic, now=now, limit=limit)
+            else:
+                after, _ = _position_after(connection, topic.id, since, now)
+                # Nobody knows the message any more: all that is kept came after it, as far as anyone can tell.
+                rows = store.messages_after(connection, topic, after or 0, now=now, limit=limit)
+                found = [message for _, message in rows]
+            return History(messages=found, topic=topic.name, count=len(found))
+
+        return await self._storage.read(work)
+
+    async def start(self, topic: Topic, since: Since | None) -> Start:
+        """Where a stream begins. A message that nobody knows any more has the newest `replay_max` repeated."""
+        if since is None:
+            return Start(None)
+
+        def work(transaction: Transaction) -> Start:
+            connection, now = transaction.connection, transaction.now
+            position, is_known = _position_after(connection, topic.id, since, now)
+            if is_known:
+                return Start(position)
+            most = self._config.replay_max
+            return Start(store.position_before_newest(connection, topic.id, most, now=now), has_gap=True)
+
+        return await self._storage.read(work)
+
+
+def _position_after(connection: Connection, topic_id: UUID, since: Since, now: datetime) -> tuple[int, bool]:
+    """The position after which to read, and whether `since` was understood: the message may be unknown."""
+    match since:
+        case SinceBeginning():
+            return 0, True
+        case SinceNewest():
+            return store.position_before_newest(connection, topic_id, 1, now=now), True
+        case SinceTime(time):
+            return store.position_at(connection, topic_id, time), True
+        case SinceMessage(id_):
+            position = store.position_of(connection, topic_id, id_, now=now)
+            return position or 0, position is not None

@@ -1,0 +1,60 @@
+"""Who may do what with a topic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from manor.auth import Principal
+from manor.errors import Forbidden, NotFound, Refused, Unauthorized
+from manor_topics.config import TopicsConfig
+from manor_topics.domain import Topic
+
+
+def missing(reference: str) -> NotFound:
+    """The refusal of a topic that is not there."""
+    return NotFound(f"There is no topic '{reference[:64]}'")
+
+
+def can_manage(topic: Topic, principals: Sequence[Principal]) -> bool:
+    """Whether one of the credentials may change the topic: its owner's, or an administrator's."""
+    return any(principal.is_admin or principal.user_id == topic.owner_id for principal in principals)
+
+
+def check_read(topic: Topic, principals: Sequence[Principal], config: TopicsConfig) -> None:
+    """See that the caller may read the topic.
+
+    Raises:
+        Refused: 401 without a credential, 403 with one that is not enough, 404 where private topics are hidden.
+    """
+    if not topic.is_public and not can_manage(topic, principals):
+        raise _private(topic, principals, config)
+
+
+def check_publish(topic: Topic, principals: Sequence[Principal], config: TopicsConfig) -> None:
+    """See that the caller may publish to the topic.
+
+    Raises:
+        Refused: As `check_read`; also 401 where publishing needs a credential.
+    """
+    if topic.is_public:
+        check_anonymous(principals, config)
+    elif not can_manage(topic, principals):
+        raise _private(topic, principals, config)
+
+
+def check_anonymous(principals: Sequence[Principal], config: TopicsConfig) -> None:
+    """See that publishing without a credential is allowed, where there is none.
+
+    Raises:
+        Unauthorized: It is not.
+    """
+    if not principals and not config.anonymous_publish:
+        raise Unauthorized("Publishing needs a credential here")
+
+
+def _private(topic: Topic, principals: Sequence[Principal], config: TopicsConfig) -> Refused:
+    if config.hide_private:
+        return missing(topic.name)
+    if not principals:
+        return Unauthorized(f"The topic '{topic.name}' is private")
+    return Forbidden(f"The topic '{topic.name}' is private, and this credential does not open it")
