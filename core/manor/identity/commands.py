@@ -20,6 +20,10 @@ class AddUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is_admin: bool = False
     password: str | None = None
 
+    def __repr__(self) -> str:
+        """Without the password, whatever log or traceback it lands in."""
+        return f"AddUser(email={self.email!r}, username={self.username!r}, is_admin={self.is_admin!r})"
+
 
 class UserAdded(msgspec.Struct, frozen=True):
     """Who was added."""
