@@ -1,0 +1,45 @@
+"""What is measured: the load generator's arguments for each scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PUBLISH = ["--pub-path", "/{t}", "--hdr", "X-Title: bench", "--hdr", "X-Priority: 3", "--hdr", "X-Tags: a,b"]
+STREAMS = {
+    "sse": ["--sub", "sse", "--sub-path", "/{t}/sse"],
+    "websocket": ["--sub", "ws", "--sub-path", "/{t}/ws"],
+}
+IDLE_STREAMS = 2000
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One run of the load generator.
+
+    Args:
+        name: how it is called in tables and chosen with --match.
+        group: publish, fan-out or idle; decides which figures count.
+        arguments: the load generator's, without port and process.
+    """
+
+    name: str
+    group: str
+    arguments: list[str]
+
+
+def scenarios(seconds: int) -> Iterator[Scenario]:
+    """Every scenario, with `seconds` of load each."""
+    lasting = ["--secs", str(seconds)]
+    for connections in (1, 16, 64):
+        load = ["pub", "--conns", str(connections), "--body", "100", *lasting, *PUBLISH]
+        yield Scenario(f"publish, {connections} connections", "publish", load)
+    for kind, stream in STREAMS.items():
+        for subscribers in (100, 1000):
+            load = ["fan", "--subs", str(subscribers), *lasting, *PUBLISH, *stream]
+            # A steady rate well below the limit shows the latency that people feel; "max" shows the limit.
+            rate = str(1000 // subscribers * 10 or 10)
+            yield Scenario(f"{kind} 1 to {subscribers}, steady", "fan-out", [*load, "--rate", rate])
+            yield Scenario(f"{kind} 1 to {subscribers}, max", "fan-out", [*load, "--conns", "4"])
+        load = ["idle", "--subs", str(IDLE_STREAMS), "--hold", "1000", *PUBLISH, *stream]
+        yield Scenario(f"{kind}, {IDLE_STREAMS} idle", "idle", load)

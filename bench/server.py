@@ -1,0 +1,141 @@
+"""The daemon under measurement: configured, pinned to a core, started, weighed and stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import tomli_w
+
+SERVER_CORE = 0
+TOPIC = "bench0"
+"""The load generator counts topics from zero."""
+READY_WITHIN = 30.0
+
+
+class Server:
+    """One daemon with fresh data; a context manager that starts and stops it.
+
+    Args:
+        scratch: a directory on the disk that is to carry the messages.
+        is_pinned: whether the daemon gets core 0 to itself.
+    """
+
+    def __init__(self, scratch: Path, *, is_pinned: bool = True) -> None:
+        self._is_pinned = is_pinned
+        self._folder = tempfile.TemporaryDirectory(dir=scratch, prefix="manor-bench-")
+        self._log = Path(self._folder.name) / "log"
+        self._config = Path(self._folder.name) / "config.toml"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = _free_port()
+        self.seconds_to_ready = 0.0
+        self._config.write_text(tomli_w.dumps(self._configuration()))
+        self._run("topics", "create", TOPIC)
+
+    def __enter__(self) -> Self:
+        began = time.perf_counter()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command("serve"), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self._wait_until_ready(began)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, at: TracebackType | None
+    ) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        status = self._process.wait(30)
+        self._folder.cleanup()
+        if status != 0 and kind is None:
+            raise RuntimeError(f"the daemon ended with {status}")
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def memory_kib(self) -> int:
+        """Resident memory, in KiB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+        assert found is not None
+        return int(found[1])
+
+    def _wait_until_ready(self, began: float) -> None:
+        assert self._process is not None
+        request = f"http://127.0.0.1:{self.port}/readyz"
+        while time.perf_counter() < began + READY_WITHIN and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(request, timeout=5) as answer:
+                    if answer.status == 200:
+                        self.seconds_to_ready = time.perf_counter() - began
+                        return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.005)
+        raise RuntimeError(f"the daemon did not become ready:\n{self._log.read_text()[-2000:]}")
+
+    def _run(self, *arguments: str) -> None:
+        subprocess.run(self._command(*arguments), check=True, stdout=subprocess.DEVNULL, timeout=60)
+
+    def _command(self, *arguments: str) -> list[str]:
+        pin = ["taskset", "-c", str(SERVER_CORE)] if self._is_pinned else []
+        return [*pin, sys.executable, "-m", "manor", *arguments, "--config", str(self._config)]
+
+    def _configuration(self) -> dict[str, object]:
+        many = 20_000
+        limits = {"connections": many, "connections_per_address": many, "address_limit_factor": 0}
+        return {
+            "server": {
+                "bind": [f"127.0.0.1:{self.port}"],
+                "data_dir": str(Path(self._folder.name) / "data"),
+                "pin_cpu": False,  # taskset does it, so that --unpinned can leave it out
+                "limits": limits,
+            }
+        }
+
+
+def sync_milliseconds(scratch: Path, *, times: int = 200) -> float:
+    """The median time of one 4 KiB write and fdatasync on that disk: what a lone durable publish cannot beat."""
+    taken: list[float] = []
+    with tempfile.TemporaryFile(dir=scratch, buffering=0) as file:
+        for _ in range(times):
+            began = time.perf_counter()
+            file.write(bytes(4096))
+            os.fdatasync(file.fileno())
+            taken.append(time.perf_counter() - began)
+    return sorted(taken)[times // 2] * 1000
+
+
+@contextmanager
+def quiet() -> Iterator[list[float]]:
+    """Fill the list with how many cores were busy on the whole machine meanwhile."""
+    busy: list[float] = []
+    before, began = _busy_seconds(), time.perf_counter()
+    yield busy
+    busy.append((_busy_seconds() - before) / (time.perf_counter() - began))
+
+
+def _busy_seconds() -> float:
+    columns = [int(column) for column in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(columns) - columns[3] - columns[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
