@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from manor.config import load
+
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
 
 
@@ -78,6 +80,13 @@ def test_account_directories_and_configuration_agree() -> None:
     assert ["d", state, service["StateDirectoryMode"], account[1], account[1], "-"] in rows("manor.tmpfiles")
     assert service["ExecStart"].endswith("manor serve --config /etc/manor/config.toml")
     assert ["z", "/etc/manor/config.toml", "0640", "root", account[1], "-"] in rows("manor.tmpfiles")
+
+
+@pytest.mark.parametrize("name", ["config.toml", "container.toml"])
+def test_the_packaged_configuration_is_accepted(name: str, tmp_path: Path) -> None:
+    loaded = load(PACKAGING / name, {}, tmp_path)
+
+    assert loaded.config.server.data_dir == Path("/var/lib/manor")
 
 
 def test_the_socket_listens_where_the_configuration_does() -> None:
