@@ -1,1 +1,179 @@
-"""Manor."""
+"""Manor: one self-hosted daemon for notifications, chat, live video and the server itself.
+
+What this module exports is the public API; what is not here is not promised. Names are imported when they are first
+used, so that `import manor` stays cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from manor.auth import ADMIN as ADMIN
+    from manor.auth import PUBLIC as PUBLIC
+    from manor.auth import Access as Access
+    from manor.auth import Authenticator as Authenticator
+    from manor.auth import Bearer as Bearer
+    from manor.auth import Header as Header
+    from manor.auth import Kinds as Kinds
+    from manor.auth import Presented as Presented
+    from manor.auth import Principal as Principal
+    from manor.auth import Query as Query
+    from manor.auth import Scope as Scope
+    from manor.clock import Clock as Clock
+    from manor.dialects import BASIC_RESPONSE as BASIC_RESPONSE
+    from manor.dialects import DETAIL as DETAIL
+    from manor.dialects import MATTERMOST as MATTERMOST
+    from manor.dialects import PAGE as PAGE
+    from manor.dialects import SELFPRIVACY as SELFPRIVACY
+    from manor.dialects import Dialect as Dialect
+    from manor.errors import BadRequest as BadRequest
+    from manor.errors import Conflict as Conflict
+    from manor.errors import FieldProblem as FieldProblem
+    from manor.errors import Forbidden as Forbidden
+    from manor.errors import ManorError as ManorError
+    from manor.errors import NotFound as NotFound
+    from manor.errors import Refused as Refused
+    from manor.errors import TooLarge as TooLarge
+    from manor.errors import TooManyRequests as TooManyRequests
+    from manor.errors import Unauthorized as Unauthorized
+    from manor.errors import Unavailable as Unavailable
+    from manor.errors import Unprocessable as Unprocessable
+    from manor.errors import UnsupportedMediaType as UnsupportedMediaType
+    from manor.events import Delivery as Delivery
+    from manor.events import Event as Event
+    from manor.events import Job as Job
+    from manor.events import Subscription as Subscription
+    from manor.hookspecs import hookimpl as hookimpl
+    from manor.live import Channel as Channel
+    from manor.live import Entry as Entry
+    from manor.live import LiveService as LiveService
+    from manor.outbox import GiveUp as GiveUp
+    from manor.outbox import JobHandler as JobHandler
+    from manor.plugins import Command as Command
+    from manor.plugins import HealthCheck as HealthCheck
+    from manor.plugins import NoConfig as NoConfig
+    from manor.plugins import PersonalData as PersonalData
+    from manor.plugins import PluginContext as PluginContext
+    from manor.plugins import ScopeDeclaration as ScopeDeclaration
+    from manor.plugins import TierLimit as TierLimit
+    from manor.routing import GOING_AWAY as GOING_AWAY
+    from manor.routing import TOO_SLOW as TOO_SLOW
+    from manor.routing import Api as Api
+    from manor.routing import Closing as Closing
+    from manor.routing import Conversation as Conversation
+    from manor.routing import ConversationOver as ConversationOver
+    from manor.routing import Door as Door
+    from manor.routing import Head as Head
+    from manor.routing import Headers as Headers
+    from manor.routing import Later as Later
+    from manor.routing import Live as Live
+    from manor.routing import Outlet as Outlet
+    from manor.routing import Rate as Rate
+    from manor.routing import Reply as Reply
+    from manor.routing import Request as Request
+    from manor.routing import Route as Route
+    from manor.routing import Source as Source
+    from manor.routing import Stream as Stream
+    from manor.routing import Upgrade as Upgrade
+    from manor.routing import WebSocket as WebSocket
+    from manor.routing import Wire as Wire
+    from manor.routing import Write as Write
+    from manor.storage import Id as Id
+    from manor.storage import Migration as Migration
+    from manor.storage import Storage as Storage
+    from manor.storage import Time as Time
+    from manor.storage import Transaction as Transaction
+    from manor.storage import new_id as new_id
+    from manor.storage import parse_id as parse_id
+    from manor.tasks import BackgroundTask as BackgroundTask
+
+_EXPORTS = {
+    "ADMIN": "manor.auth",
+    "PUBLIC": "manor.auth",
+    "Access": "manor.auth",
+    "Authenticator": "manor.auth",
+    "Bearer": "manor.auth",
+    "Header": "manor.auth",
+    "Kinds": "manor.auth",
+    "Presented": "manor.auth",
+    "Principal": "manor.auth",
+    "Query": "manor.auth",
+    "Scope": "manor.auth",
+    "Clock": "manor.clock",
+    "BASIC_RESPONSE": "manor.dialects",
+    "DETAIL": "manor.dialects",
+    "MATTERMOST": "manor.dialects",
+    "PAGE": "manor.dialects",
+    "SELFPRIVACY": "manor.dialects",
+    "Dialect": "manor.dialects",
+    "BadRequest": "manor.errors",
+    "Conflict": "manor.errors",
+    "FieldProblem": "manor.errors",
+    "Forbidden": "manor.errors",
+    "ManorError": "manor.errors",
+    "NotFound": "manor.errors",
+    "Refused": "manor.errors",
+    "TooLarge": "manor.errors",
+    "TooManyRequests": "manor.errors",
+    "Unauthorized": "manor.errors",
+    "Unavailable": "manor.errors",
+    "Unprocessable": "manor.errors",
+    "UnsupportedMediaType": "manor.errors",
+    "Delivery": "manor.events",
+    "Event": "manor.events",
+    "Job": "manor.events",
+    "Subscription": "manor.events",
+    "hookimpl": "manor.hookspecs",
+    "Channel": "manor.live",
+    "Entry": "manor.live",
+    "LiveService": "manor.live",
+    "GiveUp": "manor.outbox",
+    "JobHandler": "manor.outbox",
+    "Command": "manor.plugins",
+    "HealthCheck": "manor.plugins",
+    "NoConfig": "manor.plugins",
+    "PersonalData": "manor.plugins",
+    "PluginContext": "manor.plugins",
+    "ScopeDeclaration": "manor.plugins",
+    "TierLimit": "manor.plugins",
+    "GOING_AWAY": "manor.routing",
+    "TOO_SLOW": "manor.routing",
+    "Api": "manor.routing",
+    "Closing": "manor.routing",
+    "Conversation": "manor.routing",
+    "ConversationOver": "manor.routing",
+    "Door": "manor.routing",
+    "Head": "manor.routing",
+    "Headers": "manor.routing",
+    "Later": "manor.routing",
+    "Live": "manor.routing",
+    "Outlet": "manor.routing",
+    "Rate": "manor.routing",
+    "Reply": "manor.routing",
+    "Request": "manor.routing",
+    "Route": "manor.routing",
+    "Source": "manor.routing",
+    "Stream": "manor.routing",
+    "Upgrade": "manor.routing",
+    "WebSocket": "manor.routing",
+    "Wire": "manor.routing",
+    "Write": "manor.routing",
+    "Id": "manor.storage",
+    "Migration": "manor.storage",
+    "Storage": "manor.storage",
+    "Time": "manor.storage",
+    "Transaction": "manor.storage",
+    "new_id": "manor.storage",
+    "parse_id": "manor.storage",
+    "BackgroundTask": "manor.tasks",
+}
+
+__all__ = sorted(_EXPORTS)  # noqa: PLE0605 - a list, made of the table above
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_EXPORTS[name]), name)

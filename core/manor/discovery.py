@@ -27,7 +27,7 @@ from manor.outbox import JobHandler
 from manor.plugins import Command, HealthCheck, NoConfig, PersonalData, ScopeDeclaration, TierLimit
 from manor.routing import Route
 from manor.storage import Migration
-from manor.tasks import BackgroundTask
+from manor.tasks import BackgroundTask, contained, describe
 
 if TYPE_CHECKING:
     from manor.plugins import PluginContext
@@ -60,6 +60,7 @@ class Plugin:
     state: State = State.DISABLED
     reason: str = ""
     factory: type[Any] | None = None
+    context: PluginContext[Any] | None = None
     instance: Any = None
     brought: Brought = field(default_factory=lambda: Brought())
 
@@ -184,23 +185,18 @@ def _from_project(pyproject: Path) -> list[Found]:
 def imported(found: Found) -> Plugin:
     """Import the plugin's class; a failing import quarantines it."""
     plugin = Plugin(found)
-    try:
+    with contained(lambda error: plugin.quarantine(f"import failed: {told(error)}")):
         plugin.factory = found.load()
-    except Exception as error:  # a stranger's module can raise anything while it is imported
-        plugin.quarantine(f"import failed: {told(error)}")
     return plugin
 
 
 def make(plugin: Plugin, context: PluginContext[Any]) -> None:
     """Make the instance and ask every hook once; whatever goes wrong quarantines the plugin."""
     assert plugin.factory is not None
-    try:
+    with contained(lambda error: plugin.quarantine(told(error))):
+        plugin.context = context
         plugin.instance = plugin.factory(context)
         plugin.brought = ask(plugin.name, plugin.instance)
-    except (ManorError, pluggy.PluginValidationError) as error:
-        plugin.quarantine(str(error))
-    except Exception as error:  # a stranger's constructor or hook can raise anything
-        plugin.quarantine(told(error))
 
 
 def ask(name: str, instance: object) -> Brought:
@@ -223,11 +219,11 @@ def ask(name: str, instance: object) -> Brought:
 
 def _ask(manager: pluggy.PluginManager, hook: str) -> Any:
     """One plugin's answer to one hook; None when it does not implement it."""
-    try:
+    failures: list[Exception] = []
+    with contained(failures.append):
         answers = getattr(manager.hook, hook)()
-    except Exception as error:
-        raise ManorError(f"{hook} raised {told(error)}") from error
-    return answers[0] if answers else None
+        return answers[0] if answers else None
+    raise ManorError(f"{hook} raised {told(failures[0])}") from failures[0]
 
 
 def _ask_list(manager: pluggy.PluginManager, hook: str, wanted: type[Any]) -> list[Any]:
@@ -243,8 +239,12 @@ def _ask_list(manager: pluggy.PluginManager, hook: str, wanted: type[Any]) -> li
 
 
 def told(error: BaseException) -> str:
-    """An exception in one line for an admin: its type, its text, and the place in the plugin's code."""
+    """An exception in one line for an admin: its type, its text, and the place it was raised at.
+
+    An error of ours is its text: it was written to be read.
+    """
+    if isinstance(error, (ManorError, pluggy.PluginValidationError)):
+        return " ".join(str(error).split())
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}{': ' + text if text else ''}{place}"
+    return " ".join(describe(error).split()) + place

@@ -25,6 +25,23 @@ if TYPE_CHECKING:
     from manor.storage import Storage
 
 
+class Tiers:
+    """What each tier allows, as the plugins declared and the admin set it."""
+
+    def __init__(self, default_tier: str) -> None:
+        self.default_tier = default_tier
+        self._limits: dict[str, dict[str, int]] = {}
+
+    def replace(self, limits: dict[str, dict[str, int]]) -> None:
+        """Take new values, at the start and at a reload."""
+        self._limits = limits
+
+    def limit(self, name: str, tier: str = "") -> int:
+        """A limit of a tier (the default tier when it has none of that name); 0 is unlimited."""
+        table = self._limits.get(tier or self.default_tier) or self._limits.get(self.default_tier, {})
+        return table.get(name, 0)
+
+
 class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The configuration of a plugin that has nothing to configure."""
 
@@ -54,6 +71,7 @@ class PluginContext(Generic[C]):
         log: A logger bound to the plugin's name.
         data_dir: A folder of its own under the server's data directory; made when first asked for.
         public_url: As people reach the server, without a trailing slash; "" when not configured.
+        tiers: What each tier allows.
         routes: The house's routes, complete once the plugin's lifespan starts: for reserved names.
     """
 
@@ -71,6 +89,7 @@ class PluginContext(Generic[C]):
     log: BoundLogger
     data_dir: Path
     public_url: str
+    tiers: Tiers
     routes: RouteTable
 
 

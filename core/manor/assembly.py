@@ -1,0 +1,225 @@
+"""From what is installed and what the admin wrote to plugins that are made and a table of their routes.
+
+Synchronous, and without a disk: `manor openapi` and `manor routes` come through here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+
+from manor import health, openapi
+from manor.audit import Audit
+from manor.clock import Clock, SystemClock
+from manor.config import Loaded, Setting, decode_plugin, plugin_enabled, tier_limits, unknown_plugins
+from manor.config import settings as config_settings
+from manor.discovery import Found, Plugin, State, discover, imported, make
+from manor.errors import AdminFault, ManorError, Problem
+from manor.events import Bus
+from manor.identity import Identity
+from manor.limits import RateLimiter
+from manor.live import LiveService
+from manor.matching import CORE, RouteTable
+from manor.metrics import Metrics
+from manor.outbox import Outbox
+from manor.plugins import PluginContext, Tiers
+from manor.routing import Route
+
+if TYPE_CHECKING:
+    from manor.storage import Storage
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the house lends to its plugins."""
+
+    storage: Storage
+    bus: Bus
+    outbox: Outbox
+    live: LiveService
+    limits: RateLimiter
+    identity: Identity
+    metrics: Metrics
+    audit: Audit
+    clock: Clock
+    tiers: Tiers
+    routes: RouteTable
+
+
+def choose(loaded: Loaded, found: Sequence[Found], *, every: bool = False) -> list[Plugin]:
+    """Import what takes part, and decode its configuration to see that it can.
+
+    Args:
+        loaded: What the admin wrote.
+        found: What is installed.
+        every: Take all installed plugins, whatever the admin says: to describe them.
+
+    Raises:
+        AdminFault: Every plugin's table that cannot be decoded, and tables of plugins that are not installed.
+    """
+    problems = unknown_plugins(loaded, [plugin.name for plugin in found])
+    plugins: list[Plugin] = []
+    for candidate in found:
+        # A plugin that is switched off is not even imported: it may be switched off because it cannot be.
+        if not every and not plugin_enabled(loaded, candidate.name, True):
+            plugins.append(Plugin(candidate))
+            continue
+        plugin = imported(candidate)
+        plugins.append(plugin)
+        if plugin.state is State.QUARANTINED:
+            continue
+        if not every and not plugin_enabled(loaded, plugin.name, plugin.enabled_by_default):
+            continue
+        plugin.state = State.ENABLED
+        try:
+            decode_plugin(loaded, plugin.name, plugin.config_type)
+        except AdminFault as fault:
+            problems += fault.problems
+    if problems:
+        raise AdminFault(problems)
+    return plugins
+
+
+def furnish(plugins: Iterable[Plugin], loaded: Loaded, services: Services) -> None:
+    """Make every enabled plugin with a context of its own, and ask it what it brings."""
+    for plugin in plugins:
+        if not plugin.is_running:
+            continue
+        context = PluginContext(
+            name=plugin.name,
+            config=decode_plugin(loaded, plugin.name, plugin.config_type),
+            storage=services.storage,
+            bus=services.bus,
+            identity=services.identity,
+            live=services.live,
+            outbox=services.outbox,
+            limits=services.limits,
+            metrics=services.metrics.for_plugin(plugin.name),
+            audit=services.audit,
+            clock=services.clock,
+            log=structlog.get_logger(f"manor.{plugin.name}", plugin=plugin.name),
+            data_dir=loaded.data_dir / plugin.name,
+            public_url=loaded.config.server.public_url.rstrip("/"),
+            tiers=services.tiers,
+            routes=services.routes,
+        )
+        make(plugin, context)
+
+
+def refurnish(plugins: Iterable[Plugin], loaded: Loaded) -> None:
+    """Give the plugins their configuration anew, after a reload; only what they read through their context changes."""
+    for plugin in plugins:
+        if plugin.context is not None:
+            plugin.context.config = decode_plugin(loaded, plugin.name, plugin.config_type)
+
+
+def core_routes(
+    table: RouteTable, readiness: Callable[[], Awaitable[health.Readiness]], metrics: Metrics
+) -> list[Route]:
+    """What the daemon serves without any plugin: health, metrics, and the description of all routes."""
+    return [*health.routes(readiness, metrics), *openapi.routes(lambda: openapi.describe(table))]
+
+
+def lay_out(plugins: Iterable[Plugin], table: RouteTable) -> None:
+    """Put the plugins' routes into the table.
+
+    Raises:
+        AdminFault: Two plugins serve one route; only the admin can say which of them goes.
+    """
+    for plugin in plugins:
+        if plugin.is_running:
+            faults = table.add(plugin.name, plugin.brought.routes)
+            if faults:
+                plugin.quarantine("manor_routes: " + "; ".join(faults))
+    collisions = table.collisions()
+    if collisions:
+        raise AdminFault([Problem(problem.where or "routes", problem.what) for problem in collisions])
+
+
+# --- Without a house -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a house would be: its plugins as far as they can be made without starting them, and its routes."""
+
+    plugins: list[Plugin]
+    table: RouteTable
+
+
+class _NoStorage:
+    """Stands where storage will be; a plugin that reaches for it while it is made has a side effect, and is told so."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ManorError(f"storage.{name} is used before the house is open")
+
+
+def describe(loaded: Loaded, *, every: bool = False) -> Description:
+    """Make the plugins and their routes, without a disk, a port or a running daemon.
+
+    Args:
+        loaded: What the admin wrote.
+        every: All installed plugins, whether they are enabled or not.
+
+    Raises:
+        AdminFault: As at a start.
+    """
+    plugins = choose(loaded, discover(loaded.config.server.plugin_folders), every=every)
+    table = RouteTable()
+    bus = Bus()
+    clock = SystemClock()
+    metrics = Metrics()
+    services = Services(
+        storage=cast("Storage", _NoStorage()),
+        bus=bus,
+        outbox=Outbox(bus, clock),
+        live=LiveService(),
+        limits=RateLimiter(),
+        identity=Identity(loaded.config.identity, default_tier=loaded.config.server.default_tier),
+        metrics=metrics,
+        audit=Audit(),
+        clock=clock,
+        tiers=Tiers(loaded.config.server.default_tier),
+        routes=table,
+    )
+    furnish(plugins, loaded, services)
+    table.add(CORE, core_routes(table, _never_ready, metrics))
+    lay_out(plugins, table)
+    return Description(plugins, table)
+
+
+async def _never_ready() -> health.Readiness:
+    return health.Readiness("starting", [])
+
+
+def check(loaded: Loaded) -> None:
+    """Find everything that would stop the start or quarantine a plugin, without starting anything.
+
+    Raises:
+        AdminFault: With all of it.
+    """
+    described = describe(loaded)
+    tier_limits(loaded, [limit for plugin in described.plugins for limit in plugin.brought.tier_limits])
+    refuse_faults(described.plugins)
+
+
+def settings(loaded: Loaded) -> list[Setting]:
+    """Every setting of the core and of the plugins that can be imported, with where its value comes from."""
+    plugins = choose(loaded, discover(loaded.config.server.plugin_folders), every=True)
+    return config_settings(loaded, {plugin.name: plugin.config_type for plugin in plugins if plugin.factory})
+
+
+def refuse_faults(plugins: Iterable[Plugin]) -> None:
+    """Treat plugins' faults as errors: for tests and checks.
+
+    Raises:
+        AdminFault: Naming each quarantined plugin and its reason.
+    """
+    problems = [
+        Problem(f"plugin '{plugin.name}'", plugin.reason) for plugin in plugins if plugin.state is State.QUARANTINED
+    ]
+    if problems:
+        raise AdminFault(problems)

@@ -1,0 +1,137 @@
+"""The core's own commands: what an admin does from the shell that belongs to no plugin."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import trio
+
+from manor.assembly import Services
+from manor.discovery import Plugin
+from manor.errors import Conflict, Unprocessable
+from manor.identity import AddUser, UserAdded, UserCommands
+from manor.outbox import OutboxRow
+from manor.plugins import Command
+from manor.storage import purge
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """No arguments."""
+
+
+class PluginListed(msgspec.Struct, frozen=True):
+    """How one plugin fares; `state` is enabled, disabled or quarantined."""
+
+    name: str
+    state: str
+    source: str
+    reason: str
+
+
+class PluginsListed(msgspec.Struct, frozen=True):
+    """All installed plugins."""
+
+    plugins: list[PluginListed]
+
+
+class Purge(msgspec.Struct, frozen=True):
+    """The plugin whose data goes."""
+
+    name: str
+
+
+class Purged(msgspec.Struct, frozen=True):
+    """The tables that are gone."""
+
+    tables: list[str]
+
+
+class ListOutbox(msgspec.Struct, frozen=True):
+    """Which rows: `waiting`, `dead`, or None for all."""
+
+    state: Literal["waiting", "dead"] | None = None
+
+
+class OutboxListed(msgspec.Struct, frozen=True):
+    """The oldest rows of the outbox, a thousand at most."""
+
+    rows: list[OutboxRow]
+
+
+class RetryOutbox(msgspec.Struct, frozen=True):
+    """Which dead letters; None for all."""
+
+    ids: list[int] | None = None
+
+
+class OutboxRetried(msgspec.Struct, frozen=True):
+    """How many are tried again."""
+
+    count: int
+
+
+class VerifyAudit(msgspec.Struct, frozen=True):
+    """No arguments: the whole log is verified."""
+
+
+class AuditVerified(msgspec.Struct, frozen=True):
+    """How many rows the audit log has, and what is wrong with them."""
+
+    rows: int
+    faults: list[str]
+
+
+def listed(plugins: Sequence[Plugin]) -> PluginsListed:
+    """The plugins as `manor plugins list` shows them."""
+    return PluginsListed(
+        [PluginListed(plugin.name, plugin.state.value, plugin.found.source, plugin.reason) for plugin in plugins]
+    )
+
+
+def core_commands(services: Services, plugins: Sequence[Plugin], data_dir: Path) -> list[Command]:
+    """The commands that every house has."""
+
+    storage = services.storage
+
+    async def list_plugins(arguments: Nothing) -> PluginsListed:
+        return listed(plugins)
+
+    async def purge_plugin(arguments: Purge) -> Purged:
+        if any(plugin.name == arguments.name and plugin.is_running for plugin in plugins):
+            raise Conflict(f"'{arguments.name}' is enabled: disable it and restart first")
+        try:
+            tables = await purge(storage, arguments.name)
+        except ValueError as error:
+            raise Unprocessable(str(error)) from error
+        folder = data_dir / arguments.name
+        if folder.is_dir() and not folder.is_symlink():
+            await trio.to_thread.run_sync(shutil.rmtree, folder)
+        return Purged(tables)
+
+    async def list_outbox(arguments: ListOutbox) -> OutboxListed:
+        rows = await storage.read(
+            lambda transaction: services.outbox.list(transaction, state=arguments.state, most=1000)
+        )
+        return OutboxListed(list(rows))
+
+    async def retry_outbox(arguments: RetryOutbox) -> OutboxRetried:
+        count = await storage.write(lambda transaction: services.outbox.retry(transaction, arguments.ids))
+        services.outbox.ring()
+        return OutboxRetried(count)
+
+    async def verify_audit(arguments: VerifyAudit) -> AuditVerified:
+        return AuditVerified(0, [])
+
+    people = UserCommands(services.identity, storage)
+    return [
+        Command("audit.verify", VerifyAudit, verify_audit, AuditVerified),
+        Command("outbox.list", ListOutbox, list_outbox, OutboxListed),
+        Command("outbox.retry", RetryOutbox, retry_outbox, OutboxRetried),
+        Command("plugins.list", Nothing, list_plugins, PluginsListed),
+        Command("plugins.purge", Purge, purge_plugin, Purged),
+        Command("user.add", AddUser, people.add, UserAdded),
+    ]
