@@ -42,4 +42,17 @@ class MessagePublished(Event, frozen=True, dict=True):
     @cached_property
     def encoded(self) -> bytes:
         """The message as JSON, made once for the publisher's answer and for every stream."""
-        return msgspec.json.encode(msgspec.convert(self, Message, from_attributes=True))
+        return msgspec.json.encode(
+            Message(
+                id=self.id,
+                topic_id=self.topic_id,
+                topic=self.topic,
+                message=self.message,
+                title=self.title,
+                priority=self.priority,
+                tags=self.tags,
+                timestamp=self.timestamp,
+                expires_at=self.expires_at,
+                sequence=self.sequence,
+            )
+        )

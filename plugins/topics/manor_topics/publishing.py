@@ -15,7 +15,6 @@ from manor_topics import store
 from manor_topics.creating import add, new_topic
 from manor_topics.domain import Draft, Topic
 from manor_topics.events import MessagePublished
-from manor_topics.messages import Message
 from manor_topics.rights import missing
 
 KEY_LIFE = timedelta(hours=24)
@@ -91,11 +90,11 @@ def publish(
         if before is not None:
             if before.fingerprint != draft.fingerprint:
                 raise Unprocessable("This Idempotency-Key was used for another message")
-            return _told(before.message, before.position)
+            return before.message
     place = store.advance(connection, topic.id, transaction.now)
     if place is None:
         raise missing(topic.name)
-    message = Message(
+    published = MessagePublished(
         id=new_id(),
         topic_id=topic.id,
         topic=place.topic,
@@ -106,9 +105,9 @@ def publish(
         timestamp=place.timestamp,
         expires_at=None if retention is None else place.timestamp + retention,
         sequence=place.sequence,
+        position=transaction.position(),
     )
-    position = transaction.position()
-    store.add_message(connection, message, position)
+    store.add_message(connection, published)
     if publisher.key is not None:
         store.note_key(
             connection,
@@ -116,26 +115,9 @@ def publish(
             publisher.scope,
             publisher.key,
             fingerprint=draft.fingerprint,
-            position=position,
+            position=published.position,
             now=transaction.now,
             forget_before=transaction.now - KEY_LIFE,
         )
-    published = _told(message, position)
     transaction.emit(published)
     return published
-
-
-def _told(message: Message, position: int) -> MessagePublished:
-    return MessagePublished(
-        id=message.id,
-        topic_id=message.topic_id,
-        topic=message.topic,
-        message=message.message,
-        title=message.title,
-        priority=message.priority,
-        tags=message.tags,
-        timestamp=message.timestamp,
-        expires_at=message.expires_at,
-        sequence=message.sequence,
-        position=position,
-    )

@@ -35,6 +35,7 @@ from sqlalchemy import (
 
 from manor.storage import Id, Time, from_microseconds, to_microseconds
 from manor_topics.domain import Topic, read_tags
+from manor_topics.events import MessagePublished
 from manor_topics.messages import Message, TopicListed, listed
 from manor_topics.prepared import Prepared
 
@@ -183,7 +184,8 @@ _ADVANCE = Prepared(
             else_=_now,
         ),
     )
-    .returning(topics.c.name, topics.c.last_sequence, _latest)
+    .returning(topics.c.name, topics.c.last_sequence, _latest),
+    ["topic_id", "now"],
 )
 
 
@@ -193,29 +195,29 @@ def advance(connection: Connection, topic_id: UUID, now: datetime) -> Place | No
     Timestamps of one topic grow by at least a microsecond, so that whoever polls by time skips nothing: small steps
     back of the wall clock are evened out, large ones are told as they are.
     """
-    row = _ADVANCE.run(connection, topic_id=topic_id, now=to_microseconds(now)).fetchone()
+    row = _ADVANCE.run(connection, topic_id.bytes, to_microseconds(now)).fetchone()
     return None if row is None else Place(row[0], row[1], from_microseconds(row[2]))
 
 
-_ADD = Prepared(insert(messages), columns=[column.name for column in messages.c])
+_ADD = Prepared(insert(messages), [column.name for column in messages.c])
 
 
-def add_message(connection: Connection, message: Message, position: int) -> None:
-    """Store a message at its place."""
+def add_message(connection: Connection, message: MessagePublished) -> None:
+    """Store a message at its position."""
     _ADD.run(
         connection,
-        position=position,
-        id=message.id,
-        topic_id=message.topic_id,
-        sequence=message.sequence,
-        message=message.message,
-        title=message.title,
-        priority=message.priority,
-        tags=msgspec.json.encode(message.tags).decode(),
-        timestamp=message.timestamp,
-        expires_at=message.expires_at,
-        is_deleted=False,
-        edited_at=None,
+        message.position,
+        message.id.bytes,
+        message.topic_id.bytes,
+        message.sequence,
+        message.message,
+        message.title,
+        message.priority,
+        msgspec.json.encode(message.tags).decode() if message.tags else "[]",
+        to_microseconds(message.timestamp),
+        None if message.expires_at is None else to_microseconds(message.expires_at),
+        0,
+        None,
     )
 
 
@@ -224,8 +226,7 @@ class Published:
     """What a key was used for: the draft's fingerprint, and the message."""
 
     fingerprint: bytes
-    message: Message
-    position: int
+    message: MessagePublished
 
 
 def find_published(
@@ -243,7 +244,22 @@ def find_published(
         )
     )
     row = connection.execute(statement).one_or_none()
-    return None if row is None else Published(row.fingerprint, _message(row, topic.name), row.position)
+    if row is None:
+        return None
+    told = MessagePublished(
+        id=row.id,
+        topic_id=row.topic_id,
+        topic=topic.name,
+        message=row.message,
+        title=row.title,
+        priority=row.priority,
+        tags=list(read_tags(row.tags)),
+        timestamp=row.timestamp,
+        expires_at=row.expires_at,
+        sequence=row.sequence,
+        position=row.position,
+    )
+    return Published(row.fingerprint, told)
 
 
 def note_key(
