@@ -104,6 +104,7 @@ class Committer:
                     return result.error
                 if isinstance(result, Error):
                     execute("ROLLBACK TO unit")
+                    self._desk.renew()
                     result = self._named_full(result)
                 execute("RELEASE unit")
                 unit.outcome = result
@@ -145,9 +146,8 @@ class Committer:
             unit.has_rows = transaction.finish(self._recording)
         finally:
             unit.events = transaction.close()
-            left_open = self._desk.connection.in_nested_transaction() and self._desk.close_nested()
-        if left_open:
-            raise RuntimeError(f"{unit.work!r} left a savepoint open")
+        if not self._desk.is_clean:
+            raise RuntimeError(f"{unit.work!r} ended a transaction, or left a savepoint open")
         return value
 
     def _next_position(self) -> int:

@@ -3,7 +3,7 @@
 aiosqlite has the shape we want (a connection that lives on a thread of its own, fed by a queue) and answers through
 asyncio futures. Only that last step is replaced: where it would make a future we put a `_Reply`, which has the
 few methods of a future that its worker thread calls, and wakes a trio task. What is used of aiosqlite is pinned by
-`tests/core/test_storage_connection.py`.
+`tests/core/storage/test_connection.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar, cast
+from weakref import WeakSet
 
 import aiosqlite
 import outcome
@@ -29,27 +30,60 @@ _STEPS_BETWEEN_LOOKS = 1_000_000
 
 
 class Handle(sqlite3.Connection):
-    """The sqlite3 connection itself; beginning and ending transactions is the storage's alone."""
+    """The sqlite3 connection itself; beginning and ending transactions is the storage's alone.
+
+    Attributes:
+        is_guarded: Whether `commit` and `rollback` refuse inside a transaction. When not, they do nothing there.
+    """
+
+    is_guarded = True
 
     def commit(self) -> None:
         """Refuse inside a transaction: it belongs to a batch, with other people's units in it."""
-        if self.in_transaction:
+        if self.in_transaction and self.is_guarded:
             raise RuntimeError("a unit of work cannot commit: the storage does, once its function has returned")
 
     def rollback(self) -> None:
         """Refuse inside a transaction: raise from the unit instead."""
-        if self.in_transaction:
+        if self.in_transaction and self.is_guarded:
             raise RuntimeError("a unit of work cannot roll back: raise, and the storage does")
+
+    def end(self) -> None:
+        """Roll back, if there is anything to roll back."""
+        if self.in_transaction:
+            self.execute("ROLLBACK")
 
     def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
         """Refuse always: Python commits before it runs a script."""
         raise RuntimeError("executescript commits what came before it: execute the statements one by one")
 
 
-def end_transaction(handle: sqlite3.Connection) -> None:
-    """Roll back, if there is anything to roll back."""
-    if handle.in_transaction:
-        handle.execute("ROLLBACK")
+class ReadingHandle(Handle):
+    """One that may be interrupted. An interruption lasts as long as any cursor is open, and would hit the rollback too,
+    so it knows its cursors.
+    """
+
+    def __init__(self, *arguments: Any, **how: Any) -> None:
+        super().__init__(*arguments, **how)
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+
+    def cursor(self, *arguments: Any) -> Any:
+        """Make a cursor, and note it."""
+        cursor = super().cursor(*arguments)
+        self._cursors.add(cursor)
+        return cursor
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """Execute with a cursor that is noted: Python's own shortcut does not come through `cursor`."""
+        cursor: sqlite3.Cursor = self.cursor()
+        return cursor.execute(sql, parameters)
+
+    def end(self) -> None:
+        """Close what is open, and roll back."""
+        for cursor in list(self._cursors):
+            cursor.close()
+        self._cursors.clear()
+        super().end()
 
 
 class _Reply:
@@ -141,7 +175,12 @@ class Connection(aiosqlite.Connection):
     def __init__(self, path: Path, *, name: str, interruptible: bool, inline: bool = False) -> None:
         # Autocommit as far as Python is concerned: every BEGIN is ours, so DDL rolls back like everything else.
         connect = partial(
-            sqlite3.connect, path, isolation_level=None, cached_statements=512, factory=Handle, timeout=5.0
+            sqlite3.connect,
+            path,
+            isolation_level=None,
+            cached_statements=512,
+            factory=ReadingHandle if interruptible else Handle,
+            timeout=5.0,
         )
         super().__init__(connect, iter_chunk_size=1)
         self._thread.name = name
@@ -153,14 +192,9 @@ class Connection(aiosqlite.Connection):
             self._tx = _Here()
 
     @property
-    def handle(self) -> sqlite3.Connection:
+    def handle(self) -> Handle:
         """The sqlite3 connection, for functions that run on its thread."""
-        return self._conn
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether a transaction is open although nothing runs; read it between two runs."""
-        return not self.is_closing and self._conn.in_transaction
+        return cast("Handle", self._conn)
 
     async def open(self) -> Connection:
         """Start the thread and connect."""
@@ -222,14 +256,14 @@ class Connection(aiosqlite.Connection):
     async def close(self) -> None:
         """Roll back, close and end the thread; twice does no harm.
 
-        An open cursor keeps a closed connection's locks, so the transaction is ended first.
+        A transaction that is still open would keep its locks for as long as any cursor lives, so it is ended first.
         """
         if self.is_closing or self._connection is None:
             return
         self.is_closing = True
         with trio.CancelScope(shield=True):
             try:
-                await self.run(end_transaction, self._conn)
+                await self.run(self.handle.end)
             finally:
                 await super().close()
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 import sqlalchemy
 from sqlalchemy import StaticPool
 
-from manor.storage.connection import end_transaction
+from manor.storage.connection import Handle
 
 _FOR_ALL = (
     "foreign_keys = ON",
@@ -49,7 +48,7 @@ class Desk:
         pragmas: Its settings.
     """
 
-    def __init__(self, handle: sqlite3.Connection, pragmas: Sequence[str]) -> None:
+    def __init__(self, handle: Handle, pragmas: Sequence[str]) -> None:
         self.handle = handle
         for pragma in pragmas:
             handle.execute(f"PRAGMA {pragma}").close()
@@ -58,23 +57,28 @@ class Desk:
         )
         self.connection = self._engine.connect()
 
-    def close_nested(self) -> bool:
-        """Roll back the savepoints that a unit left open through SQLAlchemy. True when there were any."""
-        found = False
-        while (nested := self.connection.get_nested_transaction()) is not None:
-            found = True
-            nested.rollback()
-        return found
+    @property
+    def is_clean(self) -> bool:
+        """Whether SQLAlchemy sees no more than one plain transaction: no savepoint is open, nothing was ended."""
+        if self.connection.in_nested_transaction():
+            return False
+        transaction = self.connection.get_transaction()
+        return transaction is None or transaction.is_active
+
+    def renew(self) -> None:
+        """Forget SQLAlchemy's picture of the transaction, which is wrong once a unit failed in the middle of it."""
+        self.handle.is_guarded = False
+        self.connection.close()
+        self.handle.is_guarded = True
+        self.connection = self._engine.connect()
 
     def abandon(self) -> None:
-        """Roll back what is open and forget SQLAlchemy's picture of it, which is wrong once a transaction died."""
-        end_transaction(self.handle)
-        self.connection.close()
-        self.connection = self._engine.connect()
+        """Roll back what is open."""
+        self.handle.end()
+        self.renew()
 
     def end(self) -> None:
         """Roll back at the end of a reading unit."""
-        if self.connection.in_nested_transaction():
-            self.abandon()
-        else:
-            end_transaction(self.handle)
+        self.handle.end()
+        if not self.is_clean:
+            self.renew()

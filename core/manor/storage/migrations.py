@@ -27,12 +27,12 @@ class Migration:
 
     Args:
         id: Sorts and reads like `0003_add_priority`; never changed and never given twice by one plugin.
-        run: Changes tables and rows through the connection. It may run more than once, as every unit of work; when it
-            raises, nothing of it stays. Its tables' names begin with the plugin's and `_`.
+        run: Changes tables and rows through the connection; what it returns is ignored. It may run more than once, as
+            every unit of work; when it raises, nothing of it stays. Its tables' names begin with the plugin's and `_`.
     """
 
     id: str
-    run: Callable[[Connection], None]
+    run: Callable[[Connection], object]
 
 
 class MigrationFailed(ManorError):

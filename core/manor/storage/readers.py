@@ -129,7 +129,7 @@ class Readers:
             try:
                 return await reader.run(reader.transact, work)
             finally:
-                self._free.append(await self._usable(reader))
+                self._free.append(reader)
 
     @asynccontextmanager
     async def stream(self, statement: Executable, *, chunk: int) -> AsyncIterator[Rows]:
@@ -174,11 +174,3 @@ class Readers:
     async def _disconnect(self, reader: Reader) -> None:
         self._open.discard(reader)
         await reader.connection.close()
-
-    async def _usable(self, reader: Reader) -> Reader:
-        # A rollback fails when it is interrupted itself, which happens while another cursor of the same unit is open.
-        if reader.connection.is_stuck:
-            with trio.CancelScope(shield=True):
-                await self._disconnect(reader)
-                reader = await self._connect("manor-reader")
-        return reader
