@@ -139,11 +139,12 @@ async def _converse(commands: Mapping[str, Command], stream: trio.SocketStream) 
 
 
 async def _answer_to(commands: Mapping[str, Command], stream: trio.SocketStream) -> _Answer:
-    if not _is_trusted(stream):
-        return _refusal(403, "Only root and the daemon's own user may use the control socket")
     try:
         with trio.fail_after(READ_SECONDS):
+            # To its end, whatever it is: closing on bytes that nobody read would take the answer away with them.
             body = await _read(stream, REQUEST_LIMIT)
+        if not _is_trusted(stream):
+            return _refusal(403, "Only root and the daemon's own user may use the control socket")
         request = msgspec.json.decode(body, type=_Request)
     except trio.TooSlowError:
         return _refusal(408, f"No whole request came within {READ_SECONDS:g} s")
@@ -193,12 +194,15 @@ class _TooLong(Exception):
 
 
 async def _read(stream: trio.SocketStream, limit: int) -> bytes:
-    """All that comes until the other side closes its sending half."""
+    """All that comes until the other side closes its sending half; what is over the limit is thrown away."""
     body = bytearray()
+    is_too_long = False
     async for chunk in stream:
-        body += chunk
-        if len(body) > limit:
-            raise _TooLong
+        is_too_long = is_too_long or len(body) + len(chunk) > limit
+        if not is_too_long:
+            body += chunk
+    if is_too_long:
+        raise _TooLong
     return bytes(body)
 
 
@@ -223,16 +227,39 @@ def call_house(config_path: Path | None, command: str, arguments: Any, returns: 
         PermissionError: The data directory belongs to somebody else.
     """
     loaded = load(config_path, os.environ)
-    become(loaded.config.server.user, loaded.config.server.data_dir)
+    become(loaded.config.server.user, loaded.data_dir)
     request = _Request(command, msgspec.Raw(msgspec.json.encode(arguments)))
-    answer = trio.run(_call, loaded, request)
+    return _result(trio.run(_call, loaded, request), returns)
+
+
+def ask_daemon(loaded: Loaded, command: str, arguments: Any, returns: type[R]) -> R | None:
+    """Run a command in the daemon that has the house open; None when nobody listens, or not to this user.
+
+    Raises:
+        CommandRefused: The command said no.
+        NoAnswer: The daemon does not answer.
+    """
+    request = _Request(command, msgspec.Raw(msgspec.json.encode(arguments)))
+    answer = trio.run(_ask_if_there, loaded.data_dir / SOCKET, request)
+    return None if answer is None else _result(answer, returns)
+
+
+def _result(answer: _Answer, returns: type[R]) -> R:
     if answer.error is not None:
         raise CommandRefused(answer.error.status, answer.error.detail)
     return msgspec.json.decode(answer.result, type=returns)
 
 
+async def _ask_if_there(path: Path, request: _Request) -> _Answer | None:
+    try:
+        stream = await _connect(path)
+    except PermissionError:
+        return None
+    return None if stream is None else await _ask(stream, request)
+
+
 async def _call(loaded: Loaded, request: _Request) -> _Answer:
-    path = loaded.config.server.data_dir / SOCKET
+    path = loaded.data_dir / SOCKET
     deadline = trio.current_time() + PATIENCE
     while True:
         try:
@@ -272,5 +299,5 @@ async def _ask(stream: trio.SocketStream, request: _Request) -> _Answer:
                 await stream.send_eof()
                 body = await _read(stream, ANSWER_LIMIT)
             return msgspec.json.decode(body, type=_Answer)
-        except (trio.TooSlowError, trio.BrokenResourceError, msgspec.DecodeError) as error:
+        except (trio.TooSlowError, trio.BrokenResourceError, _TooLong, msgspec.DecodeError) as error:
             raise NoAnswer(f"The daemon did not answer {request.command}; whether it was done is not known") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+
 from manor.cli import Failure, Misuse, NoPermission, Unavailable, main
 from manor.cli.group import Lazy, LazyGroup
 from manor.errors import AdminFault, Conflict, Forbidden, ManorError, Problem

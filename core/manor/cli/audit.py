@@ -21,7 +21,7 @@ def audit() -> None:
 def verify(config: Path | None, as_json: bool) -> None:
     """Check the chain of digests over the whole log; exit 1 when a row was changed, taken out or put in."""
     from manor.cli import call_house
-    from manor.commands import VerifyAudit, AuditVerified
+    from manor.commands import AuditVerified, VerifyAudit
 
     verified = call_house(config, "audit.verify", VerifyAudit(), AuditVerified)
     if as_json:

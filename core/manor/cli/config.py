@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from manor.cli.options import config_option, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from manor.config import Setting
 
 
 @click.group()
@@ -42,4 +47,11 @@ def show(config: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     else:
-        print_table(("KEY", "VALUE", "FROM"), [(row.key, row.value, row.source) for row in rows])
+        print_table(("KEY", "VALUE", "FROM"), [(row.key, _written(row), row.source) for row in rows])
+
+
+def _written(setting: Setting) -> str:
+    """A value as TOML has it; a secret is blanked."""
+    if setting.is_secret:
+        return "…"
+    return json.dumps(setting.value, ensure_ascii=False)

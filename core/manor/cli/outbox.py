@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -19,7 +20,7 @@ def outbox() -> None:
 @click.option("--state", type=click.Choice(["waiting", "dead"]), help="Only these; all by default.")
 @config_option
 @json_option
-def list_rows(state: str | None, config: Path | None, as_json: bool) -> None:
+def list_rows(state: Literal["waiting", "dead"] | None, config: Path | None, as_json: bool) -> None:
     """List what waits and what failed for good, the oldest first."""
     from manor.cli import call_house
     from manor.commands import ListOutbox, OutboxListed
@@ -29,17 +30,17 @@ def list_rows(state: str | None, config: Path | None, as_json: bool) -> None:
         print_json(listed.rows)
         return
     print_table(
-        ("ID", "STATE", "KIND", "NAME", "OWNER", "TRIED", "DUE", "LAST ERROR"),
+        ("ID", "STATE", "KIND", "NAME", "SUBSCRIBER", "TRIED", "DUE", "LAST ERROR"),
         [
             (
                 str(row.id),
                 row.state,
                 row.kind,
                 row.name,
-                row.owner,
+                row.subscriber,
                 str(row.attempts),
-                f"{row.due_at:%Y-%m-%dT%H:%M:%SZ}",
-                row.last_error,
+                f"{row.due_at:%Y-%m-%dT%H:%M:%SZ}" if row.due_at else "now",
+                row.last_error or "",
             )
             for row in listed.rows
         ],
@@ -47,10 +48,10 @@ def list_rows(state: str | None, config: Path | None, as_json: bool) -> None:
 
 
 @outbox.command()
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1, type=int)
 @click.option("--all", "every", is_flag=True, help="All dead letters.")
 @config_option
-def retry(ids: tuple[str, ...], every: bool, config: Path | None) -> None:
+def retry(ids: tuple[int, ...], every: bool, config: Path | None) -> None:
     """Try dead letters again, with all their attempts anew."""
     from manor.cli import call_house
     from manor.commands import OutboxRetried, RetryOutbox

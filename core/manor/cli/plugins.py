@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import click
-import msgspec
 
 from manor.cli.failures import Failure
 from manor.cli.options import config_option, json_option, print_json, print_table
@@ -17,36 +16,23 @@ def plugins() -> None:
     """List, enable, disable, make and purge plugins."""
 
 
-class Listed(msgspec.Struct, frozen=True):
-    """One row of `manor plugins list`."""
-
-    name: str
-    state: str
-    source: str
-    reason: str
-
-
 @plugins.command("list")
 @config_option
 @json_option
 def list_plugins(config: Path | None, as_json: bool) -> None:
-    """List what is installed, how each fares, and why.
-
-    Tells what would happen at a start with this configuration; what happened in a running daemon stands in /readyz.
-    """
-    from manor.config import load
+    """List what is installed, how each fares, and why: in the running daemon, else at a start."""
     from manor.assembly import describe
+    from manor.commands import Nothing, PluginsListed, listed
+    from manor.config import load
+    from manor.control import ask_daemon
 
-    description = describe(load(config, os.environ))
-    rows = [
-        Listed(plugin.name, plugin.state.value, plugin.found.source, plugin.reason) for plugin in description.plugins
-    ]
+    loaded = load(config, os.environ)
+    found = ask_daemon(loaded, "plugins.list", Nothing(), PluginsListed) or listed(describe(loaded).plugins)
     if as_json:
-        print_json(rows)
+        print_json(found.plugins)
     else:
-        print_table(
-            ("PLUGIN", "STATE", "FROM", "REASON"), [(row.name, row.state, row.source, row.reason) for row in rows]
-        )
+        rows = [(row.name, row.state, row.source, row.reason) for row in found.plugins]
+        print_table(("PLUGIN", "STATE", "FROM", "REASON"), rows)
 
 
 @plugins.command()
@@ -103,18 +89,6 @@ def new(name: str, folder: Path, config: Path | None) -> None:
     click.echo(f"  manor plugins enable {name}")
 
 
-class Purge(msgspec.Struct, frozen=True):
-    """Arguments of the house command `plugins.purge`."""
-
-    name: str
-
-
-class Purged(msgspec.Struct, frozen=True):
-    """Its result: the tables that are gone."""
-
-    tables: list[str]
-
-
 @plugins.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -122,6 +96,7 @@ class Purged(msgspec.Struct, frozen=True):
 def purge(name: str, yes: bool, config: Path | None) -> None:
     """Drop a disabled or uninstalled plugin's tables and files, for good."""
     from manor.cli import call_house
+    from manor.commands import Purge, Purged
 
     if not yes:
         click.confirm(f"Drop all data of {name!r} for good?", abort=True)

@@ -25,8 +25,8 @@ class Listed(msgspec.Struct, frozen=True):
 @json_option
 def routes(config: Path | None, as_json: bool) -> None:
     """List every route of the enabled plugins: method, path, who may call it, and whose it is."""
-    from manor.config import load
     from manor.assembly import describe
+    from manor.config import load
 
     table = describe(load(config, os.environ)).table
     rows = [Listed(owned.route.method, owned.route.path, str(owned.route.access), owned.owner) for owned in table]
@@ -43,8 +43,8 @@ def routes(config: Path | None, as_json: bool) -> None:
 @config_option
 def openapi(enabled: bool, config: Path | None) -> None:
     """Print the OpenAPI 3.1 description of every installed plugin, enabled or not. Needs no daemon."""
-    from manor.config import load
     from manor.assembly import describe
+    from manor.config import load
     from manor.openapi import describe as openapi_of
 
     loaded = load(config, os.environ)

@@ -17,6 +17,6 @@ def serve(ctx: click.Context, config: Path | None) -> None:
 
     Without a configuration it listens on 127.0.0.1:8080 and keeps its data in ./data.
     """
-    from manor.daemon import serve as run_daemon
+    from manor.daemon.running import serve as run_daemon
 
     ctx.exit(run_daemon(config))
