@@ -1,0 +1,73 @@
+"""A house behind a real port, once for each door: what a contract says must hold through both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from tests.contracts.plain_door import PlainDoor, listening
+
+from manor.daemon import Listeners, Server, open_listeners
+from manor.daemon.running import server_limits, web_options
+from manor.house import House
+from manor.testing import SetClock, open_test_house
+from manor.web import Front
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where the house is reached.
+
+    Args:
+        url: Without a trailing slash.
+        port: On 127.0.0.1.
+        house: The house behind it.
+        kind: `quart`, the real one, or `plain`, the small one without a framework.
+    """
+
+    url: str
+    port: int
+    house: House
+    kind: str
+
+
+@pytest.fixture
+def house_config() -> Mapping[str, Any]:
+    """Tables as in config.toml; a module overrides it. Rates are off: they have tests of their own."""
+    return {"server": {"limits": {"address_limit_factor": 0}}}
+
+
+@pytest.fixture(params=["quart", "plain"])
+async def door(
+    request: pytest.FixtureRequest, house_config: Mapping[str, Any], clock: SetClock, tmp_path: Path
+) -> AsyncIterator[Door]:
+    """The house with topics in it, behind one door after the other."""
+    async with open_test_house(
+        tmp_path / "house", plugins=["topics"], config=house_config, clock=clock, inline=False
+    ) as house:
+        opened = _quart(house) if request.param == "quart" else listening(PlainDoor(house.dispatcher))
+        async with opened as port:
+            yield Door(f"http://127.0.0.1:{port}", port, house, request.param)
+
+
+@asynccontextmanager
+async def _quart(house: House) -> AsyncIterator[int]:
+    front = Front(house.dispatcher, web_options(house.loaded))
+    server = Server(front, server_limits(house.loaded))
+    listeners: Listeners = open_listeners(["127.0.0.1:0"])
+    stop = trio.Event()
+
+    async def end_streams() -> None:
+        await house.close_streams()
+        front.end_streams()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(server.serve, listeners.listen(100), stop=stop, on_stop=end_streams))
+        yield int(listeners.addresses()[0].rpartition(":")[2])
+        stop.set()
