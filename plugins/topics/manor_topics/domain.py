@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import quopri
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,6 +11,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
+
+from manor_topics.encoded_words import decode_words
 
 AccessLevel = Literal["public", "private"]
 
@@ -250,12 +249,6 @@ def _header_tags(value: str | None) -> tuple[str, ...]:
     return () if value is None else _check_tags(read_header("tags", value))
 
 
-# --- Header text ---------------------------------------------------------------------------------------------------
-
-_WORD = re.compile(r"=\?([A-Za-z0-9!#$%&'+^_`{}~-]+)(?:\*[A-Za-z0-9-]*)?\?([bBqQ])\?([!->@-~]*)\?=")
-_BETWEEN_WORDS = re.compile(r"(\?=)[ \t\r\n]+(?==\?)")
-
-
 def read_header(field: str, value: str) -> str:
     """A header's text: sent as raw UTF-8, as encoded words (RFC 2047), or as both.
 
@@ -267,46 +260,9 @@ def read_header(field: str, value: str) -> str:
         Misfit: The bytes are not UTF-8.
     """
     try:
-        text = value.encode("latin-1").decode()
+        return decode_words(value.encode("latin-1").decode())
     except UnicodeError as error:
         raise Misfit(field, "is neither UTF-8 nor made of encoded words (RFC 2047)") from error
-    return _decode_words(text) if "=?" in text else text
-
-
-def _decode_words(text: str) -> str:
-    text = _BETWEEN_WORDS.sub(r"\1", text)
-    parts: list[str] = []
-    end = 0
-    charset, pending = "", b""
-    for word in _WORD.finditer(text):
-        content = _word_bytes(word[2], word[3])
-        if content is None or not _is_charset(word[1]):
-            continue
-        between = text[end : word.start()]
-        # Some clients cut a character in two: bytes of neighbours with one character set belong together.
-        if between or word[1].lower() != charset:
-            parts += [pending.decode(charset or "ascii", "replace"), between]
-            charset, pending = word[1].lower(), b""
-        pending += content
-        end = word.end()
-    return "".join([*parts, pending.decode(charset or "ascii", "replace"), text[end:]])
-
-
-def _word_bytes(encoding: str, content: str) -> bytes | None:
-    if encoding in "qQ":
-        return quopri.decodestring(content.encode(), header=True)
-    try:
-        return base64.b64decode(content + "=" * (-len(content) % 4), validate=True)
-    except binascii.Error:
-        return None
-
-
-def _is_charset(name: str) -> bool:
-    try:
-        b"".decode(name)
-    except LookupError:
-        return False
-    return True
 
 
 # --- Since when ----------------------------------------------------------------------------------------------------
@@ -338,10 +294,10 @@ class SinceTime:
 
 Since = SinceBeginning | SinceNewest | SinceMessage | SinceTime
 
-_DURATION = re.compile(r"(?:\d{1,9}[smhdw])+")
-_DURATION_PART = re.compile(r"(\d+)([smhdw])")
+_DURATION = re.compile(r"(?:[0-9]{1,9}[smhdw])+")
+_DURATION_PART = re.compile(r"([0-9]+)([smhdw])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_UNIX_SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
+_UNIX_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 _LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)")
 
 
@@ -361,7 +317,7 @@ def read_since(text: str, *, now: datetime, field: str = "since") -> Since:
         if _DURATION.fullmatch(text):
             seconds = sum(int(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
             return SinceTime(now - timedelta(seconds=seconds))
-        if _UNIX_SECONDS.fullmatch(text) and text.isascii():
+        if _UNIX_SECONDS.fullmatch(text):
             return SinceTime(datetime.fromtimestamp(float(text), UTC))
     except (OverflowError, ValueError, OSError):
         # Longer ago than times go back, or later than they go forward.

@@ -16,12 +16,13 @@ from manor_topics.commands import CreateTopics, TopicsCreated
 from manor_topics.config import TopicsConfig
 from manor_topics.creating import Creating
 from manor_topics.events import MessagePublished, TopicCreated
-from manor_topics.http import TopicHandlers
+from manor_topics.http.publish import PublishHandlers
+from manor_topics.http.read import ReadHandlers
+from manor_topics.http.routes import routes
 from manor_topics.live import Streams
 from manor_topics.migrations import migrations
 from manor_topics.publishing import Publishing
 from manor_topics.reading import Reading
-from manor_topics.routes import routes
 
 
 class Topics:
@@ -36,21 +37,15 @@ class Topics:
         self._catalog = Catalog(storage)
         self._creating = Creating(storage, self._taken)
         self._streams = Streams(context.live, storage, context.clock, config)
-        self._handlers = TopicHandlers(
-            publishing=Publishing(storage, self._retention),
-            reading=Reading(storage, self._catalog, context.live, config),
-            streams=self._streams,
-            catalog=self._catalog,
-            limits=context.limits,
-            clock=context.clock,
-            config=config,
-            taken=self._taken,
-        )
+        publishing = Publishing(storage, self._retention)
+        reading = Reading(storage, self._catalog, context.live, config)
+        self._publish = PublishHandlers(publishing, self._catalog, config, taken=self._taken)
+        self._read = ReadHandlers(reading, self._streams, context.limits, context.clock)
 
     @hookimpl
     def manor_routes(self) -> list[Route]:
         """Publishing, reading, streams."""
-        return routes(self._handlers, self._context.config)
+        return routes(self._publish, self._read, self._context.config)
 
     @hookimpl
     def manor_event_types(self) -> list[type[Event]]:

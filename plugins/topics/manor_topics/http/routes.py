@@ -5,15 +5,9 @@ from __future__ import annotations
 from manor.auth import PUBLIC
 from manor.routing import Route, Upgrade
 from manor_topics.config import TopicsConfig
-from manor_topics.http import (
-    NOTIFER,
-    PUBLISHING,
-    STREAM_PLACES,
-    HistoryQuery,
-    PageQuery,
-    StreamQuery,
-    TopicHandlers,
-)
+from manor_topics.http.api import NOTIFER, PUBLISHING, STREAM_PLACES, HistoryQuery, PageQuery, StreamQuery
+from manor_topics.http.publish import PublishHandlers
+from manor_topics.http.read import ReadHandlers
 from manor_topics.messages import History, Message, TopicListed, TopicShown
 
 _LONGEST_ESCAPE = 6
@@ -22,14 +16,14 @@ _LONGEST_ESCAPE = 6
 _OTHER_MEMBERS = 16_384
 
 
-def routes(handlers: TopicHandlers, config: TopicsConfig) -> list[Route]:
+def routes(publish: PublishHandlers, read: ReadHandlers, config: TopicsConfig) -> list[Route]:
     """All operations of the plugin."""
     body_limit = config.max_message_bytes * _LONGEST_ESCAPE + _OTHER_MEMBERS
     publishing = [
         Route(
             method,
             "/{topic}",
-            handlers.publish,
+            publish.publish,
             api=PUBLISHING,
             access=PUBLIC,
             body=bytes,
@@ -43,7 +37,7 @@ def routes(handlers: TopicHandlers, config: TopicsConfig) -> list[Route]:
         Route(
             "GET",
             "/api/topics",
-            handlers.list_topics,
+            read.list_topics,
             api=NOTIFER,
             access=PUBLIC,
             query=PageQuery,
@@ -52,20 +46,20 @@ def routes(handlers: TopicHandlers, config: TopicsConfig) -> list[Route]:
         Route(
             "GET",
             "/api/topics/public",
-            handlers.list_public,
+            read.list_public,
             api=NOTIFER,
             access=PUBLIC,
             query=PageQuery,
             returns=list[TopicListed],
         ),
-        Route("GET", "/api/topics/{topic}", handlers.show, api=NOTIFER, access=PUBLIC, returns=TopicShown),
-        Route("GET", "/api/topics/{topic}/stats", handlers.show, api=NOTIFER, access=PUBLIC, returns=TopicShown),
+        Route("GET", "/api/topics/{topic}", read.show, api=NOTIFER, access=PUBLIC, returns=TopicShown),
+        Route("GET", "/api/topics/{topic}/stats", read.show, api=NOTIFER, access=PUBLIC, returns=TopicShown),
     ]
     reading = [
         Route(
             "GET",
             "/{topic}/json",
-            handlers.history,
+            read.history,
             api=NOTIFER,
             access=PUBLIC,
             query=HistoryQuery,
@@ -75,7 +69,7 @@ def routes(handlers: TopicHandlers, config: TopicsConfig) -> list[Route]:
         Route(
             "GET",
             "/{topic}/sse",
-            handlers.stream,
+            read.stream,
             api=NOTIFER,
             access=PUBLIC,
             query=StreamQuery,
@@ -84,7 +78,7 @@ def routes(handlers: TopicHandlers, config: TopicsConfig) -> list[Route]:
         Route(
             "GET",
             "/{topic}/ws",
-            handlers.stream,
+            read.stream,
             api=NOTIFER,
             access=PUBLIC,
             query=StreamQuery,

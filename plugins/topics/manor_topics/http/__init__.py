@@ -1,0 +1,1 @@
+"""The operations over HTTP: requests in, answers out."""

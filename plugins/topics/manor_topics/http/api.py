@@ -1,0 +1,47 @@
+"""What the operations have in common: where credentials stand, what an address may do, what queries say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from manor.auth import Bearer, Header
+from manor.auth import Query as QueryParameter
+from manor.routing import Api, Rate
+
+PLACES = (Header("X-Topic-Token"), Header("X-API-Key"), Bearer())
+STREAM_PLACES = (QueryParameter("token"),)
+"""Where credentials stand on routes that browsers open without headers of their own."""
+
+NOTIFER = Api("notifer", places=PLACES, anonymous_rate=Rate(300), rate_headers=True)
+PUBLISHING = Api("notifer publishing", places=PLACES, anonymous_rate=Rate(100), rate_headers=True)
+"""The same API with a rate of its own."""
+
+STREAMS_PER_ADDRESS = 20
+
+Limit = Annotated[int, Meta(ge=1, le=100)]
+Offset = Annotated[int, Meta(ge=0, le=2**62)]
+
+
+class PageQuery(msgspec.Struct, frozen=True):
+    """Which part of a list."""
+
+    limit: Limit = 50
+    offset: Offset = 0
+
+
+class HistoryQuery(msgspec.Struct, frozen=True):
+    """Which messages: `since` is a time, Unix seconds, a message id, a duration such as 10m, `all` or `latest`."""
+
+    limit: Limit = 50
+    since: str | None = None
+    poll: Literal["0", "1"] | None = None
+
+
+class StreamQuery(msgspec.Struct, frozen=True):
+    """Where a stream begins: strictly after a message's id, or `since` as for the history."""
+
+    since_id: str | None = None
+    since: str | None = None

@@ -1,0 +1,121 @@
+"""Publishing over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+
+from manor.errors import BadRequest, TooLarge
+from manor.routing import Later, Reply, Request
+from manor_topics.catalog import Catalog
+from manor_topics.config import TopicsConfig
+from manor_topics.creating import refusal
+from manor_topics.domain import (
+    BrokenJson,
+    Draft,
+    MessageTooLong,
+    Misfit,
+    Sent,
+    Topic,
+    check_key,
+    is_reserved,
+    read_draft,
+    read_header,
+    read_reference,
+)
+from manor_topics.events import MessagePublished
+from manor_topics.publishing import Publisher, Publishing
+from manor_topics.rights import check_anonymous, check_publish, missing
+
+
+class PublishHandlers:
+    """One method for the two operations that publish.
+
+    Args:
+        publishing: Puts messages on disk.
+        catalog: Topics in memory.
+        config: The plugin's own.
+        taken: First path segments of the server's own routes.
+    """
+
+    def __init__(
+        self,
+        publishing: Publishing,
+        catalog: Catalog,
+        config: TopicsConfig,
+        *,
+        taken: Callable[[], Collection[str]],
+    ) -> None:
+        self._publishing = publishing
+        self._catalog = catalog
+        self._config = config
+        self._taken = taken
+
+    def publish(self, request: Request[bytes]) -> Later | Awaitable[Later]:
+        """Publish a message; the answer says that it is on disk."""
+        topic = self._catalog.known(request.params["topic"])
+        if topic is None:
+            return self._publish_to_unknown(request)
+        return self._publish_to(request, topic)
+
+    def _publish_to(self, request: Request[bytes], topic: Topic) -> Later:
+        check_publish(topic, request.principals, self._config)
+        draft, publisher = self._draft(request), _publisher(request)
+        return self._publishing.submit(topic, draft, publisher).map(_published)
+
+    async def _publish_to_unknown(self, request: Request[bytes]) -> Later:
+        name = request.params["topic"]
+        topic = await self._catalog.find(name)
+        if topic is not None:
+            return self._publish_to(request, topic)
+        if not self._may_create(request) or not isinstance(read_reference(name), str):
+            raise missing(name)
+        if is_reserved(name, self._taken()):
+            raise missing(name)
+        check_anonymous(request.principals, self._config)
+        draft, publisher = self._draft(request), _publisher(request)
+        return self._publishing.submit_to_new(name, draft, publisher).map(_published)
+
+    def _may_create(self, request: Request[bytes]) -> bool:
+        match self._config.auto_create:
+            case "off":
+                return False
+            case "authenticated":
+                return request.user_id is not None
+            case "anyone":
+                return request.user_id is not None or not request.principals
+
+    def _draft(self, request: Request[bytes]) -> Draft:
+        headers = request.headers
+        sent = Sent(
+            content_type=headers.get("content-type"),
+            title=headers.get("x-title"),
+            priority=headers.get("x-priority"),
+            tags=headers.get("x-tags"),
+        )
+        try:
+            return read_draft(request.body, sent, most_bytes=self._config.max_message_bytes)
+        except Misfit as misfit:
+            raise refusal(misfit) from misfit
+        except BrokenJson as error:
+            raise BadRequest(str(error)) from error
+        except MessageTooLong as error:
+            raise TooLarge(str(error)) from error
+
+
+def _publisher(request: Request[bytes]) -> Publisher:
+    principal = request.principals[0] if request.principals else None
+    if principal is None:
+        scope = f"address:{request.head.address}"
+    else:
+        scope = f"{principal.kind}:{principal.credential_id or principal.user_id}"
+    sent = request.headers.get("idempotency-key")
+    if sent is None:
+        return Publisher(scope, request.user_id)
+    try:
+        return Publisher(scope, request.user_id, check_key(read_header("Idempotency-Key", sent)))
+    except Misfit as misfit:
+        raise refusal(misfit) from misfit
+
+
+def _published(published: MessagePublished) -> Reply:
+    return Reply(published.encoded)
