@@ -196,6 +196,13 @@ def test_the_longest_prefix_words_what_nobody_serves() -> None:
     assert missed(made, "GET /a/b/c").owner == "core"
 
 
+def test_of_two_prefixes_the_longer_one_wins() -> None:
+    wide = Api("wide", DETAIL, prefixes=("/api", "/"))
+    made = table(chat=[route("GET /api/v4/users", CHAT)], topics=[route("GET /api/topics", wide)])
+    assert missed(made, "GET /api/v4/nothing").api == CHAT
+    assert missed(made, "GET /api/nothing").api == missed(made, "GET /nothing").api == wide
+
+
 def test_a_first_segment_of_one_api_is_answered_by_it() -> None:
     made = table(stream=[route("GET /hls/{file}", STREAM_PAGES)], topics=["POST /{topic}"])
     assert missed(made, "GET /hls/a/b").api == STREAM_PAGES
