@@ -236,6 +236,10 @@ class Bus:
         """Who hears this event DURABLE. Safe on the writer's thread."""
         return self._durable.get(event.name, ())
 
+    def durable_of(self, owner: str, event: str) -> Subscription[Any] | None:
+        """A plugin's DURABLE subscription to an event."""
+        return next((each.subscription for each in self._durable.get(event, ()) if each.owner == owner), None)
+
     def durable(self) -> list[Owned]:
         """All DURABLE subscriptions: for the outbox."""
         return [owned for all_owned in self._durable.values() for owned in all_owned]

@@ -1,0 +1,8 @@
+"""Durable subscriptions and deferred work: one queue for all, at least once, over restarts."""
+
+from manor.events import Job
+from manor.outbox.outbox import JobHandler, Outbox
+from manor.outbox.store import MIGRATIONS, OutboxRow
+from manor.outbox.worker import GiveUp
+
+__all__ = ["MIGRATIONS", "GiveUp", "Job", "JobHandler", "Outbox", "OutboxRow"]

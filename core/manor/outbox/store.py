@@ -1,0 +1,283 @@
+"""The outbox's table: rows wait in it, are done and deleted, or fail too often and are dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    Update,
+    and_,
+    delete,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.schema import CreateTable
+
+from manor.storage import Migration, Time
+
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a row is due that need not wait. Not the moment it was made: the wall clock may jump, and order must not."""
+
+LONGEST_BACKOFF = timedelta(hours=1)
+
+LONGEST_ERROR = 500
+
+outbox = Table(
+    "core_outbox",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("subscriber", Text, nullable=False),
+    Column("key", Text),
+    Column("payload", Text, nullable=False),
+    Column("due_at", Time, nullable=False),
+    Column("is_scheduled", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("last_error", Text),
+    Column("created_at", Time, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Literals, not parameters: SQLite uses a partial index only when it can read the index's condition in the query.
+_FRESH = text("state = 'waiting' AND attempts = 0")
+_TRIED = text("state = 'waiting' AND attempts > 0")
+_SCHEDULED = text("state = 'waiting' AND is_scheduled = 1")
+
+
+def _create(connection: Connection) -> None:
+    connection.execute(CreateTable(outbox))
+    for index in (
+        "core_outbox_fresh ON core_outbox (name, subscriber, due_at, id) WHERE state = 'waiting' AND attempts = 0",
+        "core_outbox_tried ON core_outbox (name, subscriber, due_at, key) WHERE state = 'waiting' AND attempts > 0",
+        "core_outbox_scheduled ON core_outbox (name, key) WHERE state = 'waiting' AND is_scheduled = 1",
+        "core_outbox_dead ON core_outbox (id) WHERE state = 'dead'",
+    ):
+        connection.execute(text(f"CREATE INDEX {index}"))
+
+
+MIGRATIONS = (Migration("outbox-0001", _create),)
+"""The core applies them as its own."""
+
+
+class Target(NamedTuple):
+    """Whom rows are for: a job's handler (`subscriber` is ""), or a plugin's DURABLE subscription to an event."""
+
+    name: str
+    subscriber: str
+
+
+class OutboxRow(msgspec.Struct, frozen=True):
+    """One delivery or piece of work that waits, or that was given up.
+
+    Args:
+        id: Rows made later have larger ones.
+        kind: `event` or `job`.
+        name: The event's or the job's.
+        subscriber: The plugin that hears the event; "" for a job.
+        key: Rows of one target and key are done in order. Of a job without a key: None. Of an event: "".
+        payload: JSON.
+        due_at: Not before this; None for at once.
+        attempts: How often it was tried.
+        state: `waiting` or `dead`.
+        last_error: Why the last attempt failed.
+        created_at: When it was put off.
+    """
+
+    id: int
+    kind: str
+    name: str
+    subscriber: str
+    key: str | None
+    payload: str
+    due_at: datetime | None
+    attempts: int
+    state: str
+    last_error: str | None
+    created_at: datetime
+
+    @property
+    def target(self) -> Target:
+        """Whom it is for."""
+        return Target(self.name, self.subscriber)
+
+
+class NewRow(NamedTuple):
+    """A row to be written."""
+
+    kind: str
+    target: Target
+    key: str | None
+    payload: bytes
+    at: datetime | None
+
+
+def add(connection: Connection, rows: Sequence[NewRow], now: datetime) -> None:
+    """Write rows; one with a key and a time takes the place of its waiting predecessor."""
+    for row in rows:
+        if row.at is not None and row.key is not None:
+            connection.execute(
+                delete(outbox).where(_SCHEDULED, outbox.c.name == row.target.name, outbox.c.key == row.key)
+            )
+        connection.execute(
+            insert(outbox),
+            {
+                "kind": row.kind,
+                "name": row.target.name,
+                "subscriber": row.target.subscriber,
+                "key": row.key,
+                "payload": row.payload.decode(),
+                "due_at": AT_ONCE if row.at is None else row.at,
+                "is_scheduled": int(row.at is not None and row.key is not None),
+                "attempts": 0,
+                "state": "waiting",
+                "created_at": now,
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a worker wants to know about one target.
+
+    Args:
+        target: Whom rows are for.
+        busy_keys: Keys that are being worked on.
+        busy_ids: Rows without a key that are being worked on.
+        most: How many batches it can take.
+    """
+
+    target: Target
+    busy_keys: frozenset[str]
+    busy_ids: frozenset[int]
+    most: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is due for one target.
+
+    Args:
+        target: Whom rows are for.
+        batches: Rows to be done in order, each batch by itself; all rows of one key are in one batch.
+        next_due: When to ask again, if nothing new is written before.
+    """
+
+    target: Target
+    batches: Sequence[Sequence[OutboxRow]]
+    next_due: datetime | None
+
+
+def due(connection: Connection, question: Question, now: datetime, *, rows: int) -> Page:
+    """What a worker may do now.
+
+    A row that failed holds up the later rows of its key until it is done or dead.
+
+    Args:
+        connection: A reader's.
+        question: Whom for, and what is being done already.
+        now: The wall clock's time.
+        rows: How many to read at most.
+    """
+    table = outbox.c
+    mine = and_(table.name == question.target.name, table.subscriber == question.target.subscriber)
+    is_idle = and_(or_(table.key.is_(None), table.key.not_in(question.busy_keys)), table.id.not_in(question.busy_ids))
+    held_up = select(table.key).where(_TRIED, mine, table.key.is_not(None))
+    is_free = or_(table.key.is_(None), table.key.not_in(held_up))
+    in_turn = select(outbox).order_by(table.due_at, table.id).limit(rows)
+
+    tried = connection.execute(in_turn.where(_TRIED, mine, is_idle, table.due_at <= now))
+    batches = {row.id: [_row(row)] for row in tried}
+    fresh = connection.execute(in_turn.where(_FRESH, mine, is_idle, is_free, table.due_at <= now))
+    by_key: dict[str, list[OutboxRow]] = {}
+    for row in fresh:
+        if row.key is None:
+            batches[row.id] = [_row(row)]
+        elif row.key in by_key:
+            by_key[row.key].append(_row(row))
+        else:
+            batches[row.id] = by_key[row.key] = [_row(row)]
+    later = [
+        connection.execute(select(table.due_at).where(which, mine, table.due_at > now).order_by(table.due_at).limit(1))
+        for which in (_FRESH, _TRIED)
+    ]
+    next_due = min((moment for result in later for moment in result.scalars()), default=None)
+    return Page(question.target, list(batches.values())[: question.most], next_due)
+
+
+def remove(connection: Connection, row: OutboxRow) -> None:
+    """It is done."""
+    connection.execute(delete(outbox).where(outbox.c.id == row.id))
+
+
+def put_back(connection: Connection, row: OutboxRow, reason: str, *, due_at: datetime) -> None:
+    """An attempt failed; another follows."""
+    connection.execute(_failed(row, reason).values(due_at=due_at))
+
+
+def bury(connection: Connection, row: OutboxRow, reason: str) -> None:
+    """It is given up: a dead letter, for an admin to read."""
+    connection.execute(_failed(row, reason).values(state="dead"))
+
+
+def _failed(row: OutboxRow, reason: str) -> Update:
+    return (
+        update(outbox).where(outbox.c.id == row.id).values(attempts=row.attempts + 1, last_error=reason[:LONGEST_ERROR])
+    )
+
+
+def listed(connection: Connection, state: str | None, *, after: int, most: int) -> list[OutboxRow]:
+    """Rows by id."""
+    query = select(outbox).where(outbox.c.id > after).order_by(outbox.c.id).limit(most)
+    if state is not None:
+        query = query.where(outbox.c.state == state)
+    return [_row(row) for row in connection.execute(query)]
+
+
+def revive(connection: Connection, ids: Iterable[int] | None) -> tuple[int, set[Target]]:
+    """Have rows tried again from the start, at once: these, or all dead ones. Returns how many and whom for."""
+    which = text("state = 'dead'") if ids is None else outbox.c.id.in_(list(ids))
+    targets = connection.execute(select(outbox.c.name, outbox.c.subscriber).where(which).distinct())
+    whom = {Target(*target) for target in targets}
+    revived = update(outbox).where(which).values(state="waiting", attempts=0, due_at=AT_ONCE, is_scheduled=0)
+    return connection.execute(revived).rowcount, whom
+
+
+def counted(connection: Connection) -> dict[str, int]:
+    """How many rows wait and how many are dead."""
+    counts = [
+        connection.execute(select(text("count(*)")).select_from(outbox).where(which)).scalar_one()
+        for which in (_FRESH, _TRIED, text("state = 'dead'"))
+    ]
+    return {"waiting": counts[0] + counts[1], "dead": counts[2]}
+
+
+def _row(row: Row[tuple[object, ...]]) -> OutboxRow:
+    return OutboxRow(
+        id=row.id,
+        kind=row.kind,
+        name=row.name,
+        subscriber=row.subscriber,
+        key=row.key,
+        payload=row.payload,
+        due_at=None if row.due_at == AT_ONCE else row.due_at,
+        attempts=row.attempts,
+        state=row.state,
+        last_error=row.last_error,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,265 @@
+"""Does what waits in the outbox: in order where order matters, several at once where it does not."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+import trio
+
+from manor.clock import Clock
+from manor.metrics import CoreMetrics
+from manor.outbox import store
+from manor.outbox.store import OutboxRow, Page, Question, Target
+from manor.storage import Storage, Transaction
+from manor.tasks import contained, describe
+
+MOST_AT_ONCE = 8
+"""Handlers that run at the same time."""
+
+MOST_OF_ONE = 4
+"""Of those, handlers of one target: one that hangs leaves room for the others."""
+
+ROWS_READ = 32
+"""Rows held in memory for one target."""
+
+LONGEST_SLEEP = 60.0
+"""Seconds after which the wall clock is looked at again, in case it jumped."""
+
+COUNT_SECONDS = 10.0
+"""How often the rows are counted for the metrics, while there is work."""
+
+log = structlog.get_logger("manor.outbox")
+
+T = TypeVar("T")
+
+
+class GiveUp(Exception):
+    """Raised by a handler that knows it will never succeed: the row becomes a dead letter at once."""
+
+
+@dataclass(frozen=True)
+class Handling:
+    """How one target's rows are done.
+
+    Args:
+        owner: The plugin.
+        shape: What the payload is decoded into.
+        handler: What is done with it.
+        attempts: How often it is tried.
+        deadline: Seconds for one attempt.
+        backoff: Seconds before the second attempt.
+    """
+
+    owner: str
+    shape: type[Any]
+    handler: Callable[[Any], Awaitable[None] | None]
+    attempts: int
+    deadline: float
+    backoff: float
+
+
+class Worker:
+    """Reads what is due and hands it over, until cancelled.
+
+    Args:
+        storage: Where the rows are.
+        clock: Says what is due.
+        find: How a target's rows are done; None while its plugin is not there.
+        metrics: Where attempts and rows are counted.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock,
+        find: Callable[[Target], Handling | None],
+        metrics: CoreMetrics | None,
+    ) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._find = find
+        self._metrics = metrics
+        self._bell = trio.Event()
+        # Targets that may have work, in the order in which they are asked about. A target with due rows is in here, or
+        # is being worked on (and comes back when that is over), or has an alarm.
+        self._look: dict[Target, None] = {}
+        self._alarms: dict[Target, float] = {}
+        self._running: Counter[Target] = Counter()
+        self._busy_keys: set[tuple[Target, str]] = set()
+        self._busy_ids: set[tuple[Target, int]] = set()
+        self._count_at = -math.inf
+        self._is_counted = False
+
+    def look_at(self, targets: Iterable[Target]) -> None:
+        """There may be work for these."""
+        self._look.update(dict.fromkeys(targets))
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                self._bell = trio.Event()
+                await self._start_what_is_due(nursery)
+                await self._count()
+                with trio.move_on_at(self._next_alarm()):
+                    await self._bell.wait()
+
+    def _next_alarm(self) -> float:
+        counting = math.inf if self._is_counted else self._count_at
+        return min(counting, *self._alarms.values(), math.inf)
+
+    async def _start_what_is_due(self, nursery: trio.Nursery) -> None:
+        now = trio.current_time()
+        for target, alarm in list(self._alarms.items()):
+            if alarm <= now:
+                del self._alarms[target]
+                self._look[target] = None
+        questions = self._questions()
+        if not questions:
+            return
+        self._is_counted = False
+
+        def work(transaction: Transaction) -> list[Page]:
+            now = self._clock.now()
+            return [store.due(transaction.connection, question, now, rows=ROWS_READ) for question in questions]
+
+        for page in await self._patiently(lambda: self._storage.read(work)):
+            self._take(page, nursery)
+
+    def _questions(self) -> list[Question]:
+        free = MOST_AT_ONCE - self._running.total()
+        if free <= 0:
+            return []
+        asked, self._look = self._look, {}
+        return [
+            Question(
+                target,
+                frozenset(key for other, key in self._busy_keys if other == target),
+                frozenset(id_ for other, id_ in self._busy_ids if other == target),
+                most=min(free, MOST_OF_ONE - self._running[target]),
+            )
+            for target in asked
+            if self._running[target] < MOST_OF_ONE and self._find(target) is not None
+        ]
+
+    def _take(self, page: Page, nursery: trio.Nursery) -> None:
+        for rows in page.batches:
+            if self._running.total() >= MOST_AT_ONCE:
+                self._look[page.target] = None
+                return
+            self._running[page.target] += 1
+            self._mark(rows[0], is_busy=True)
+            nursery.start_soon(self._do, page.target, rows)
+        if page.next_due is not None:
+            seconds = (page.next_due - self._clock.now()).total_seconds()
+            self._alarms[page.target] = trio.current_time() + min(max(0.0, seconds), LONGEST_SLEEP)
+
+    def _mark(self, row: OutboxRow, *, is_busy: bool) -> None:
+        if row.key is None:
+            (self._busy_ids.add if is_busy else self._busy_ids.discard)((row.target, row.id))
+        else:
+            (self._busy_keys.add if is_busy else self._busy_keys.discard)((row.target, row.key))
+
+    async def _do(self, target: Target, rows: Sequence[OutboxRow]) -> None:
+        try:
+            for row in rows:
+                handling = self._find(target)
+                if handling is None or not await self._deliver(row, handling):
+                    return
+        finally:
+            self._running[target] -= 1
+            self._mark(rows[0], is_busy=False)
+            self.look_at([target])
+
+    async def _deliver(self, row: OutboxRow, handling: Handling) -> bool:
+        """Try once. Returns whether the next row of the key may follow: this one is done, or dead."""
+        failure = await _attempt(row, handling)
+        attempts = row.attempts + 1
+        if failure is None:
+            await self._write(lambda transaction: store.remove(transaction.connection, row))
+            self._note("done")
+            return True
+        telling = log.bind(plugin=handling.owner, row=row.id, name=row.name, attempts=attempts, reason=failure.reason)
+        if failure.is_final or attempts >= handling.attempts:
+            await self._write(lambda transaction: store.bury(transaction.connection, row, failure.reason))
+            self._note("dead")
+            telling.error("a delivery is given up", exc_info=failure.error)
+            return True
+        pause = min(timedelta(seconds=handling.backoff * 2 ** (attempts - 1)), store.LONGEST_BACKOFF)
+        due_at = self._clock.now() + pause
+        await self._write(
+            lambda transaction: store.put_back(transaction.connection, row, failure.reason, due_at=due_at)
+        )
+        self._note("failed")
+        telling.warning("a delivery failed", again_in=pause.total_seconds(), exc_info=failure.error)
+        return False
+
+    async def _write(self, work: Callable[[Transaction], None]) -> None:
+        await self._patiently(lambda: self._storage.write(work))
+
+    async def _patiently(self, act: Callable[[], Awaitable[T]]) -> T:
+        """Until the storage takes it: a disk that is full for an hour must not have everything delivered anew."""
+        pause = 1.0
+        while True:
+            results: list[T] = []
+            with contained(lambda error: log.error("the outbox waits for the storage", reason=describe(error))):
+                results.append(await act())
+            if results:
+                return results[0]
+            await trio.sleep(pause)
+            pause = min(pause * 2, 60.0)
+
+    async def _count(self) -> None:
+        now = trio.current_time()
+        if self._metrics is None or self._is_counted or now < self._count_at:
+            self._is_counted = self._is_counted or self._metrics is None
+            return
+        self._count_at = now + COUNT_SECONDS
+        self._is_counted = True
+        counts = await self._patiently(lambda: self._storage.read(lambda unit: store.counted(unit.connection)))
+        for state, count in counts.items():
+            self._metrics.outbox_rows.labels(state).set(count)
+
+    def _note(self, outcome: str) -> None:
+        self._is_counted = False
+        if self._metrics is not None:
+            self._metrics.outbox_attempts.labels(outcome).inc()
+
+
+@dataclass(frozen=True)
+class _Failure:
+    reason: str
+    is_final: bool
+    error: BaseException | None = None
+
+
+async def _attempt(row: OutboxRow, handling: Handling) -> _Failure | None:
+    try:
+        payload = msgspec.json.decode(row.payload, type=handling.shape)
+    except msgspec.MsgspecError as error:
+        # It will not fit better next time.
+        return _Failure(f"the payload does not fit {handling.shape.__name__}: {error}", is_final=True)
+    errors: list[Exception] = []
+    with contained(errors.append), trio.move_on_after(handling.deadline) as patience:
+        doing = handling.handler(payload)
+        if doing is not None:
+            await doing
+    if errors:
+        return _Failure(describe(errors[0]), is_final=_gives_up(errors[0]), error=errors[0])
+    if patience.cancelled_caught:
+        return _Failure(f"not done within {handling.deadline:g} s", is_final=False)
+    return None
+
+
+def _gives_up(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(_gives_up(member) for member in error.exceptions)
+    return isinstance(error, GiveUp)
