@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from manor.live import Channel as Channel
     from manor.live import Entry as Entry
     from manor.live import LiveService as LiveService
+    from manor.metrics import Metrics as Metrics
     from manor.outbox import GiveUp as GiveUp
     from manor.outbox import JobHandler as JobHandler
     from manor.plugins import Command as Command
@@ -129,6 +130,7 @@ _EXPORTS = {
     "Channel": "manor.live",
     "Entry": "manor.live",
     "LiveService": "manor.live",
+    "Metrics": "manor.metrics",
     "GiveUp": "manor.outbox",
     "JobHandler": "manor.outbox",
     "Command": "manor.plugins",

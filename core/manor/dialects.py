@@ -90,7 +90,8 @@ def _page(refused: Refused, context: ErrorContext) -> Rendered:
     text = html.escape(refused.detail)
     body = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{text}</title>'
-        f'<meta name="viewport" content="width=device-width"><h1>{text}</h1><p><a href="/">Back to the start</a></p></html>'
+        f'<meta name="viewport" content="width=device-width"><h1>{text}</h1><p><a href="/">Back to the start</a></p>'
+        "</html>"
     )
     return Rendered(refused.status, body.encode(), {"Content-Security-Policy": "default-src 'none'"})
 

@@ -53,6 +53,25 @@ class Found:
 
 
 @dataclass
+class Brought:
+    """The answers to all hooks."""
+
+    routes: list[Route] = field(default_factory=list)
+    event_types: list[type[Event]] = field(default_factory=list)
+    subscriptions: list[Subscription[Any]] = field(default_factory=list)
+    background_tasks: list[BackgroundTask] = field(default_factory=list)
+    jobs: list[JobHandler[Any]] = field(default_factory=list)
+    migrations: list[Migration] = field(default_factory=list)
+    authenticators: list[Authenticator] = field(default_factory=list)
+    scopes: list[ScopeDeclaration] = field(default_factory=list)
+    tier_limits: list[TierLimit] = field(default_factory=list)
+    health_checks: list[HealthCheck] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    lifespan: Callable[[], AbstractAsyncContextManager[None]] | None = None
+    personal_data: PersonalData | None = None
+
+
+@dataclass
 class Plugin:
     """One plugin in this house: its state, the reason for it, and what it brought."""
 
@@ -62,7 +81,7 @@ class Plugin:
     factory: type[Any] | None = None
     context: PluginContext[Any] | None = None
     instance: Any = None
-    brought: Brought = field(default_factory=lambda: Brought())
+    brought: Brought = field(default_factory=Brought)
 
     @property
     def name(self) -> str:
@@ -94,25 +113,6 @@ class Plugin:
         if self.state is not State.QUARANTINED:
             self.state = State.QUARANTINED
             self.reason = reason
-
-
-@dataclass
-class Brought:
-    """The answers to all hooks."""
-
-    routes: list[Route] = field(default_factory=list)
-    event_types: list[type[Event]] = field(default_factory=list)
-    subscriptions: list[Subscription[Any]] = field(default_factory=list)
-    background_tasks: list[BackgroundTask] = field(default_factory=list)
-    jobs: list[JobHandler[Any]] = field(default_factory=list)
-    migrations: list[Migration] = field(default_factory=list)
-    authenticators: list[Authenticator] = field(default_factory=list)
-    scopes: list[ScopeDeclaration] = field(default_factory=list)
-    tier_limits: list[TierLimit] = field(default_factory=list)
-    health_checks: list[HealthCheck] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
-    lifespan: Callable[[], AbstractAsyncContextManager[None]] | None = None
-    personal_data: PersonalData | None = None
 
 
 _LISTS: dict[str, type[Any]] = {

@@ -77,7 +77,7 @@ def manor_health_checks() -> list[HealthCheck]:  # type: ignore[empty-body]
 
 @hookspec
 def manor_lifespan() -> Callable[[], AbstractAsyncContextManager[None]]:  # type: ignore[empty-body]
-    """An async context manager around its life: entered after migrations, before routes are served; left at the stop."""
+    """An async context manager around its life: entered after migrations and before requests, left at the stop."""
 
 
 @hookspec

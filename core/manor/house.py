@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 import trio
 
-from manor import audit, commands, identity, health, outbox
+from manor import audit, commands, health, identity, outbox
 from manor.assembly import Services, choose, core_routes, furnish, lay_out, refurnish, refuse_faults
 from manor.audit import Audit
 from manor.clock import Clock, SystemClock
@@ -30,7 +30,7 @@ from manor.lock import locked
 from manor.matching import CORE, RouteTable
 from manor.metrics import CoreMetrics, Metrics
 from manor.outbox import Outbox
-from manor.plugins import Command, HealthCheck, TierLimit, Tiers
+from manor.plugins import HealthCheck, TierLimit, Tiers
 from manor.storage import MigrationFailed, Storage, apply_migrations, open_storage
 from manor.tasks import BackgroundTask, LoopWatch, contained, supervise
 
@@ -78,7 +78,9 @@ class House:
         self.loaded = loaded
         self.services = services
         self.plugins = tuple(plugins)
-        self.commands = {command.name: command for command in commands.core_commands(services, self.plugins, loaded.data_dir)}
+        self.commands = {
+            command.name: command for command in commands.core_commands(services, self.plugins, loaded.data_dir)
+        }
         self.dispatcher = Dispatcher(services.routes, limits=services.limits, clock=services.clock)
         self.phase = Phase.STARTING
         self._troubles: dict[tuple[str, str], None] = {}
@@ -146,6 +148,7 @@ class House:
         self.services.tiers.replace(tier_limits(loaded, _declared_limits(self.running)))
         self.services.limits.address_limit_factor = loaded.config.server.limits.address_limit_factor
         refurnish(self.running, loaded)
+        self.dispatcher.apply(_settings(loaded))
         self.loaded = loaded
         log.info("configuration reloaded", applied=live, needs_restart=restart)
         return restart
@@ -288,7 +291,9 @@ def _declared_limits(plugins: Sequence[Plugin]) -> list[TierLimit]:
 
 def _settings(loaded: Loaded) -> Settings:
     server = loaded.config.server
-    return Settings(public_url=server.public_url, cors_origins=server.cors_origins)
+    return Settings(
+        public_url=server.public_url, cors_origins=server.cors_origins, body_limit=server.limits.body_bytes
+    )
 
 
 @asynccontextmanager
@@ -322,7 +327,8 @@ async def open_house(
     clock = clock or SystemClock()
     metrics = Metrics()
     counted = CoreMetrics(metrics)
-    bus = Bus(on_fault=lambda owner, reason: house.note_trouble(owner, reason), metrics=counted)
+    # The house is made after its bus; nothing is told before.
+    bus = Bus(on_fault=lambda owner, reason: house.note_trouble(owner, reason), metrics=counted)  # noqa: PLW0108
     box = Outbox(bus, clock, metrics=counted)
     with locked(loaded.data_dir):
         async with open_storage(
@@ -334,7 +340,9 @@ async def open_house(
                 outbox=box,
                 live=LiveService(),
                 limits=RateLimiter(address_limit_factor=loaded.config.server.limits.address_limit_factor),
-                identity=Identity(loaded.config.identity, default_tier=loaded.config.server.default_tier, inline=inline),
+                identity=Identity(
+                    loaded.config.identity, default_tier=loaded.config.server.default_tier, inline=inline
+                ),
                 metrics=metrics,
                 audit=Audit(),
                 clock=clock,

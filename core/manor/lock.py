@@ -21,7 +21,7 @@ class HouseIsOpen(ManorError):
 
 @contextmanager
 def locked(data_dir: Path) -> Iterator[None]:
-    """Hold `data_dir/manor.lock`; the directory is made (0700) when missing. The kernel drops the lock with the process.
+    """Hold `data_dir/manor.lock`, making the directory (0700) when missing. The lock goes with the process.
 
     Raises:
         HouseIsOpen: Somebody else holds it.
