@@ -44,8 +44,15 @@ class Address:
     def __str__(self) -> str:
         if self.unix is not None:
             return f"unix:{self.unix}"
+        return f"{'https' if self.is_tls else 'http'}://{self.authority}{self.prefix}"
+
+    @property
+    def authority(self) -> str:
+        """What goes into a `Host` header."""
+        if self.unix is not None:
+            return self.host
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.is_tls else 'http'}://{host}:{self.port}{self.prefix}"
+        return f"{host}:{self.port}"
 
     def connect(self, timeout: float) -> HTTPConnection:
         """A connection for plain requests; nothing is sent yet."""

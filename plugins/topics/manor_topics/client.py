@@ -20,6 +20,7 @@ SILENCE = 90.0
 """Seconds without a frame after which a connection is dead: a server pings every 25."""
 
 LONGEST_WAIT = 30.0
+CONNECT_SECONDS = 30.0
 _FRAME_LIMIT = 1 << 20
 _TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 _ENDINGS: dict[int, tuple[type[Failure], str]] = {
@@ -59,41 +60,37 @@ class Following:
         return f"{prefix}/{quote(self.topic, safe='')}/ws{query}"
 
 
-async def follow(address: Address, following: Following, tell: Callable[[Frame], None]) -> None:
+async def follow(
+    address: Address, following: Following, tell: Callable[[Frame], None], *, first_wait: float = 1.0
+) -> None:
     """Hear a topic until something ends it for good; a lost connection is made again and goes on where it was.
 
     Args:
         address: The daemon.
         following: The topic and where to begin.
         tell: Called with every frame, the pings left out.
+        first_wait: Seconds before a lost connection is made again; doubled each time that fails, at most 30.
 
     Raises:
         Failure: The daemon cannot be reached at all (69), refused (1, 77), or ended the topic.
     """
-    waits = _waits()
+    wait = first_wait
     while True:
         try:
             async with _connected(address, following) as socket:
                 following.was_connected = True
-                waits = _waits()
+                wait = first_wait
                 await _hear(socket, following, tell)
         except trio_websocket.ConnectionRejected as refused:
             if refused.status_code not in _TRY_AGAIN:
                 raise refusal(refused.status_code, _detail_of(refused)) from refused
         except trio_websocket.ConnectionClosed as closed:
             _see_whether_it_is_over(following.topic, closed)
-        except (trio_websocket.HandshakeError, trio.TooSlowError, OSError) as error:
+        except (trio_websocket.HandshakeError, trio.TooSlowError, trio.BrokenResourceError, OSError) as error:
             if not following.was_connected:
                 why = str(error.__cause__ or error) or "no answer in time"
                 raise Unavailable(f"{address} cannot be reached: {why}") from error
-        await trio.sleep(next(waits))
-
-
-def _waits() -> Any:
-    """1, 2, 4 … 30 seconds."""
-    wait = 1.0
-    while True:
-        yield wait
+        await trio.sleep(wait)
         wait = min(2 * wait, LONGEST_WAIT)
 
 
@@ -110,22 +107,35 @@ async def _hear(socket: Any, following: Following, tell: Callable[[Frame], None]
 
 @asynccontextmanager
 async def _connected(address: Address, following: Following) -> AsyncIterator[Any]:
-    resource = following.resource(address.prefix)
-    if address.unix is None:
-        context = ssl.create_default_context() if address.is_tls else False
-        async with trio_websocket.open_websocket(
-            address.host, address.port, resource, use_ssl=context, max_message_size=_FRAME_LIMIT
-        ) as socket:
+    """An open WebSocket; what goes wrong in it leaves as itself and not in a nursery's group."""
+    try:
+        # The stream is ours: the library leaves it open when the other side closes or refuses.
+        async with await _opened(address) as stream, trio.open_nursery() as nursery:
+            with trio.fail_after(CONNECT_SECONDS):
+                resource = following.resource(address.prefix)
+                socket = await trio_websocket.wrap_client_stream(
+                    nursery, stream, address.authority, resource, max_message_size=_FRAME_LIMIT
+                )
             yield socket
-        return
-    stream = await trio.open_unix_socket(address.unix)
-    async with stream, trio.open_nursery() as nursery:
-        socket = await trio_websocket.wrap_client_stream(
-            nursery, stream, address.host, resource, max_message_size=_FRAME_LIMIT
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+
+
+async def _opened(address: Address) -> Any:
+    with trio.fail_after(CONNECT_SECONDS):
+        if address.unix is not None:
+            return await trio.open_unix_socket(address.unix)
+        if not address.is_tls:
+            return await trio.open_tcp_stream(address.host, address.port)
+        return await trio.open_ssl_over_tcp_stream(
+            address.host, address.port, ssl_context=ssl.create_default_context(), https_compatible=True
         )
-        async with socket:
-            yield socket
-        nursery.cancel_scope.cancel()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _detail_of(refused: Any) -> str:
