@@ -3,15 +3,19 @@
 from manor.daemon.connection import ConnectionLimits
 from manor.daemon.framing import HeadLimits
 from manor.daemon.listeners import CannotListen, Listeners, open_listeners
+from manor.daemon.running import FirstStep, run, serve
 from manor.daemon.server import Server, ServerLimits, Tls
 
 __all__ = [
     "CannotListen",
     "ConnectionLimits",
+    "FirstStep",
     "HeadLimits",
     "Listeners",
     "Server",
     "ServerLimits",
     "Tls",
     "open_listeners",
+    "run",
+    "serve",
 ]

@@ -37,9 +37,9 @@ class Inbox:
         if message["type"].endswith(".disconnect"):
             self._departure = message
         else:
-            while len(self._messages) >= MOST_WAITING and not self._is_over:
+            while len(self._messages) >= MOST_WAITING and not self.is_over:
                 await self._change.park()
-            if not self._is_over:
+            if not self.is_over:
                 self._messages.append(message)
         self._change.unpark_all()
 
@@ -62,7 +62,8 @@ class Inbox:
         self._change.unpark_all()
 
     @property
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
+        """Whether nothing more will come, or be read."""
         return self._is_closed or self._departure is not None
 
 
@@ -83,8 +84,14 @@ class Applications:
         self._nursery.start_soon(partial(function, *args))
 
     async def _run(self, app: App, scope: Any, inbox: Inbox, send: Send) -> None:
+        async def send_on(message: Message) -> None:
+            await send(message)
+            if inbox.is_over:
+                # Sending to nobody does not wait: an application that writes on and on must still give others a turn.
+                await trio.lowlevel.checkpoint()
+
         try:
-            await app(scope, inbox.get, send)
+            await app(scope, inbox.get, send_on)
         except Exception:
             # The edge: one request's fault must not end its connection's neighbours (HTTP/2), let alone the daemon.
             log.exception("request failed", path=scope.get("path"))

@@ -79,23 +79,27 @@ class Server:
         app: The ASGI application.
         limits: What is taken at once.
         tls: With it every TCP listener speaks TLS; Unix sockets never do.
+        on_count: Told how many connections are open whenever that changes.
     """
 
-    def __init__(self, app: App, limits: ServerLimits, *, tls: Tls | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        limits: ServerLimits,
+        *,
+        tls: Tls | None = None,
+        on_count: Callable[[int], None] = lambda count: None,
+    ) -> None:
         self._app = app
         self._limits = limits
         self._tls = tls
+        self._on_count = on_count
         self._config = limits.connection.for_hypercorn()
         self._context = WorkerContext(None)
         self._connections: set[Connection] = set()
         self._total = 0
         self._by_address: Counter[str] = Counter()
         self._emptied = trio.Event()
-
-    @property
-    def connection_count(self) -> int:
-        """How many are open."""
-        return self._total
 
     def change(self, *, connections: int, connections_per_address: int) -> None:
         """Take other numbers of connections from now on; those that are open stay."""
@@ -158,8 +162,7 @@ class Server:
         if self._total >= self._limits.connections or self._has_enough(who):
             await self._refuse(transport)
             return
-        self._total += 1
-        self._by_address[who] += 1
+        self._count(who, 1)
         try:
             await self._serve_one(transport, peer)
         except Exception:
@@ -167,13 +170,7 @@ class Server:
             log.exception("connection failed", address=who)
         finally:
             await trio.aclose_forcefully(transport)
-            self._total -= 1
-            self._by_address[who] -= 1
-            if not self._by_address[who]:
-                del self._by_address[who]
-            if not self._total:
-                self._emptied.set()
-                self._emptied = trio.Event()
+            self._count(who, -1)
 
     async def _serve_one(self, transport: trio.SocketStream, peer: Peer) -> None:
         limits = self._limits.connection
@@ -195,6 +192,16 @@ class Server:
             await connection.run()
         finally:
             self._connections.discard(connection)
+
+    def _count(self, who: str, change: int) -> None:
+        self._total += change
+        self._by_address[who] += change
+        if not self._by_address[who]:
+            del self._by_address[who]
+        self._on_count(self._total)
+        if not self._total:
+            self._emptied.set()
+            self._emptied = trio.Event()
 
     def _counted_as(self, peer: Peer) -> str:
         """Under which name a peer's connections are counted; "" for those that are not."""

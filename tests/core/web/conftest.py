@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import trio
-from tests.core.web.serving import BASIC, PATIENCE, Running, Serve, make_dispatcher
+from tests.core.web.serving import BASIC, PATIENCE, Count, Running, Serve, make_dispatcher
 
 from manor.daemon import ConnectionLimits, Server, ServerLimits, Tls, open_listeners
 from manor.dispatch import Settings
@@ -30,9 +30,9 @@ async def serve(nursery: trio.Nursery) -> AsyncIterator[Serve]:
         bind: str = "127.0.0.1:0",
     ) -> Running:
         front = Front(make_dispatcher((*BASIC, *routes), settings), WebOptions(**(web or {})))
-        server = Server(
-            front, ServerLimits(connection=ConnectionLimits(**(connection or {})), **(limits or {})), tls=tls
-        )
+        count = Count()
+        server_limits = ServerLimits(connection=ConnectionLimits(**(connection or {})), **(limits or {}))
+        server = Server(front, server_limits, tls=tls, on_count=count.set)
         listeners = open_listeners([bind])
         stop, ended = trio.Event(), trio.Event()
 
@@ -46,7 +46,7 @@ async def serve(nursery: trio.Nursery) -> AsyncIterator[Serve]:
                 listeners.close()
                 ended.set()
 
-        running = Running(server, front, listeners.addresses()[0], stop, ended, nursery)
+        running = Running(server, front, count, listeners.addresses()[0], stop, ended, nursery)
         await nursery.start(run)
         started.append(running)
         return running

@@ -103,9 +103,15 @@ class SocketClient:
         self.protocol = wsproto.WSConnection(wsproto.ConnectionType.CLIENT)
         self.waiting: list[Event] = []
 
-    async def open(self, path: str, *, headers: Sequence[tuple[bytes, bytes]] = ()) -> Event:
+    async def open(
+        self, path: str, *, headers: Sequence[tuple[bytes, bytes]] = (), subprotocols: Sequence[str] = ()
+    ) -> Event:
         request = wsproto.events.Request(
-            host="test", target=path, extensions=[PerMessageDeflate()], extra_headers=list(headers)
+            host="test",
+            target=path,
+            extensions=[PerMessageDeflate()],
+            extra_headers=list(headers),
+            subprotocols=list(subprotocols),
         )
         await self.send(request)
         return await self.event()
@@ -181,12 +187,39 @@ class Fountain:
         self.changed = trio.Event()
 
 
+class Count:
+    """A number that can be waited for."""
+
+    def __init__(self) -> None:
+        self.value = 0
+        self._changed = trio.Event()
+
+    def set(self, value: int) -> None:
+        self.value = value
+        self._changed.set()
+        self._changed = trio.Event()
+
+    def increase(self) -> None:
+        self.set(self.value + 1)
+
+    async def passes(self, least: int) -> None:
+        with trio.fail_after(PATIENCE):
+            while self.value < least:
+                await self._changed.wait()
+
+    async def reaches(self, wanted: int) -> None:
+        with trio.fail_after(PATIENCE):
+            while self.value != wanted:
+                await self._changed.wait()
+
+
 @dataclass
 class Running:
     """A server under test."""
 
     server: Server
     front: Front
+    connections: Count
     address: str
     stop: trio.Event
     ended: trio.Event
