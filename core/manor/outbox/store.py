@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     Update,
     and_,
+    bindparam,
     delete,
     insert,
     or_,
@@ -183,6 +184,22 @@ class Page:
     next_due: datetime | None
 
 
+_MINE = and_(outbox.c.name == bindparam("name"), outbox.c.subscriber == bindparam("subscriber"))
+_NOW = bindparam("now", type_=Time)
+_IS_IDLE = and_(
+    or_(outbox.c.key.is_(None), outbox.c.key.not_in(bindparam("busy_keys", expanding=True))),
+    outbox.c.id.not_in(bindparam("busy_ids", expanding=True)),
+)
+_HELD_UP = select(outbox.c.key).where(_TRIED, _MINE, outbox.c.key.is_not(None))
+_IS_FREE = or_(outbox.c.key.is_(None), outbox.c.key.not_in(_HELD_UP))
+_IN_TURN = select(outbox).order_by(outbox.c.due_at, outbox.c.id).limit(bindparam("most"))
+_DUE_TRIED = _IN_TURN.where(_TRIED, _MINE, _IS_IDLE, outbox.c.due_at <= _NOW)
+_DUE_FRESH = _IN_TURN.where(_FRESH, _MINE, _IS_IDLE, _IS_FREE, outbox.c.due_at <= _NOW)
+_NEXT = select(outbox.c.due_at).where(_MINE, outbox.c.due_at > _NOW).order_by(outbox.c.due_at).limit(1)
+_NEXT_FRESH = _NEXT.where(_FRESH)
+_NEXT_TRIED = _NEXT.where(_TRIED)
+
+
 def due(connection: Connection, question: Question, now: datetime, *, rows: int) -> Page:
     """What a worker may do now.
 
@@ -194,16 +211,17 @@ def due(connection: Connection, question: Question, now: datetime, *, rows: int)
         now: The wall clock's time.
         rows: How many to read at most.
     """
-    table = outbox.c
-    mine = and_(table.name == question.target.name, table.subscriber == question.target.subscriber)
-    is_idle = and_(or_(table.key.is_(None), table.key.not_in(question.busy_keys)), table.id.not_in(question.busy_ids))
-    held_up = select(table.key).where(_TRIED, mine, table.key.is_not(None))
-    is_free = or_(table.key.is_(None), table.key.not_in(held_up))
-    in_turn = select(outbox).order_by(table.due_at, table.id).limit(rows)
-
-    tried = connection.execute(in_turn.where(_TRIED, mine, is_idle, table.due_at <= now))
+    asked = {
+        "name": question.target.name,
+        "subscriber": question.target.subscriber,
+        "busy_keys": list(question.busy_keys),
+        "busy_ids": list(question.busy_ids),
+        "now": now,
+        "most": rows,
+    }
+    tried = connection.execute(_DUE_TRIED, asked)
     batches = {row.id: [_row(row)] for row in tried}
-    fresh = connection.execute(in_turn.where(_FRESH, mine, is_idle, is_free, table.due_at <= now))
+    fresh = connection.execute(_DUE_FRESH, asked)
     by_key: dict[str, list[OutboxRow]] = {}
     for row in fresh:
         if row.key is None:
@@ -212,11 +230,8 @@ def due(connection: Connection, question: Question, now: datetime, *, rows: int)
             by_key[row.key].append(_row(row))
         else:
             batches[row.id] = by_key[row.key] = [_row(row)]
-    later = [
-        connection.execute(select(table.due_at).where(which, mine, table.due_at > now).order_by(table.due_at).limit(1))
-        for which in (_FRESH, _TRIED)
-    ]
-    next_due = min((moment for result in later for moment in result.scalars()), default=None)
+    later = [moment for which in (_NEXT_FRESH, _NEXT_TRIED) for moment in connection.execute(which, asked).scalars()]
+    next_due = min(later, default=None)
     return Page(question.target, list(batches.values())[: question.most], next_due)
 
 

@@ -144,10 +144,10 @@ class Worker:
                 target,
                 frozenset(key for other, key in self._busy_keys if other == target),
                 frozenset(id_ for other, id_ in self._busy_ids if other == target),
-                most=min(free, MOST_OF_ONE - self._running[target]),
+                most=min(free, _most_at_once(target) - self._running[target]),
             )
             for target in asked
-            if self._running[target] < MOST_OF_ONE and self._find(target) is not None
+            if self._running[target] < _most_at_once(target) and self._find(target) is not None
         ]
 
     def _take(self, page: Page, nursery: trio.Nursery) -> None:
@@ -232,6 +232,11 @@ class Worker:
         self._is_counted = False
         if self._metrics is not None:
             self._metrics.outbox_attempts.labels(outcome).inc()
+
+
+def _most_at_once(target: Target) -> int:
+    # Events are heard one after the other: while one is, there is no need to ask for more.
+    return 1 if target.subscriber else MOST_OF_ONE
 
 
 @dataclass(frozen=True)
