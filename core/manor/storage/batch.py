@@ -132,6 +132,10 @@ class Committer:
                 self._store_position()
                 self._handle.execute("COMMIT")
                 self._note_commit()
+        except sqlite3.IntegrityError as error:
+            # A constraint that is checked at the commit: the unit's own failure, however late.
+            self._desk.abandon()
+            result = Error(error)
         except sqlite3.Error as error:
             self._desk.abandon()
             self.is_writable = False

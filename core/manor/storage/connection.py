@@ -180,7 +180,6 @@ class Connection(aiosqlite.Connection):
             isolation_level=None,
             cached_statements=512,
             factory=ReadingHandle if interruptible else Handle,
-            timeout=5.0,
         )
         super().__init__(connect, iter_chunk_size=1)
         self._thread.name = name

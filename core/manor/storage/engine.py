@@ -9,9 +9,12 @@ from sqlalchemy import StaticPool
 
 from manor.storage.connection import Handle
 
+BUSY_TIMEOUT = 5000
+"""Milliseconds to wait for another process that has the database locked."""
+
 _FOR_ALL = (
     "foreign_keys = ON",
-    "busy_timeout = 5000",
+    f"busy_timeout = {BUSY_TIMEOUT}",
     "temp_store = MEMORY",  # no temporary files for somebody to find, and none on a full disk
     "cache_size = -8192",  # KiB
     "mmap_size = 0",  # an I/O error in a mapped page is a SIGBUS

@@ -59,6 +59,7 @@ class Reader:
 
     def transact(self, work: Work[T]) -> T:
         """Run a reading unit on one snapshot; on the connection's thread."""
+        self._desk.end()
         transaction = Transaction(self._desk.connection, self._clock.now())
         self._desk.handle.execute("BEGIN")
         try:

@@ -17,7 +17,7 @@ from manor.errors import Refused
 from manor.routing import Later
 from manor.storage.batch import Committer
 from manor.storage.connection import Connection
-from manor.storage.engine import Desk, writer_pragmas
+from manor.storage.engine import BUSY_TIMEOUT, Desk, writer_pragmas
 from manor.storage.readers import Readers, Rows
 from manor.storage.schema import prepare
 from manor.storage.transaction import Recording, Telling, Transaction, Work
@@ -169,7 +169,7 @@ class Storage:
         try:
             is_busy = handle.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         finally:
-            handle.execute("PRAGMA busy_timeout = 5000").close()
+            handle.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}").close()
         return not is_busy
 
 

@@ -105,14 +105,16 @@ class Writer:
         return later
 
     async def run(self) -> None:
-        """Commit what waits until the writer is closed and nothing waits."""
+        """Commit what waits until the writer is closed and nothing waits.
+
+        Only `close` ends it: neither of its waits can be cancelled, so units that were accepted are committed even while
+        everything else is being torn down.
+        """
         try:
-            # Only `close` ends it: units that were accepted are committed even while everything else is cancelled.
-            with trio.CancelScope(shield=True):
-                while await self._is_wanted():
-                    batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), UNITS_IN_A_BATCH))]
-                    position = await self._connection.run(self._committer.commit, batch)
-                    self._announce(batch, position)
+            while await self._is_wanted():
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), UNITS_IN_A_BATCH))]
+                position = await self._connection.run(self._committer.commit, batch)
+                self._announce(batch, position)
         finally:
             self._is_closed = True
             for unit in self._waiting:

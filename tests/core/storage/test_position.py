@@ -31,7 +31,9 @@ async def test_positions_go_on_where_they_stood_when_the_storage_is_opened_again
     opened: Callable[[], AbstractAsyncContextManager[Storage]],
 ) -> None:
     async with opened() as storage:
-        last = [await storage.write(take) for _ in range(3)][-1]
+        for _ in range(3):
+            storage.submit(take)
+        last = await storage.write(take)
     async with opened() as storage:
         assert storage.position == last
         assert await storage.write(take) > last
