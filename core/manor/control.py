@@ -21,7 +21,7 @@ import structlog
 import trio
 
 from manor.config import Loaded, load
-from manor.errors import ManorError, Refused
+from manor.errors import AdminFault, ManorError, Refused
 from manor.house import open_house
 from manor.lock import HouseIsOpen
 from manor.plugins import Command
@@ -267,6 +267,11 @@ async def _call(loaded: Loaded, request: _Request) -> _Answer:
                 return await _run(house.commands, request)
         except HouseIsOpen as error:
             taken = error
+        except AdminFault as fault:
+            if isinstance(fault.__cause__, PermissionError):
+                # For a daemon that is the admin's to mend; who types a command is just somebody else.
+                raise fault.__cause__ from None
+            raise
         # A refused connection: the daemon is starting or stopping, or it is a command like this one, soon done.
         if (stream := await _connect(path)) is not None:
             return await _ask(stream, request)
