@@ -107,8 +107,8 @@ class Writer:
     async def run(self) -> None:
         """Commit what waits until the writer is closed and nothing waits.
 
-        Only `close` ends it: neither of its waits can be cancelled, so units that were accepted are committed even while
-        everything else is being torn down.
+        Only `close` ends it: neither of its waits can be cancelled, so units that were accepted are committed even
+        while everything else is being torn down.
         """
         try:
             while await self._is_wanted():
