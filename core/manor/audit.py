@@ -1,0 +1,208 @@
+"""Who did what to whom: a log whose rows hold each other in place.
+
+Each row's hash covers the row and the hash before it, so a row that was changed, removed or slipped in breaks the
+chain. The detail enters by a salted digest only: erasing a person blanks detail and salt, the chain stays whole, and
+nobody can find the words again by guessing. A thief of the whole machine could write the chain anew; who wants to
+notice that keeps `head` somewhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.schema import CreateTable
+
+from manor.storage import Migration, Time, Transaction, to_microseconds
+
+audit = Table(
+    "core_audit",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("detail", Text),
+    Column("salt", LargeBinary),
+    Column("digest", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+_START = bytes(32)
+_PAGE = 500
+
+
+def _create(connection: Connection) -> None:
+    connection.execute(CreateTable(audit))
+    connection.execute(text("CREATE INDEX core_audit_actor ON core_audit (actor)"))
+    connection.execute(text("CREATE INDEX core_audit_target ON core_audit (target)"))
+
+
+MIGRATIONS = (Migration("audit-0001", _create),)
+"""The core applies them as its own."""
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    """One thing that was done.
+
+    Args:
+        id: Rows made later have larger ones.
+        at: When.
+        action: `<plugin>.<what>`, such as `identity.user_added`.
+        actor: Who did it: an id, or a word such as `shell`; never a name or an address.
+        target: To whom or what: an id.
+        detail: JSON; None when there was none or it was erased.
+    """
+
+    id: int
+    at: datetime
+    action: str
+    actor: str
+    target: str
+    detail: str | None
+
+
+class Broken(msgspec.Struct, frozen=True):
+    """Where the chain does not hold.
+
+    Args:
+        id: The first row that is wrong; a row missing before it shows here too.
+        reason: What is wrong with it.
+    """
+
+    id: int
+    reason: str
+
+
+class Audit:
+    """The audit log, `context.audit`."""
+
+    def record(
+        self,
+        transaction: Transaction,
+        action: str,
+        *,
+        actor: str,
+        target: str = "",
+        detail: Mapping[str, Any] | msgspec.Struct | None = None,
+    ) -> None:
+        """Write down what a unit does, in that unit: what is rolled back was not done.
+
+        Args:
+            transaction: The unit's.
+            action: `<plugin>.<what>`.
+            actor: Who does it; an id, since only details can be erased.
+            target: To whom or what; an id.
+            detail: More, for the admin. Secrets do not belong here.
+        """
+        text_ = None if detail is None else msgspec.json.encode(detail, order="deterministic").decode()
+        salt = os.urandom(16)
+        digest = _digest(salt, text_ or "")
+        link = _link(
+            self.head(transaction), at=transaction.now, action=action, actor=actor, target=target, digest=digest
+        )
+        transaction.connection.execute(
+            insert(audit),
+            {
+                "at": transaction.now,
+                "action": action,
+                "actor": actor,
+                "target": target,
+                "detail": text_,
+                "salt": salt,
+                "digest": digest,
+                "hash": link,
+            },
+        )
+
+    def head(self, transaction: Transaction) -> bytes:
+        """The last row's hash: whoever keeps it elsewhere can tell later whether the log was written anew."""
+        query = select(audit.c.hash).order_by(audit.c.id.desc()).limit(1)
+        return transaction.connection.execute(query).scalar() or _START
+
+    def verify(self, transaction: Transaction) -> Broken | None:
+        """Follow the chain from its start; a reading transaction will do.
+
+        Returns:
+            The first row where it breaks, or None when all is as it was written.
+        """
+        previous = _START
+        last = 0
+        for row in _rows(transaction.connection):
+            linked = _link(
+                previous, at=row.at, action=row.action, actor=row.actor, target=row.target, digest=row.digest
+            )
+            if not hmac.compare_digest(linked, row.hash):
+                return Broken(row.id, "it was changed, or a row before it was removed or added")
+            if row.salt is not None and not hmac.compare_digest(_digest(row.salt, row.detail or ""), row.digest):
+                return Broken(row.id, "its detail was changed")
+            if row.salt is None and row.detail is not None:
+                return Broken(row.id, "its detail was changed after it was erased")
+            previous, last = row.hash, row.id
+        written = _last_written(transaction.connection)
+        return Broken(written, "the last rows were removed") if written > last else None
+
+    def erase(self, transaction: Transaction, who: str) -> int:
+        """Blank the details of all rows that someone did or that concern them. Returns how many were blanked."""
+        theirs = or_(audit.c.actor == who, audit.c.target == who)
+        blank = update(audit).where(theirs, audit.c.salt.is_not(None)).values(detail=None, salt=None)
+        return transaction.connection.execute(blank).rowcount
+
+    def list(self, transaction: Transaction, *, after: int = 0, most: int = 200) -> Sequence[AuditRow]:
+        """Rows by id, a page at a time.
+
+        Args:
+            transaction: A reading one will do.
+            after: Only rows with a larger id.
+            most: Rows of one page.
+        """
+        query = select(audit).where(audit.c.id > after).order_by(audit.c.id).limit(most)
+        return [
+            AuditRow(row.id, row.at, row.action, row.actor, row.target, row.detail)
+            for row in transaction.connection.execute(query)
+        ]
+
+
+def _rows(connection: Connection) -> Iterator[Row[Any]]:
+    """All rows, a page in memory at a time."""
+    last = 0
+    while page := connection.execute(select(audit).where(audit.c.id > last).order_by(audit.c.id).limit(_PAGE)).all():
+        yield from page
+        last = page[-1].id
+
+
+def _last_written(connection: Connection) -> int:
+    """The largest id ever given: SQLite remembers it for tables with AUTOINCREMENT."""
+    return connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'core_audit'")).scalar() or 0
+
+
+def _digest(salt: bytes, detail: str) -> bytes:
+    return hashlib.sha256(salt + detail.encode()).digest()
+
+
+def _link(previous: bytes, *, at: datetime, action: str, actor: str, target: str, digest: bytes) -> bytes:
+    # JSON keeps the members apart: ("ab", "c") and ("a", "bc") must not have one hash.
+    row = msgspec.json.encode([to_microseconds(at), action, actor, target, digest.hex()])
+    return hashlib.sha256(previous + row).digest()
