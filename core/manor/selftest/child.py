@@ -51,7 +51,9 @@ class Daemon:
     async def command(self, *arguments: str) -> None:
         """Run one of `manor`'s other commands on the same configuration, outside the shim or variant in use."""
         # Not self._command: what prepares the test is no part of it.
-        await trio.run_process([sys.executable, "-m", "manor", *arguments, "--config", str(self.config)], stdout=None)
+        await trio.run_process(
+            [sys.executable, "-m", "manor", *arguments, "--config", str(self.config)], capture_stdout=True
+        )
 
     async def start(self) -> None:
         """Start the process and return at once."""

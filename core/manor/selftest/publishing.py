@@ -28,14 +28,21 @@ class Publishers:
 
     `acknowledged` grows while they run; a message whose connection broke before the answer is in no list: it may be
     stored or not.
+
+    Args:
+        port: the daemon's, on this machine.
+        topic: an existing topic.
+        connections: how many publish at once.
+        padding: bytes added to each message.
     """
 
-    def __init__(self, port: int, topic: str, *, connections: int) -> None:
+    def __init__(self, port: int, topic: str, *, connections: int, padding: int = 0) -> None:
         self.acknowledged: list[Acknowledged] = []
         self.sent = 0
         self._port = port
         self._topic = topic
         self._connections = connections
+        self._padding = padding
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -51,7 +58,7 @@ class Publishers:
                     while True:
                         number += 1
                         self.sent += 1
-                        text = text_of(publisher, number)
+                        text = text_of(publisher, number, self._padding)
                         answer = await connection.post(f"/{self._topic}", text.encode())
                         if answer.status == 200:
                             published = msgspec.json.decode(answer.body, type=_Published)
