@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from manor.events import Job as Job
     from manor.events import Subscription as Subscription
     from manor.hookspecs import hookimpl as hookimpl
+    from manor.identity import SYSTEM_ID as SYSTEM_ID
+    from manor.limits import Address as Address
+    from manor.limits import RateLimiter as RateLimiter
     from manor.live import Channel as Channel
     from manor.live import Entry as Entry
     from manor.live import LiveService as LiveService
@@ -86,8 +89,10 @@ if TYPE_CHECKING:
     from manor.storage import Storage as Storage
     from manor.storage import Time as Time
     from manor.storage import Transaction as Transaction
+    from manor.storage import from_microseconds as from_microseconds
     from manor.storage import new_id as new_id
     from manor.storage import parse_id as parse_id
+    from manor.storage import to_microseconds as to_microseconds
     from manor.tasks import BackgroundTask as BackgroundTask
 
 _EXPORTS = {
@@ -127,6 +132,9 @@ _EXPORTS = {
     "Job": "manor.events",
     "Subscription": "manor.events",
     "hookimpl": "manor.hookspecs",
+    "SYSTEM_ID": "manor.identity",
+    "Address": "manor.limits",
+    "RateLimiter": "manor.limits",
     "Channel": "manor.live",
     "Entry": "manor.live",
     "LiveService": "manor.live",
@@ -167,8 +175,10 @@ _EXPORTS = {
     "Storage": "manor.storage",
     "Time": "manor.storage",
     "Transaction": "manor.storage",
+    "from_microseconds": "manor.storage",
     "new_id": "manor.storage",
     "parse_id": "manor.storage",
+    "to_microseconds": "manor.storage",
     "BackgroundTask": "manor.tasks",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from manor.storage import Storage
+from manor import Storage
 from manor_topics import store
 from manor_topics.domain import Topic, read_reference
 from manor_topics.events import TopicCreated

@@ -7,36 +7,50 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+LIVE = {"live": True}
+"""Applied by a reload."""
+
 
 class TopicsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who may publish and read, and how much."""
 
     anonymous_publish: Annotated[
-        bool, Meta(description="Whether anyone may publish to public topics; false wants a credential.")
+        bool,
+        Meta(description="Whether anyone may publish to public topics; false wants a credential.", extra=LIVE),
     ] = True
     auto_create: Annotated[
         Literal["off", "authenticated", "anyone"],
         Meta(
             description="Whose publishing makes a topic that is missing: nobody's, that of people who are signed in (a "
-            "private one of theirs), or anyone's (without a credential a public one, owned by the server)."
+            "private one of theirs), or anyone's (without a credential a public one, owned by the server).",
+            extra=LIVE,
         ),
     ] = "off"
     listing: Annotated[
         Literal["public", "discoverable", "authenticated"],
         Meta(
             description="What GET /api/topics shows without a credential: all public topics, the discoverable ones, "
-            "or nothing (401)."
+            "or nothing (401).",
+            extra=LIVE,
         ),
     ] = "public"
     hide_private: Annotated[
-        bool, Meta(description="Whether a private topic looks missing (404) to those who may not read it.")
+        bool,
+        Meta(description="Whether a private topic looks missing (404) to those who may not read it.", extra=LIVE),
     ] = False
     max_message_bytes: Annotated[
         int, Meta(ge=1, le=16_777_216, description="The longest message, in bytes of UTF-8; more is 413.")
     ] = 65_536
     ping_seconds: Annotated[
-        float, Meta(ge=1, le=30, description="From one ping of a stream to the next; clients wait 40 seconds.")
+        float,
+        Meta(ge=1, le=30, description="From one ping of a stream to the next; clients wait 40 seconds.", extra=LIVE),
     ] = 25
     replay_max: Annotated[
-        int, Meta(ge=1, le=100_000, description="Messages repeated to a client whose last id nobody knows any more.")
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="Messages repeated to a client whose last id nobody knows any more.",
+            extra=LIVE,
+        ),
     ] = 1000

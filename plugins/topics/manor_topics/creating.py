@@ -6,9 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from uuid import UUID
 
-from manor.errors import Conflict, FieldProblem, Unprocessable
-from manor.identity.tables import SYSTEM_ID
-from manor.storage import Storage, Transaction, new_id
+from manor import SYSTEM_ID, Conflict, FieldProblem, Storage, Transaction, Unprocessable, new_id
 from manor_topics import store
 from manor_topics.commands import CreateTopics, TopicsCreated
 from manor_topics.domain import AccessLevel, Misfit, Topic, check_description, check_name

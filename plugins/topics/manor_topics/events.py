@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from manor.events import Event
+from manor import Event
 from manor_topics.messages import Message
 
 

@@ -8,10 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from manor.clock import Clock
-from manor.live import Entry, LiveService
-from manor.routing import Live
-from manor.storage import Storage, Transaction, new_id
+from manor import Clock, Entry, Live, LiveService, Storage, Transaction, new_id
 from manor_topics import store
 from manor_topics.config import TopicsConfig
 from manor_topics.domain import Topic
@@ -58,7 +55,7 @@ def channel_name(topic_id: UUID) -> str:
 class Streams:
     """Opens streams, and tells them what was published."""
 
-    def __init__(self, live: LiveService, storage: Storage, clock: Clock, config: TopicsConfig) -> None:
+    def __init__(self, live: LiveService, storage: Storage, clock: Clock, config: Callable[[], TopicsConfig]) -> None:
         self._live = live
         self._storage = storage
         self._clock = clock
@@ -96,7 +93,7 @@ class Streams:
             greeting=greeting,
             replay=replay,
             ping=self._ping,
-            ping_seconds=self._config.ping_seconds,
+            ping_seconds=self._config().ping_seconds,
             released=released,
         )
         return Live(feed, cursor, headers=_HEADERS)

@@ -21,9 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from manor.clock import Clock
-from manor.identity.tables import SYSTEM_ID
-from manor.storage import Id, Migration, Time, new_id
+from manor import SYSTEM_ID, Clock, Id, Migration, Time, new_id
 
 # On SQLite only INTEGER is the row's own address; elsewhere it would be too short.
 _Position = BigInteger().with_variant(Integer, "sqlite")

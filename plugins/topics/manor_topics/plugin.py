@@ -6,11 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
-from manor.events import Delivery, Event, Subscription
-from manor.hookspecs import hookimpl
-from manor.plugins import Command, PluginContext, TierLimit
-from manor.routing import Route
-from manor.storage import Migration
+from manor import Command, Delivery, Event, Migration, PluginContext, Route, Subscription, TierLimit, hookimpl
 from manor_topics.catalog import Catalog
 from manor_topics.commands import CreateTopics, TopicsCreated
 from manor_topics.config import TopicsConfig
@@ -32,8 +28,12 @@ class Topics:
     enabled_by_default = True
 
     def __init__(self, context: PluginContext[TopicsConfig]) -> None:
-        storage, config = context.storage, context.config
+        storage = context.storage
         self._context = context
+
+        def config() -> TopicsConfig:
+            return context.config
+
         self._catalog = Catalog(storage)
         self._creating = Creating(storage, self._taken)
         self._streams = Streams(context.live, storage, context.clock, config)

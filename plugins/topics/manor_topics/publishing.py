@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from manor.errors import Unprocessable
-from manor.identity.tables import SYSTEM_ID
-from manor.routing import Later
-from manor.storage import Storage, Transaction, new_id
+from manor import SYSTEM_ID, Later, Storage, Transaction, Unprocessable, new_id
 from manor_topics import store
 from manor_topics.creating import add, new_topic
 from manor_topics.domain import Draft, Topic

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from manor.auth import Principal
-from manor.errors import Unauthorized
-from manor.live import LiveService
-from manor.storage import Storage, Transaction
+from manor import LiveService, Principal, Storage, Transaction, Unauthorized
 from manor_topics import store
 from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
@@ -33,7 +30,9 @@ class Start:
 class Reading:
     """Answers questions about topics and their messages."""
 
-    def __init__(self, storage: Storage, catalog: Catalog, live: LiveService, config: TopicsConfig) -> None:
+    def __init__(
+        self, storage: Storage, catalog: Catalog, live: LiveService, config: Callable[[], TopicsConfig]
+    ) -> None:
         self._storage = storage
         self._catalog = catalog
         self._live = live
@@ -48,7 +47,7 @@ class Reading:
         topic = await self._catalog.find(reference)
         if topic is None:
             raise missing(reference)
-        check_read(topic, principals, self._config)
+        check_read(topic, principals, self._config())
         return topic
 
     async def show(self, reference: str, principals: Sequence[Principal]) -> TopicShown:
@@ -73,13 +72,13 @@ class Reading:
         Raises:
             Unauthorized: Lists are for those with a credential here.
         """
-        if self._config.listing == "authenticated" and not principals:
+        if self._config().listing == "authenticated" and not principals:
             raise Unauthorized("Listing topics needs a credential here")
         reader_id = next((principal.user_id for principal in principals if principal.user_id is not None), None)
         return await self._storage.read(
             lambda transaction: store.list_topics(
                 transaction.connection,
-                discoverable_only=self._config.listing == "discoverable",
+                discoverable_only=self._config().listing == "discoverable",
                 reader_id=reader_id,
                 reads_all=any(principal.is_admin for principal in principals),
                 limit=limit,
@@ -126,7 +125,7 @@ class Reading:
             position, is_known = _position_after(connection, topic.id, since, now)
             if is_known:
                 return Start(position)
-            most = self._config.replay_max
+            most = self._config().replay_max
             return Start(store.position_before_newest(connection, topic.id, most, now=now), has_gap=True)
 
         return await self._storage.read(work)

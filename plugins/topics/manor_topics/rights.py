@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from manor.auth import Principal
-from manor.errors import Forbidden, NotFound, Refused, Unauthorized
+from manor import Forbidden, NotFound, Principal, Refused, Unauthorized
 from manor_topics.config import TopicsConfig
 from manor_topics.domain import Topic
 

@@ -33,7 +33,7 @@ from sqlalchemy import (
     update,
 )
 
-from manor.storage import Id, Time, from_microseconds, to_microseconds
+from manor import Id, Time, from_microseconds, to_microseconds
 from manor_topics.domain import Topic, read_tags
 from manor_topics.events import MessagePublished
 from manor_topics.messages import Message, TopicListed, listed

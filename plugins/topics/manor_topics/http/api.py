@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from manor.auth import Bearer, Header
-from manor.auth import Query as QueryParameter
-from manor.routing import Api, Rate
+from manor import Api, Bearer, Header, Rate
+from manor import Query as QueryParameter
 
 PLACES = (Header("X-Topic-Token"), Header("X-API-Key"), Bearer())
 STREAM_PLACES = (QueryParameter("token"),)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 
-from manor.errors import BadRequest, TooLarge
-from manor.routing import Later, Reply, Request
+from manor import BadRequest, Later, Reply, Request, TooLarge
 from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
 from manor_topics.creating import refusal
@@ -33,7 +32,7 @@ class PublishHandlers:
     Args:
         publishing: Puts messages on disk.
         catalog: Topics in memory.
-        config: The plugin's own.
+        config: The plugin's own, as it is now.
         taken: First path segments of the server's own routes.
     """
 
@@ -41,7 +40,7 @@ class PublishHandlers:
         self,
         publishing: Publishing,
         catalog: Catalog,
-        config: TopicsConfig,
+        config: Callable[[], TopicsConfig],
         *,
         taken: Callable[[], Collection[str]],
     ) -> None:
@@ -58,7 +57,7 @@ class PublishHandlers:
         return self._publish_to(request, topic)
 
     def _publish_to(self, request: Request[bytes], topic: Topic) -> Later:
-        check_publish(topic, request.principals, self._config)
+        check_publish(topic, request.principals, self._config())
         draft, publisher = self._draft(request), _publisher(request)
         return self._publishing.submit(topic, draft, publisher).map(_published)
 
@@ -71,12 +70,12 @@ class PublishHandlers:
             raise missing(name)
         if is_reserved(name, self._taken()):
             raise missing(name)
-        check_anonymous(request.principals, self._config)
+        check_anonymous(request.principals, self._config())
         draft, publisher = self._draft(request), _publisher(request)
         return self._publishing.submit_to_new(name, draft, publisher).map(_published)
 
     def _may_create(self, request: Request[bytes]) -> bool:
-        match self._config.auto_create:
+        match self._config().auto_create:
             case "off":
                 return False
             case "authenticated":
@@ -93,7 +92,7 @@ class PublishHandlers:
             tags=headers.get("x-tags"),
         )
         try:
-            return read_draft(request.body, sent, most_bytes=self._config.max_message_bytes)
+            return read_draft(request.body, sent, most_bytes=self._config().max_message_bytes)
         except Misfit as misfit:
             raise refusal(misfit) from misfit
         except BrokenJson as error:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from manor.clock import Clock
-from manor.limits import Address, RateLimiter
-from manor.routing import Live, Request
+from manor import Address, Clock, Live, RateLimiter, Request
 from manor_topics.creating import refusal
 from manor_topics.domain import Misfit, Since, SinceMessage, read_id, read_since
 from manor_topics.http.api import STREAMS_PER_ADDRESS, HistoryQuery, PageQuery, StreamQuery

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from manor.auth import PUBLIC
-from manor.routing import Route, Upgrade
+from manor import PUBLIC, Route, Upgrade
 from manor_topics.config import TopicsConfig
 from manor_topics.http.api import NOTIFER, PUBLISHING, STREAM_PLACES, HistoryQuery, PageQuery, StreamQuery
 from manor_topics.http.publish import PublishHandlers
