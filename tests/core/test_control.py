@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import socket
 import stat
 import struct
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -275,3 +278,43 @@ async def test_nobody_to_ask_is_no_error(config: Path) -> None:
 
 def test_an_own_error_of_manor_reads_the_same_both_ways() -> None:
     assert issubclass(CommandRefused, ManorError)
+
+
+# --- Becoming the daemon's user ------------------------------------------------------------------------------------
+
+
+def became(user: str, data: Path) -> list[str]:
+    """The user after `become`, in a process of its own, for it cannot be undone."""
+    code = "import os, sys; from pathlib import Path; from manor.privileges import become; from manor.errors import *\n"
+    code += "try: become(sys.argv[1], Path(sys.argv[2])); print(os.getuid(), os.getgroups())\n"
+    code += "except AdminFault as fault: print(fault)"
+    command = [sys.executable, "-c", code, user, str(data)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.splitlines()
+
+
+def test_root_becomes_the_configured_user_and_makes_the_data_directory_for_it(tmp_path: Path) -> None:
+    data = tmp_path / "deep/data"
+    nobody = pwd.getpwnam("nobody")
+    is_root = os.geteuid() == 0
+
+    shown = became("nobody", data)
+
+    if is_root:
+        assert shown == [f"{nobody.pw_uid} [{nobody.pw_gid}]"]
+        assert (data.stat().st_uid, stat.filemode(data.stat().st_mode)) == (nobody.pw_uid, "drwx------")
+    else:
+        assert shown[0].split()[0] == str(os.getuid())
+        assert not data.exists()
+
+
+def test_without_a_user_root_stays(tmp_path: Path) -> None:
+    assert became("", tmp_path / "data")[0].split()[0] == str(os.getuid())
+
+
+def test_a_user_that_does_not_exist_is_the_admin_s_to_mend(tmp_path: Path) -> None:
+    shown = became("no-such-user", tmp_path)[0]
+
+    if os.geteuid() == 0:
+        assert shown == "server.user: there is no user 'no-such-user' on this machine"
+    else:
+        assert shown.split()[0] == str(os.getuid())
