@@ -14,9 +14,9 @@ from typing import Protocol, runtime_checkable
 import structlog
 import trio
 
+from manor import logs
 from manor.config import Loaded, load, parse_network
 from manor.control import SOCKET, serve_control
-from manor.daemon import logs
 from manor.daemon.connection import ConnectionLimits
 from manor.daemon.framing import HeadLimits
 from manor.daemon.listeners import Listeners, open_listeners, passed_descriptors
@@ -60,7 +60,7 @@ def run(loaded: Loaded, environ: MutableMapping[str, str] = os.environ) -> int:
     """
     config = loaded.config.server
     supervisor = Supervisor(environ)
-    logs.configure(config.log_level, is_journal="JOURNAL_STREAM" in environ)
+    logs.configure(config.log_level, is_journal=logs.leads_to_journal(sys.stderr, environ))
     for warning in loaded.warnings:
         log.warning("configuration", problem=str(warning))
     raise_file_limit()
@@ -169,7 +169,8 @@ class _Daemon:
         limits = loaded.config.server.limits
         server.change(connections=limits.connections, connections_per_address=limits.connections_per_address)
         front.apply(web_options(loaded))
-        logs.configure(loaded.config.server.log_level, is_journal="JOURNAL_STREAM" in self.environ)
+        is_journal = logs.leads_to_journal(sys.stderr, self.environ)
+        logs.configure(loaded.config.server.log_level, is_journal=is_journal)
         if self.tls is not None:
             try:
                 self.tls.reload()
