@@ -93,6 +93,26 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Cookie:
+    """A cookie, also under the `__Host-` prefix that it has when people come over HTTPS."""
+
+    is_ambient = True
+
+    name: str
+
+    def find(self, head: Head) -> str | None:
+        """The cookie's value; the prefixed one wins, because no other host can have set it."""
+        found: str | None = None
+        for pair in (head.headers.get("cookie") or "").split(";"):
+            name, _, value = pair.strip().partition("=")
+            if name == f"__Host-{self.name}":
+                return value
+            if name == self.name and found is None:
+                found = value
+        return found
+
+
+@dataclass(frozen=True)
 class Presented:
     """A secret as it was sent, and the request that brought it."""
 
