@@ -37,9 +37,8 @@ class Topics:
         self._catalog = Catalog(storage)
         self._creating = Creating(storage, self._taken)
         self._streams = Streams(context.live, storage, context.clock, config)
-        publishing = Publishing(storage, self._retention)
         reading = Reading(storage, self._catalog, context.live, config)
-        self._publish = PublishHandlers(publishing, self._catalog, config, taken=self._taken)
+        self._publish = PublishHandlers(Publishing(storage, self._retention), self._catalog, config, taken=self._taken)
         self._read = ReadHandlers(reading, self._streams, context.limits, context.clock)
 
     @hookimpl
@@ -68,8 +67,7 @@ class Topics:
     @hookimpl
     def manor_tier_limits(self) -> list[TierLimit]:
         """How long messages are kept."""
-        days = {"": 30, "TEAM": 90, "BUSINESS": 365}
-        return [TierLimit("retention_days", days, "Days that a message is kept")]
+        return [TierLimit("retention_days", {"": 30, "TEAM": 90, "BUSINESS": 365}, "Days that a message is kept")]
 
     @hookimpl
     def manor_commands(self) -> list[Command]:
@@ -88,6 +86,10 @@ class Topics:
             owner = owners.get(topic.name)
             self._context.log.warning("a topic is hidden by a route", topic=topic.name, plugin=owner, id=str(topic.id))
         yield
+
+    def first_step(self, url: str) -> str:
+        """What somebody who has just started the daemon may try."""
+        return f"curl -d 'Hello' {url}/welcome"
 
     def _taken(self) -> frozenset[str]:
         return self._context.routes.first_segments
