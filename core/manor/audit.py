@@ -25,6 +25,7 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    func,
     insert,
     or_,
     select,
@@ -163,6 +164,10 @@ class Audit:
             previous, last = row.hash, row.id
         written = _last_written(transaction.connection)
         return Broken(written, "the last rows were removed") if written > last else None
+
+    def count(self, transaction: Transaction) -> int:
+        """How many rows there are."""
+        return transaction.connection.execute(select(func.count()).select_from(audit)).scalar_one()
 
     def erase(self, transaction: Transaction, who: str) -> int:
         """Blank the details of all rows that someone did or that concern them. Returns how many were blanked."""

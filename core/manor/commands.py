@@ -16,7 +16,7 @@ from manor.errors import Conflict, Unprocessable
 from manor.identity import AddUser, UserAdded, UserCommands
 from manor.outbox import OutboxRow
 from manor.plugins import Command
-from manor.storage import purge
+from manor.storage import Transaction, purge
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -124,7 +124,12 @@ def core_commands(services: Services, plugins: Sequence[Plugin], data_dir: Path)
         return OutboxRetried(count)
 
     async def verify_audit(arguments: VerifyAudit) -> AuditVerified:
-        return AuditVerified(0, [])
+        def work(transaction: Transaction) -> AuditVerified:
+            broken = services.audit.verify(transaction)
+            faults = [] if broken is None else [f"row {broken.id}: {broken.reason}"]
+            return AuditVerified(services.audit.count(transaction), faults)
+
+        return await storage.read(work)
 
     people = UserCommands(services.identity, storage)
     return [

@@ -159,6 +159,7 @@ class House:
             return
         plugin.quarantine(reason)
         self.bus.remove(plugin.name)
+        self.services.outbox.remove(plugin.name)
         self.dispatcher.suspend(plugin.name, OUT_OF_ORDER.format(plugin.name))
         for name in [name for name, command in self.commands.items() if command in plugin.brought.commands]:
             del self.commands[name]
@@ -291,9 +292,7 @@ def _declared_limits(plugins: Sequence[Plugin]) -> list[TierLimit]:
 
 def _settings(loaded: Loaded) -> Settings:
     server = loaded.config.server
-    return Settings(
-        public_url=server.public_url, cors_origins=server.cors_origins, body_limit=server.limits.body_bytes
-    )
+    return Settings(public_url=server.public_url, cors_origins=server.cors_origins, body_limit=server.limits.body_bytes)
 
 
 @asynccontextmanager
