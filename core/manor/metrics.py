@@ -16,6 +16,8 @@ from manor.errors import ManorError
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 """Of what `Metrics.render` returns."""
 
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Buckets for things that should take milliseconds."""
 
@@ -100,6 +102,9 @@ class CoreMetrics:
         self.requests = metrics.counter(
             "requests", "Requests answered; status is the class, such as 2xx.", ("api", "method", "status")
         )
+        self.request_seconds = metrics.histogram(
+            "request_seconds", "From a request's head to the end of its answer; a stream's whole life.", ("api",)
+        )
         self.connections = metrics.gauge("connections", "Connections that are open.")
         self.live_outlets = metrics.gauge("live_outlets", "Streams and WebSockets that hear channels.")
         self.writer_batch_units = metrics.histogram(
@@ -123,3 +128,21 @@ class CoreMetrics:
         self.loop_lag_seconds = metrics.histogram(
             "loop_lag_seconds", "How much later than asked a sleeping task was woken."
         )
+
+    def note_request(self, api: str, method: str, status: int, seconds: float) -> None:
+        """Count one answered request.
+
+        Args:
+            api: The route's API, or the one in whose dialect a path without a route was answered.
+            method: As the client sent it: words that are no methods of ours count as one, since labels are for ever.
+            status: Of the answer; 101 for a WebSocket.
+            seconds: From the head to the end.
+        """
+        known = method if method in _METHODS else "other"
+        self.requests.labels(api, known, f"{status // 100}xx").inc()
+        self.request_seconds.labels(api).observe(seconds)
+
+    def note_batch(self, units: int, seconds: float) -> None:
+        """Count one commit of the writer: how many units shared it, and how long it took."""
+        self.writer_batch_units.observe(units)
+        self.writer_commit_seconds.observe(seconds)
