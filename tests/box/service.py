@@ -69,6 +69,10 @@ class Service:
         """The daemon's process id inside the box; 0 when there is none."""
         return int(self.box.show(UNIT, "MainPID"))
 
+    def signal(self, name: str) -> None:
+        """Send the daemon a signal."""
+        self.box.run("systemctl", "kill", "--kill-whom=main", f"--signal={name}", UNIT)
+
     def wait_for_another(self, pid: int, *, within: float) -> float:
         """Wait until another process than `pid` is ready; returns the seconds that it took."""
         began = time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import socket
 import threading
 import time
@@ -69,7 +68,7 @@ def test_a_loop_that_stands_still_is_killed_and_started_again(manor: Service) ->
     manor.start()
     manor.publish("before")
     pid = manor.main_pid()
-    manor.box.run("kill", f"-{signal.SIGSTOP}", str(pid))
+    manor.signal("SIGSTOP")
     took = manor.wait_for_another(pid, within=15)
 
     assert took > 1, "it waited for the watchdog"
@@ -90,7 +89,7 @@ def test_a_killed_daemon_is_started_again(manor: Service) -> None:
     manor.start()
     manor.publish("before")
     pid = manor.main_pid()
-    manor.box.run("kill", f"-{signal.SIGKILL}", str(pid))
+    manor.signal("SIGKILL")
     manor.wait_for_another(pid, within=15)
 
     assert "before" in manor.history()

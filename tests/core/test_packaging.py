@@ -64,7 +64,7 @@ def test_the_daemon_is_supervised() -> None:
     assert int(service["WatchdogSec"]) > 0
     assert service["Restart"] == "on-failure"
     assert service["RestartPreventExitStatus"] == "78"
-    assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert "kill -HUP $MAINPID" in service["ExecReload"]
     # The daemon promises 10 seconds; systemd must not be quicker with its SIGKILL.
     assert int(service["TimeoutStopSec"]) > 10
 
