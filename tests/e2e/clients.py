@@ -12,9 +12,8 @@ from typing import Any
 import msgspec
 import trio
 import wsproto
-from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, RejectConnection, Request, TextMessage
-
 from tests.e2e.daemon import DEADLINE
+from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, RejectConnection, Request, TextMessage
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,21 @@ def start(folder: Path, port: int, started: list[Running]) -> dict[str, str]:
     }
 
 
+def try_while_listening(url: str, line: str, daemon: Running) -> None:
+    """Type the line into a shell while another one listens; then stop the daemon."""
+    with subprocess.Popen(["curl", "-sN", f"{url}/welcome/sse"], stdout=subprocess.PIPE, text=True) as listener:
+        assert listener.stdout is not None
+        assert listener.stdout.readline() == "retry: 3000\n"
+        assert listener.stdout.readline() == "event: ready\n"
+        tried = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=DEADLINE)
+        assert tried.returncode == 0
+        assert '"message":"Hello"' in tried.stdout
+        heard = next(line for line in listener.stdout if line.startswith("data: ") and '"id"' in line)
+        assert '"message":"Hello"' in heard
+        assert daemon.stop() == 0
+        assert listener.wait(DEADLINE) == 0, "to curl the stream ended as it should"
+
+
 async def test_the_line_to_try_is_heard_by_a_listening_curl_and_outlives_a_restart(
     tmp_path: Path, started: list[Running]
 ) -> None:
@@ -44,17 +59,7 @@ async def test_the_line_to_try_is_heard_by_a_listening_curl_and_outlives_a_resta
         "data": str(tmp_path / "data"),
         "try": f"curl -d 'Hello' http://127.0.0.1:{port}/welcome",
     }
-    with subprocess.Popen(["curl", "-sN", f"{said['url']}/welcome/sse"], stdout=subprocess.PIPE, text=True) as listener:
-        assert listener.stdout is not None
-        assert listener.stdout.readline() == "retry: 3000\n"
-        assert listener.stdout.readline() == "event: ready\n"
-        tried = subprocess.run(said["try"], shell=True, capture_output=True, text=True, timeout=DEADLINE)
-        assert tried.returncode == 0
-        assert '"message":"Hello"' in tried.stdout
-        heard = next(line for line in listener.stdout if line.startswith("data: ") and '"id"' in line)
-        assert '"message":"Hello"' in heard
-        assert started[0].stop() == 0
-        assert listener.wait(DEADLINE) == 0, "curl saw the stream end as it should"
+    try_while_listening(said["url"], said["try"], started[0])
 
     start(tmp_path, port, started)
 
