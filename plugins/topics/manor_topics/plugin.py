@@ -83,8 +83,9 @@ class Topics:
     async def _lifespan(self) -> AsyncIterator[None]:
         owners = {owned.route.path.split("/")[1]: owned.owner for owned in self._context.routes}
         for topic in await self._creating.hidden_by(self._taken()):
-            owner = owners.get(topic.name)
-            self._context.log.warning("a topic is hidden by a route", topic=topic.name, plugin=owner, id=str(topic.id))
+            self._context.log.warning(
+                "a topic is hidden by a route", topic=topic.name, id=str(topic.id), hidden_by=owners.get(topic.name)
+            )
         yield
 
     def first_step(self, url: str) -> str:
