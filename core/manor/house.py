@@ -72,9 +72,11 @@ class House:
         dispatcher: What doors bring their requests to.
         commands: What admins do from the shell, by name.
         phase: Starting, ready or stopping.
+        counted: The core's own metrics.
     """
 
-    def __init__(self, loaded: Loaded, services: Services, plugins: Sequence[Plugin]) -> None:
+    def __init__(self, loaded: Loaded, services: Services, plugins: Sequence[Plugin], counted: CoreMetrics) -> None:
+        self.counted = counted
         self.loaded = loaded
         self.services = services
         self.plugins = tuple(plugins)
@@ -239,7 +241,9 @@ class House:
         await nursery.start(self.bus.run)
         await nursery.start(self.live.run)
         await nursery.start(self._supervised, CORE, BackgroundTask("outbox", self._run_outbox))
-        await nursery.start(LoopWatch({plugin.package: plugin.name for plugin in self.running}).run)
+        await nursery.start(
+            LoopWatch({plugin.package: plugin.name for plugin in self.running}, metrics=self.counted).run
+        )
 
     async def move_out(self, nursery: trio.Nursery) -> None:
         """End the streams with a reason, then let the plugins leave; who stays too long is left behind."""
@@ -331,7 +335,13 @@ async def open_house(
     box = Outbox(bus, clock, metrics=counted)
     with locked(loaded.data_dir):
         async with open_storage(
-            loaded.data_dir / "manor.db", clock=clock, bus=bus, outbox=box, inline=inline, synchronous=synchronous
+            loaded.data_dir / "manor.db",
+            clock=clock,
+            bus=bus,
+            outbox=box,
+            inline=inline,
+            synchronous=synchronous,
+            on_batch=counted.note_batch,
         ) as storage:
             services = Services(
                 storage=storage,
@@ -348,7 +358,8 @@ async def open_house(
                 tiers=Tiers(loaded.config.server.default_tier),
                 routes=RouteTable(),
             )
-            house = House(loaded, services, plugins)
+            counted.live_outlets.set_function(lambda: services.live.outlets)
+            house = House(loaded, services, plugins, counted)
             await house.move_in()
             failure: BaseException | None = None
             async with trio.open_nursery() as ground_floor:

@@ -58,7 +58,7 @@ async def door(
 
 @asynccontextmanager
 async def _quart(house: House) -> AsyncIterator[int]:
-    front = Front(house.dispatcher, web_options(house.loaded))
+    front = Front(house.dispatcher, web_options(house.loaded, house.counted))
     server = Server(front, server_limits(house.loaded))
     listeners: Listeners = open_listeners(["127.0.0.1:0"])
     stop = trio.Event()

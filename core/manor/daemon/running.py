@@ -23,8 +23,10 @@ from manor.daemon.listeners import Listeners, open_listeners, passed_descriptors
 from manor.daemon.process import pin_to_one_cpu, raise_file_limit
 from manor.daemon.server import Server, ServerLimits, Tls
 from manor.daemon.systemd import Supervisor
+from manor.dispatch import Call
 from manor.errors import AdminFault, Problem
 from manor.house import House, open_house
+from manor.metrics import CoreMetrics
 from manor.privileges import become
 from manor.web import BodyTimes, Front, WebOptions
 
@@ -106,8 +108,8 @@ class _Daemon:
             opening.cancel()
 
     async def _serve(self, house: House) -> None:
-        front = Front(house.dispatcher, web_options(self.loaded))
-        server = Server(front, server_limits(self.loaded), tls=self.tls)
+        front = Front(house.dispatcher, web_options(self.loaded, house.counted))
+        server = Server(front, server_limits(self.loaded), tls=self.tls, on_count=house.counted.connections.set)
 
         async def end_streams() -> None:
             self.supervisor.stopping()
@@ -168,7 +170,7 @@ class _Daemon:
             return
         limits = loaded.config.server.limits
         server.change(connections=limits.connections, connections_per_address=limits.connections_per_address)
-        front.apply(web_options(loaded))
+        front.apply(web_options(loaded, house.counted))
         is_journal = logs.leads_to_journal(sys.stderr, self.environ)
         logs.configure(loaded.config.server.log_level, is_journal=is_journal)
         if self.tls is not None:
@@ -181,14 +183,19 @@ class _Daemon:
 # --- From the configuration ----------------------------------------------------------------------------------------
 
 
-def web_options(loaded: Loaded) -> WebOptions:
+def web_options(loaded: Loaded, counted: CoreMetrics) -> WebOptions:
     """What the front is told."""
     config = loaded.config.server
+
+    def observe(call: Call, status: int, seconds: float) -> None:
+        counted.note_request(call.api.name, call.head.method, status, seconds)
+
     return WebOptions(
         trusted_proxies=[parse_network(text) for text in config.trusted_proxies],
         requests_per_address=config.limits.connections_per_address,
         body_times=BodyTimes(idle=config.limits.body_idle_seconds),
         access_log=config.log_level == "debug",
+        observe=observe,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,6 +186,7 @@ async def open_storage(
     outbox: Recording,
     inline: bool = False,
     synchronous: str = "FULL",
+    on_batch: Callable[[int, float], None] = lambda units, seconds: None,
 ) -> AsyncIterator[Storage]:
     """Open the database, making it if there is none; leaving finishes what was accepted and closes it.
 
@@ -196,6 +197,7 @@ async def open_storage(
         outbox: Writes rows for what must not be forgotten.
         inline: Do all work on the loop's thread: for tests whose clock jumps.
         synchronous: SQLite's: `FULL`, or `NORMAL`, with which a power cut loses acknowledged writes.
+        on_batch: Told how many units a batch had and how many seconds it took, for the metrics.
     """
     make_file(path)
     connection = await Connection(path, name="manor-writer", interruptible=False, inline=inline).open()
@@ -205,7 +207,7 @@ async def open_storage(
         await connection.run(prepare, desk, clock)
         committer = await connection.run(Committer, desk, clock, outbox)
         readers = Readers(path, clock=clock, inline=inline)
-        writer = Writer(connection, committer, bus, outbox)
+        writer = Writer(connection, committer, bus, outbox, on_batch)
         try:
             await readers.open()
             async with trio.open_nursery() as nursery:

@@ -52,13 +52,22 @@ class Writer:
         committer: Runs batches on its thread.
         bus: Told of events, in commit order.
         outbox: Rung when rows were written for it.
+        on_batch: Told how many units a batch had and how many seconds it took, for the metrics.
     """
 
-    def __init__(self, connection: Connection, committer: Committer, bus: Telling, outbox: Recording) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        committer: Committer,
+        bus: Telling,
+        outbox: Recording,
+        on_batch: Callable[[int, float], None],
+    ) -> None:
         self._connection = connection
         self._committer = committer
         self._bus = bus
         self._outbox = outbox
+        self._on_batch = on_batch
         self._waiting: deque[Unit] = deque()
         self._asleep: trio.lowlevel.Task | None = None
         self._is_closed = False
@@ -113,8 +122,10 @@ class Writer:
         try:
             while await self._is_wanted():
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), UNITS_IN_A_BATCH))]
+                began = trio.current_time()
                 position = await self._connection.run(self._committer.commit, batch)
                 self._announce(batch, position)
+                self._on_batch(len(batch), trio.current_time() - began)
         finally:
             self._is_closed = True
             for unit in self._waiting:

@@ -1,0 +1,23 @@
+"""What the daemon counts about itself is counted where it happens."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from tests.contracts.conftest import Door
+
+
+@pytest.mark.parametrize("door", ["quart"], indirect=True)
+async def test_requests_connections_and_commits_are_counted(door: Door) -> None:
+    async with httpx.AsyncClient(base_url=door.url) as client:
+        await client.post("/welcome", content="one")
+        await client.post("/nowhere", content="two")
+        text = (await client.get("/metrics")).text
+
+    counted = dict(re.findall(r"^(manor_\w+(?:\{[^}]*\})?) ([0-9.e+]+)$", text, re.MULTILINE))
+    assert counted['manor_requests_total{api="notifer publishing",method="POST",status="2xx"}'] == "1.0"
+    assert counted['manor_requests_total{api="notifer publishing",method="POST",status="4xx"}'] == "1.0"
+    assert counted["manor_connections"] == "1.0"
+    assert float(counted["manor_writer_commit_seconds_count"]) > 0
