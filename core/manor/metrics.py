@@ -126,7 +126,7 @@ class CoreMetrics:
             "inline_faults", "INLINE handlers that raised, which none may.", ("plugin", "event")
         )
         self.loop_lag_seconds = metrics.histogram(
-            "loop_lag_seconds", "How much later than asked a sleeping task was woken."
+            "loop_lag_seconds", "How long the loop took to answer a call from outside."
         )
 
     def note_request(self, api: str, method: str, status: int, seconds: float) -> None:

@@ -195,15 +195,15 @@ def log_slow_step(step: SlowStep) -> None:
 class LoopWatch:
     """Sees to it that no step of the loop goes on for long without its author being named.
 
-    The loop gives a sign of life every `beat` seconds; a thread looks whether it does, and if not, at what the loop's
-    thread is doing. That costs twenty short wake-ups a second, and nothing per step. Needs a clock that runs: under a
-    clock that jumps there is no steady sign of life.
+    A thread calls the loop every `beat` seconds. If the loop does not answer for `slow` seconds, the thread looks at
+    what it is doing. That costs twenty short wake-ups a second and nothing per step, and leaves the loop's own clock
+    alone, so that one which jumps still may.
 
     Args:
         plugins: Plugin names by the package that their code lives in, such as `{"manor_topics": "topics"}`.
         metrics: Where the loop's lag is noted.
         slow: Seconds from which a step is reported, once.
-        beat: Seconds between signs of life.
+        beat: Seconds between calls.
         on_slow: Takes the report, on the watch's thread.
     """
 
@@ -221,41 +221,46 @@ class LoopWatch:
         self._slow = slow
         self._beat = beat
         self._on_slow = on_slow
-        self._last_sign = 0.0
-        self._loop_thread = 0
         self._over = threading.Event()
+        self._answered = threading.Event()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Watch the loop that this runs on, until cancelled."""
-        self._loop_thread = threading.get_ident()
-        self._last_sign = time.monotonic()
         self._over.clear()
-        watch = threading.Thread(target=self._watch, name="manor-loop-watch", daemon=True)
+        watch = threading.Thread(
+            target=self._watch,
+            args=(trio.lowlevel.current_trio_token(), threading.get_ident()),
+            name="manor-loop-watch",
+            daemon=True,
+        )
         watch.start()
         try:
             task_status.started()
-            while True:
-                await trio.sleep(self._beat)
-                now = time.monotonic()
-                lag = now - self._last_sign - self._beat
-                self._last_sign = now
-                if self._metrics is not None:
-                    self._metrics.loop_lag_seconds.observe(max(0.0, lag))
+            await trio.sleep_forever()
         finally:
             self._over.set()
+            # The thread may wait for an answer that a loop which waits for the thread never gives.
+            self._answered.set()
             watch.join()
 
-    def _watch(self) -> None:
-        reported = 0.0
+    def _watch(self, loop: trio.lowlevel.TrioToken, loop_thread: int) -> None:
         while not self._over.wait(self._beat):
-            last_sign = self._last_sign
-            held = time.monotonic() - last_sign
-            if held < self._slow or last_sign == reported:
-                continue
-            reported = last_sign
-            frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the documented way to another stack
-            if frame is not None:
-                self._on_slow(SlowStep(held, self._plugin_of(frame), "".join(traceback.format_stack(frame))))
+            self._answered.clear()
+            if self._over.is_set():
+                # It was set before `clear`, which undid what was to release us.
+                return
+            called = time.monotonic()
+            loop.run_sync_soon(self._answered.set)
+            if not self._answered.wait(self._slow):
+                self._report(time.monotonic() - called, loop_thread)
+                self._answered.wait()
+            if self._metrics is not None:
+                self._metrics.loop_lag_seconds.observe(time.monotonic() - called)
+
+    def _report(self, seconds: float, loop_thread: int) -> None:
+        frame = sys._current_frames().get(loop_thread)  # noqa: SLF001 - the documented way to another thread's stack
+        if frame is not None:
+            self._on_slow(SlowStep(seconds, self._plugin_of(frame), "".join(traceback.format_stack(frame))))
 
     def _plugin_of(self, innermost: FrameType) -> str:
         frame: FrameType | None = innermost

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from trio.testing import MockClock
 from manor.errors import ManorError
 from manor.events import Job
 from manor.outbox import GiveUp, JobHandler
-from manor.storage import Transaction
+from manor.outbox.store import Target
+from manor.storage import Deferred, Transaction
 
 RING = Job("phone.ring", Call)
 TEXT = Job("phone.text", Call, attempts=3, deadline=10, backoff=60)
@@ -415,6 +416,35 @@ async def test_a_wall_clock_that_jumps_back_changes_no_order(autojump_clock: Moc
     async with post.delivering():
         assert await log.until(2) == ["front", "attic"]
     assert log.entries[-1][1] == 0
+
+
+class Looks:
+    """Stands where the worker stands, and notes whom it is told to look at."""
+
+    def __init__(self) -> None:
+        self.told: list[set[str]] = []
+
+    def look_at(self, targets: Iterable[Target]) -> None:
+        self.told.append({target.name for target in targets})
+
+
+async def test_rows_noted_before_a_ring_and_committed_after_it_are_told_by_the_next(
+    autojump_clock: MockClock, post: Post
+) -> None:
+    looks = Looks()
+    post.outbox._worker = looks  # type: ignore[assignment]
+
+    def work(transaction: Transaction) -> None:
+        post.outbox.record(transaction.connection, [], [Deferred(RING, Call("112"))], transaction.now)
+        # The ring for the batch before; the worker looks, and finds nothing yet.
+        post.outbox.ring()
+        transaction.defer(TEXT, Call("110"))
+
+    await post.storage.write(work)
+    post.outbox.ring()
+    post.outbox.ring()
+
+    assert looks.told == [{"phone.ring"}, {"phone.ring", "phone.text"}, {"phone.text"}, set()]
 
 
 # --- Declarations and figures
