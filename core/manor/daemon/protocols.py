@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import h11
+import trio
 from h2.events import DataReceived, RequestReceived
 from h2.settings import SettingCodes, Settings
 from hypercorn.config import Config
@@ -165,6 +166,7 @@ class Http2(H2Protocol):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self._progress = trio.Event()
         config: Config = self.config
         self.connection.local_settings = Settings(
             client=False,
@@ -178,6 +180,30 @@ class Http2(H2Protocol):
         """Ask the client whether it is there."""
         self.connection.ping(b"manor...")
         await self._flush()
+
+    async def handle(self, event: Any) -> None:
+        """Take bytes, or the news that the client left."""
+        await super().handle(event)
+        self._note_progress()
+
+    async def stream_send(self, event: Any) -> None:
+        """Send a stream's event; returns from the last one of a stream when its end is on the wire.
+
+        hypercorn returns once the data is: then the goodbye of a stopping server overtakes the stream's end, which
+        h2 refuses to send after it.
+        """
+        await super().stream_send(event)
+        if isinstance(event, EndBody):
+            while event.stream_id in self.stream_buffers and not self.closed:
+                await self._progress.wait()
+
+    async def _send_data(self, stream_id: int) -> None:
+        await super()._send_data(stream_id)
+        self._note_progress()
+
+    def _note_progress(self) -> None:
+        self._progress.set()
+        self._progress = trio.Event()
 
     async def _handle_events(self, events: list[Any]) -> None:
         for event in events:
