@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket as stdlib_socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,15 +161,19 @@ async def test_a_body_that_drips_is_a_408_too(serve: Serve) -> None:
     assert answer.status == 408
 
 
-async def test_a_client_that_stops_reading_is_cut_after_the_write_time(serve: Serve) -> None:
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+async def test_a_client_that_stops_reading_is_cut_after_the_write_time(serve: Serve, tmp_path: Path, kind: str) -> None:
     chunks = Count()
-    running = await serve(flood(chunks), connection={"write": 0.2})
-    client = await sluggish(running)
+    address = {"bind": f"unix:{tmp_path}/http.sock"} if kind == "unix" else {}
+    running = await serve(flood(chunks), connection={"write": 0.2}, **address)
+    client = Client(await trio.open_unix_socket(f"{tmp_path}/http.sock")) if kind == "unix" else await sluggish(running)
+    running.clients.append(client)
 
     await client.send("GET /flood HTTP/1.1\r\nHost: test\r\n\r\n")
 
     await chunks.passes(1)
-    await running.connections.reaches(0)
+    with trio.fail_after(1):
+        await running.connections.reaches(0)
 
 
 async def test_a_long_answer_is_not_cut_while_its_client_reads(serve: Serve) -> None:

@@ -195,6 +195,17 @@ async def test_a_413_reaches_a_client_that_goes_on_sending(serve: Serve) -> None
     assert answer.status == 413
 
 
+async def test_what_a_client_still_sends_after_its_413_is_taken_for_a_moment(serve: Serve) -> None:
+    running = await serve(connection={"linger": 5})
+    client = await running.connect()
+    await client.send(b"POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 9000000\r\n\r\n")
+    await client.answer()
+    await client.rest()
+
+    for _ in range(50):
+        await client.send(b"x" * 65_536)
+
+
 async def test_a_client_that_waits_for_100_is_told_to_go_on(serve: Serve) -> None:
     running = await serve()
     client = await running.connect()
