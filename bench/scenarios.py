@@ -11,6 +11,8 @@ STREAMS = {
     "websocket": ["--sub", "ws", "--sub-path", "/{t}/ws"],
 }
 IDLE_STREAMS = 2000
+STEADY_DELIVERIES = 2000
+"""A second, in all."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def scenarios(seconds: int) -> Iterator[Scenario]:
         for subscribers in (100, 1000):
             load = ["fan", "--subs", str(subscribers), *lasting, *PUBLISH, *stream]
             # A steady rate well below the limit shows the latency that people feel; "max" shows the limit.
-            rate = str(1000 // subscribers * 10 or 10)
+            rate = str(STEADY_DELIVERIES // subscribers)
             yield Scenario(f"{kind} 1 to {subscribers}, steady", "fan-out", [*load, "--rate", rate])
             yield Scenario(f"{kind} 1 to {subscribers}, max", "fan-out", [*load, "--conns", "4"])
         load = ["idle", "--subs", str(IDLE_STREAMS), "--hold", "1000", *PUBLISH, *stream]

@@ -24,6 +24,7 @@ SERVER_CORE = 0
 TOPIC = "bench0"
 """The load generator counts topics from zero."""
 READY_WITHIN = 30.0
+ENDED_WITHIN = 30.0
 
 
 class Server:
@@ -57,10 +58,15 @@ class Server:
     ) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        status = self._process.wait(30)
+        try:
+            status = self._process.wait(ENDED_WITHIN)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        said = self._log.read_text()[-2000:]
         self._folder.cleanup()
         if status != 0 and kind is None:
-            raise RuntimeError(f"the daemon ended with {status}")
+            raise RuntimeError(f"the daemon ended with {status}:\n{said}")
 
     @property
     def pid(self) -> int:
