@@ -233,12 +233,9 @@ def _tls(loaded: Loaded) -> Tls | None:
 def greeting(addresses: Sequence[str], data_dir: Path, *, has_tls: bool, house: House) -> Iterator[str]:
     """What a person who starts the daemon by hand reads: where it is, where its data is, what to try."""
     url = f"{'https' if has_tls else 'http'}://{addresses[0]}"
-    if addresses[0].startswith("unix:"):
-        url = "http://localhost"
-        yield f"Manor listens on {addresses[0]}"
-    else:
-        yield f"Manor is at {url}"
+    is_url = not addresses[0].startswith("unix:")
+    yield f"Manor is at {url}" if is_url else f"Manor listens on {addresses[0]}"
     yield f"Its data is in {data_dir}"
-    for plugin in house.running:
+    for plugin in house.running if is_url else ():
         if isinstance(plugin.instance, FirstStep):
             yield f"Try:  {plugin.instance.first_step(url)}"
