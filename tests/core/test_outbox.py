@@ -168,6 +168,22 @@ async def test_rows_of_a_removed_plugin_wait_until_it_is_back(autojump_clock: Mo
         assert await log.until(1) == ["112"]
 
 
+async def test_a_plugin_removed_while_its_rows_are_done_leaves_the_rest_waiting(
+    autojump_clock: MockClock, post: Post, log: Log
+) -> None:
+    async def fall(call: Call) -> None:
+        await log.call(call)
+        post.outbox.remove("phone")
+
+    post.handle(RING, fall)
+    await post.defer(RING, "1", "2", key="ann")
+    async with post.delivering():
+        await log.until(1)
+        await trio.sleep(100)
+
+    assert [(row.payload, row.attempts) for row in await post.rows()] == [('{"number":"2"}', 0)]
+
+
 # --- Attempts
 
 
@@ -227,7 +243,7 @@ async def test_giving_up_in_a_nursery_counts(autojump_clock: MockClock, post: Po
         await post.defer(RING, "112")
         await post.empty()
 
-    assert [row.last_error for row in await post.rows("dead")] == ["GiveUp: not in use"]
+    assert [(row.attempts, row.last_error) for row in await post.rows("dead")] == [(1, "GiveUp: not in use")]
 
 
 async def test_an_attempt_past_its_deadline_has_failed(autojump_clock: MockClock, post: Post) -> None:
@@ -360,6 +376,20 @@ async def test_rows_of_one_key_are_done_one_after_the_other(autojump_clock: Mock
         assert await log.until(50) == list(map(str, range(50)))
 
     assert log.most_running == 1
+
+
+@pytest.mark.parametrize("key", [None, "ann"])
+async def test_rows_that_are_being_done_are_not_begun_again(
+    autojump_clock: MockClock, post: Post, log: Log, key: str | None
+) -> None:
+    post.handle(RING, log.call_slowly)
+    async with post.delivering():
+        for number in range(4):
+            await post.defer(RING, str(number), key=key)
+            await trio.sleep(0.2)
+        await post.empty()
+
+    assert [what for what, _ in log.entries] == ["0", "1", "2", "3"]
 
 
 async def test_a_failing_key_holds_up_its_own_rows_only(autojump_clock: MockClock, post: Post, log: Log) -> None:

@@ -308,3 +308,16 @@ async def test_the_watch_leaves_no_thread_behind() -> None:
             nursery.cancel_scope.cancel()
 
     assert watches() == 0
+
+
+async def test_the_watch_ends_while_its_call_is_unanswered() -> None:
+    for _ in range(20):
+        let_go = threading.Event()
+        async with trio.open_nursery() as nursery:
+            watch = LoopWatch({}, slow=0.001, beat=0.0001, on_slow=lambda step, let_go=let_go: let_go.set())  # type: ignore[misc]
+            await nursery.start(watch.run)
+            let_go.wait(10)
+            # Whether the loop answers first or ends the watch first is up to the loop.
+            nursery.cancel_scope.cancel()
+
+    assert watches() == 0
