@@ -17,7 +17,8 @@ Finished = Reply | Stream | Live | WebSocket
 """An answer that a door can send as it is."""
 
 EVENT_STREAM_TYPE = "text/event-stream; charset=utf-8"
-_EVENT_STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+# Whoever stands between must neither keep nor compress it: both would hold events back.
+_EVENT_STREAM = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
 
 def finish(answer: Any, prepared: Prepared, head: Head, headers: Mapping[str, str]) -> Finished:

@@ -158,7 +158,7 @@ async def test_a_stream_comes_back_with_the_final_headers() -> None:
 
 async def test_a_live_answer_is_never_cached_or_buffered() -> None:
     live = await serve(lambda request: Live(Silence()))
-    assert live.headers["Cache-Control"] == "no-store"
+    assert live.headers["Cache-Control"] == "no-cache, no-transform"
     assert live.headers["X-Accel-Buffering"] == "no"
     assert live.headers["X-Request-Id"] == "r-1"
 

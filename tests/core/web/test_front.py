@@ -267,6 +267,7 @@ async def test_a_subscription_is_an_event_stream(serve: Serve) -> None:
     end = await client.until(b"0\r\n\r\n")
 
     assert head.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert head.headers["cache-control"] == "no-cache, no-transform"
     assert head.headers["x-accel-buffering"] == "no"
     assert head.headers["transfer-encoding"] == "chunked"
     assert (event, end) == (b"b\r\ndata: one\n\n\r\n", b"0\r\n\r\n")
