@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from manor.auth import Access as Access
     from manor.auth import Authenticator as Authenticator
     from manor.auth import Bearer as Bearer
+    from manor.auth import Cookie as Cookie
     from manor.auth import Header as Header
     from manor.auth import Kinds as Kinds
     from manor.auth import Presented as Presented
@@ -55,6 +56,11 @@ if TYPE_CHECKING:
     from manor.metrics import Metrics as Metrics
     from manor.outbox import GiveUp as GiveUp
     from manor.outbox import JobHandler as JobHandler
+    from manor.pages import PAGES as PAGES
+    from manor.pages import Pages as Pages
+    from manor.pages import local_path as local_path
+    from manor.pages import page_api as page_api
+    from manor.pages import redirect as redirect
     from manor.plugins import Command as Command
     from manor.plugins import HealthCheck as HealthCheck
     from manor.plugins import NoConfig as NoConfig
@@ -101,6 +107,7 @@ _EXPORTS = {
     "Access": "manor.auth",
     "Authenticator": "manor.auth",
     "Bearer": "manor.auth",
+    "Cookie": "manor.auth",
     "Header": "manor.auth",
     "Kinds": "manor.auth",
     "Presented": "manor.auth",
@@ -141,6 +148,11 @@ _EXPORTS = {
     "Metrics": "manor.metrics",
     "GiveUp": "manor.outbox",
     "JobHandler": "manor.outbox",
+    "PAGES": "manor.pages",
+    "Pages": "manor.pages",
+    "local_path": "manor.pages",
+    "page_api": "manor.pages",
+    "redirect": "manor.pages",
     "Command": "manor.plugins",
     "HealthCheck": "manor.plugins",
     "NoConfig": "manor.plugins",
