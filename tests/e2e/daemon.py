@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -75,6 +75,13 @@ class Running:
         self.pid = process.pid
         self.said = Output(process.stdout)
         self.log = Output(process.stderr)
+
+    def wait_until_it_serves(self) -> None:
+        """Wait for what is printed once connections are taken."""
+        try:
+            self.said.wait_for("Its data is in")
+        except AssertionError as error:
+            raise AssertionError(f"it does not serve:\n{self.log.text}") from error
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -142,7 +149,7 @@ class Daemon:
         """Start it and wait until it serves."""
         self.running = spawn("serve", "--config", str(self.config), folder=self.folder, environment=environment or {})
         if "NOTIFY_SOCKET" not in (environment or {}):
-            self.running.said.wait_for("Its data is in")
+            self.running.wait_until_it_serves()
         return self.running
 
     def stop(self) -> int:
@@ -169,14 +176,13 @@ def spawn(
     *arguments: str,
     folder: Path,
     environment: Mapping[str, str],
-    prefix: Sequence[str] = (),
+    command: Sequence[str] = MANOR,
     pass_fds: Sequence[int] = (),
-    preexec: Callable[[], None] | None = None,
 ) -> Running:
     """Start a command and return at once."""
     return Running(
         subprocess.Popen(
-            [*prefix, *MANOR, *arguments],
+            [*command, *arguments],
             cwd=folder,
             env=_environment(environment),
             stdin=subprocess.DEVNULL,
@@ -184,7 +190,6 @@ def spawn(
             stderr=subprocess.PIPE,
             text=True,
             pass_fds=pass_fds,
-            preexec_fn=preexec,
         )
     )
 
