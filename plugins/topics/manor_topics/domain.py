@@ -169,12 +169,15 @@ def read_draft(body: bytes, sent: Sent, *, most_bytes: int) -> Draft:
         BrokenJson: JSON was announced and this is none.
         MessageTooLong: The message is over `most_bytes`.
     """
+    is_json = _is_json(sent.content_type)
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
+        if is_json:
+            raise BrokenJson("The body is not UTF-8, and so no JSON") from error
         raise Misfit("message", "is not UTF-8") from error
     members: dict[str, Any] = {}
-    if _is_json(sent.content_type) and not _is_blank(text):
+    if is_json and not _is_blank(text):
         value = _decode_json(text)
         if isinstance(value, dict) and isinstance(value.get("message"), str):
             members = {name: member for name, member in value.items() if member is not None}
