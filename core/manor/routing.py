@@ -417,6 +417,9 @@ class Route:
         places: Places for a credential besides the API's own.
         rate: A bucket besides the API's, for this route alone, by credential or address.
         values: Values of parameters that OpenAPI lists path by path.
+        headers: Request headers that the handler reads, by name, with one sentence each; for OpenAPI.
+        errors: Statuses that the handler's refusals have, besides those that follow from the fields above (400, 401,
+            403, 404, 413, 422, 429); for OpenAPI.
         tag: What OpenAPI groups it under; the API's name when empty.
     """
 
@@ -437,4 +440,6 @@ class Route:
     places: tuple[Place, ...] = field(default=(), kw_only=True)
     rate: Rate | None = field(default=None, kw_only=True)
     values: Mapping[str, Sequence[str]] = field(default_factory=dict, kw_only=True)
+    headers: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    errors: tuple[int, ...] = field(default=(), kw_only=True)
     tag: str = field(default="", kw_only=True)
