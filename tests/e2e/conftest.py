@@ -1,4 +1,4 @@
-"""Daemons for tests: one of a test's own, or one that a module's tests share because they do it no harm."""
+"""Daemons for tests: one of a test's own, or one that tests share because they do it no harm."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         daemon.kill()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A running daemon with short deadlines and no rates."""
     limits = {

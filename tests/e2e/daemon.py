@@ -210,7 +210,8 @@ def manor(
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    ours = ("MANOR_", "NOTIFY_", "LISTEN_", "WATCHDOG_", "JOURNAL_", "INVOCATION_")
+    # As a person's shell has it: bytecode is kept, or every start would compile all of Manor again.
+    ours = ("MANOR_", "NOTIFY_", "LISTEN_", "WATCHDOG_", "JOURNAL_", "INVOCATION_", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | dict(more)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +14,6 @@ import pytest
 from tests.e2e.clients import ask
 from tests.e2e.conftest import Make
 from tests.e2e.daemon import Daemon, spawn
-
-ADA = ("user", "add", "ada@example.org", "--username", "ada")
 
 Done = subprocess.CompletedProcess[str]
 
@@ -28,26 +25,17 @@ def together(*calls: Callable[[], Done]) -> list[Done]:
 
 
 @pytest.mark.parametrize("is_running", [False, True], ids=["stopped", "running"])
-async def test_what_commands_change_is_served_whether_the_daemon_ran_or_not(make: Make, is_running: bool) -> None:
+async def test_a_topic_made_in_a_shell_is_served_whether_the_daemon_ran_or_not(make: Make, is_running: bool) -> None:
     daemon = make()
     if is_running:
         daemon.start()
         assert (await ask(daemon.port, "POST", "/cellar", "Hello")).status == 404
 
-    created = daemon.manor("topics", "create", "attic", "cellar", "--json")
-    again, added, listed, outbox = together(
-        partial(daemon.manor, "topics", "create", "garden", "attic"),
-        partial(daemon.manor, *ADA, "--admin", "--password-stdin", stdin="correct horse 1\n"),
-        partial(daemon.manor, "plugins", "list", "--json"),
-        partial(daemon.manor, "outbox", "list", "--json"),
-    )
+    created = daemon.manor("topics", "create", "attic", "cellar")
+    again = daemon.manor("topics", "create", "garden", "attic")
 
-    assert (created.returncode, [topic["name"] for topic in json.loads(created.stdout)]) == (0, ["attic", "cellar"])
+    assert (created.returncode, created.stderr) == (0, "")
     assert (again.returncode, again.stdout, again.stderr) == (1, "", "There is a topic 'attic' already\n")
-    assert (added.returncode, added.stdout.partition(" (")[0]) == (0, "ada is added as an administrator")
-    assert "correct horse" not in added.stdout + added.stderr
-    assert [(row["name"], row["state"]) for row in json.loads(listed.stdout)] == [("topics", "enabled")]
-    assert (outbox.returncode, json.loads(outbox.stdout)) == (0, [])
     if not is_running:
         daemon.start()
     topics = await ask(daemon.port, "GET", "/api/topics")
@@ -130,24 +118,7 @@ async def test_a_second_daemon_on_the_same_data_or_port_ends_with_a_sentence(sha
     assert (await ask(shared.port, "GET", "/readyz")).status == 200, "the first goes on"
 
 
-def test_publishing_says_what_a_script_wants_to_know(shared: Daemon, make: Make) -> None:
-    nobody = make()
-
-    published, missing, unheard = together(
-        partial(shared.manor, "publish", "attic", "-", "--title", "Zażółć", "--tags", "a,b", "--json", stdin="gęślą\n"),
-        partial(shared.manor, "publish", "nowhere", "Hello"),
-        partial(nobody.manor, "publish", "welcome", "Hello"),
-    )
-
-    message = json.loads(published.stdout)
-    assert (message["message"], message["title"], message["tags"]) == ("gęślą", "Zażółć", ["a", "b"])
-    assert (missing.returncode, missing.stdout, missing.stderr.count("\n")) == (1, "", 1)
-    assert "nowhere" in missing.stderr
-    assert (unheard.returncode, unheard.stdout, unheard.stderr.count("\n")) == (69, "", 1)
-    assert f"127.0.0.1:{nobody.port}" in unheard.stderr
-
-
-async def test_a_subscriber_hears_everything_over_a_restart_and_a_crash(make: Make) -> None:
+async def test_a_subscriber_hears_everything_once_over_a_restart(make: Make) -> None:
     daemon = make()
     daemon.start()
     command = ("subscribe", "welcome", "--since", "all", "--json", "--config", str(daemon.config))
@@ -158,10 +129,6 @@ async def test_a_subscriber_hears_everything_over_a_restart_and_a_crash(make: Ma
         assert daemon.stop() == 0
         daemon.start()
         said += [await publish(daemon, "two"), await publish(daemon, "three")]
-        subscriber.said.wait_for(said[-1])
-        daemon.kill()
-        daemon.start()
-        said += [await publish(daemon, "four")]
         subscriber.said.wait_for(said[-1])
     finally:
         subscriber.signal(signal.SIGINT)
@@ -177,17 +144,3 @@ async def publish(daemon: Daemon, text: str) -> str:
     assert answer.status == 200, answer
     id_: str = answer.json["id"]
     return id_
-
-
-def test_help_imports_nothing_heavy() -> None:
-    code = (
-        "import sys, manor.cli\n"
-        "try: manor.cli.main(['--help'])\n"
-        "except SystemExit: pass\n"
-        "print(sorted({name.partition('.')[0] for name in sys.modules} & set(sys.argv[1:])), file=sys.stderr)"
-    )
-    heavy = ["trio", "sqlalchemy", "quart", "hypercorn", "jinja2", "structlog", "manor_topics"]
-    done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, timeout=30)
-
-    assert done.stdout.startswith("Usage: ")
-    assert done.stderr == "[]\n"

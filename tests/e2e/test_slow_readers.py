@@ -6,7 +6,7 @@ import trio
 from tests.e2e.clients import ask, connected, listening, subscribed
 from tests.e2e.conftest import Make
 
-MESSAGES = 1200
+MESSAGES = 600
 SIZE = 16_000
 PUBLISHERS = 8
 TINY = 4096
