@@ -255,6 +255,11 @@ class Call:
         return self._prepared.route.deadline if self._prepared else 60.0
 
     @property
+    def secret_parameters(self) -> frozenset[str]:
+        """The query parameters that hold a credential here; no log shows their values."""
+        return self._manners.secret_parameters
+
+    @property
     def websocket_allowed(self) -> bool:
         """Whether the handshake may go on once the call is admitted."""
         return self.head.upgrade and self._prepared is not None and self.refused is None

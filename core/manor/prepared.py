@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 
-from manor.auth import Place
+from manor.auth import Place, Query
 from manor.bodies import body_decoder, query_reader
 from manor.matching import OwnedRoute
 from manor.routing import Api
@@ -16,7 +16,7 @@ _EVERY_ANSWER = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-ref
 class Manners:
     """What all answers of one API have in common: its name and dialect, its headers, where credentials stand."""
 
-    __slots__ = ("api", "headers", "places", "signed_in_bucket")
+    __slots__ = ("api", "headers", "places", "secret_parameters", "signed_in_bucket")
 
     def __init__(self, api: Api, more_places: Sequence[Place] = ()) -> None:
         self.api = api
@@ -26,6 +26,7 @@ class Manners:
             if place not in places:
                 places.append(place)
         self.places = tuple(places)
+        self.secret_parameters = frozenset(place.name for place in places if isinstance(place, Query))
         self.signed_in_bucket = f"{api.name}:signed-in"
 
 

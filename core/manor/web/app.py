@@ -99,7 +99,7 @@ class Front:
                     "request",
                     method=head.method,
                     path=head.path,
-                    query=blanked(head.query_string),
+                    query=blanked(head.query_string, call.secret_parameters),
                     status=exchange.status,
                     seconds=round(seconds, 4),
                     address=head.address,
