@@ -10,7 +10,8 @@ from uuid import UUID
 from manor import SYSTEM_ID, Later, Storage, Transaction, Unprocessable, new_id
 from manor_topics import store
 from manor_topics.creating import add, new_topic
-from manor_topics.domain import Draft, Topic
+from manor_topics.domain import Topic
+from manor_topics.drafts import Draft
 from manor_topics.events import MessagePublished
 from manor_topics.rights import missing
 

@@ -13,10 +13,11 @@ from manor import LiveService, Principal, Storage, Transaction, Unauthorized
 from manor_topics import store
 from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
-from manor_topics.domain import Since, SinceBeginning, SinceMessage, SinceNewest, SinceTime, Topic
+from manor_topics.domain import Topic
 from manor_topics.live import channel_name
 from manor_topics.messages import History, TopicListed, TopicShown
 from manor_topics.rights import can_manage, check_read, missing
+from manor_topics.since import Since, SinceBeginning, SinceMessage, SinceNewest, SinceTime
 
 
 @dataclass(frozen=True, slots=True)

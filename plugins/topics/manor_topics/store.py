@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 
 from manor import Id, Time, from_microseconds, to_microseconds
-from manor_topics.domain import Topic, read_tags
+from manor_topics.domain import Topic
 from manor_topics.events import MessagePublished
 from manor_topics.messages import Message, TopicListed, listed
 from manor_topics.prepared import Prepared
@@ -253,7 +253,7 @@ def find_published(
         message=row.message,
         title=row.title,
         priority=row.priority,
-        tags=list(read_tags(row.tags)),
+        tags=msgspec.json.decode(row.tags, type=list[str]),
         timestamp=row.timestamp,
         expires_at=row.expires_at,
         sequence=row.sequence,
@@ -316,7 +316,7 @@ def _message(row: _AnyRow, topic: str) -> Message:
         message=row.message,
         title=row.title,
         priority=row.priority,
-        tags=list(read_tags(row.tags)),
+        tags=msgspec.json.decode(row.tags, type=list[str]),
         timestamp=row.timestamp,
         expires_at=row.expires_at,
         sequence=row.sequence,

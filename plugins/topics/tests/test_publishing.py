@@ -15,7 +15,8 @@ from manor.house import House
 from manor.testing import Client, SetClock
 from manor_topics import store
 from manor_topics.creating import new_topic
-from manor_topics.domain import Draft, Topic
+from manor_topics.domain import Topic
+from manor_topics.drafts import Draft
 from manor_topics.events import MessagePublished, TopicCreated
 from manor_topics.publishing import Publisher, Publishing, publish
 

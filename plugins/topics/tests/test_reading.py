@@ -18,7 +18,8 @@ from manor_topics import store
 from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
 from manor_topics.creating import new_topic
-from manor_topics.domain import AccessLevel, Draft, Topic
+from manor_topics.domain import AccessLevel, Topic
+from manor_topics.drafts import Draft
 from manor_topics.events import TopicCreated
 from manor_topics.publishing import Publisher, publish
 from manor_topics.reading import Reading

@@ -8,19 +8,8 @@ from manor import BadRequest, Later, Reply, Request, TooLarge
 from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
 from manor_topics.creating import refusal
-from manor_topics.domain import (
-    BrokenJson,
-    Draft,
-    MessageTooLong,
-    Misfit,
-    Sent,
-    Topic,
-    check_key,
-    is_reserved,
-    read_draft,
-    read_header,
-    read_reference,
-)
+from manor_topics.domain import Misfit, Topic, is_reserved, read_reference
+from manor_topics.drafts import BrokenJson, Draft, MessageTooLong, Sent, check_key, read_draft, read_header
 from manor_topics.events import MessagePublished
 from manor_topics.publishing import Publisher, Publishing
 from manor_topics.rights import check_anonymous, check_publish, missing

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from manor import Address, Clock, Live, RateLimiter, Request
 from manor_topics.creating import refusal
-from manor_topics.domain import Misfit, Since, SinceMessage, read_id, read_since
+from manor_topics.domain import Misfit, read_id
 from manor_topics.http.api import STREAMS_PER_ADDRESS, HistoryQuery, PageQuery, StreamQuery
 from manor_topics.live import Streams
 from manor_topics.messages import History, TopicListed, TopicShown
 from manor_topics.reading import Reading
+from manor_topics.since import Since, SinceMessage, read_since
 
 
 class ReadHandlers:

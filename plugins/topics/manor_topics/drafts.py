@@ -1,0 +1,181 @@
+"""What a publish request means: pure rules from bytes and header text to a checked draft."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from manor_topics.domain import Misfit
+from manor_topics.encoded_words import decode_words
+
+HIGHEST_PRIORITY = 1
+LOWEST_PRIORITY = 5
+DEFAULT_PRIORITY = 3
+MOST_TITLE = 250
+MOST_TAGS = 20
+MOST_TAG = 50
+MOST_KEY = 128
+
+
+class BrokenJson(ValueError):
+    """A body that says it is JSON and is not."""
+
+
+class MessageTooLong(ValueError):
+    """A message over the server's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a publish request says besides its body: header values as Latin-1 text, None for those that are missing."""
+
+    content_type: str | None = None
+    title: str | None = None
+    priority: str | None = None
+    tags: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message that somebody wants published, checked."""
+
+    message: str
+    title: str | None = None
+    priority: int = DEFAULT_PRIORITY
+    tags: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> bytes:
+        """32 bytes that are the same for the same draft, to tell a repeated request from another one."""
+        content = (self.message, self.title, self.priority, self.tags)
+        return hashlib.sha256(msgspec.json.encode(content)).digest()
+
+
+def read_draft(body: bytes, sent: Sent, *, most_bytes: int) -> Draft:
+    """Understand a publish request.
+
+    A body is text, byte for byte, without one line end at its end, whatever type it declares: `curl -d` says that it
+    sends a form. Only `application/json` is looked into, and there only an object with a string `message` is more than
+    text; its members win over headers.
+
+    Args:
+        body: As it came.
+        sent: The headers.
+        most_bytes: Of the message as UTF-8.
+
+    Raises:
+        Misfit: A value cannot be taken.
+        BrokenJson: JSON was announced and this is none.
+        MessageTooLong: The message is over `most_bytes`.
+    """
+    is_json = _is_json(sent.content_type)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        if is_json:
+            raise BrokenJson("The body is not UTF-8, and so no JSON") from error
+        raise Misfit("message", "is not UTF-8") from error
+    members: dict[str, Any] = {}
+    if is_json and not _is_blank(text):
+        value = _decode_json(text)
+        if isinstance(value, dict) and isinstance(value.get("message"), str):
+            members = {name: member for name, member in value.items() if member is not None}
+            text = value["message"]
+    else:
+        text = text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
+    if _is_blank(text):
+        raise Misfit("message", "is empty")
+    if len(text) > most_bytes or len(text.encode()) > most_bytes:
+        raise MessageTooLong(f"The message is over {most_bytes} bytes")
+    return Draft(
+        message=text,
+        title=_check_title(members["title"]) if "title" in members else _header_title(sent.title),
+        priority=_check_priority(members["priority"]) if "priority" in members else _header_priority(sent.priority),
+        tags=_check_tags(members["tags"]) if "tags" in members else _header_tags(sent.tags),
+    )
+
+
+def _is_json(content_type: str | None) -> bool:
+    return content_type is not None and content_type.partition(";")[0].strip().lower() == "application/json"
+
+
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()
+
+
+def _decode_json(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BrokenJson("The body is not valid JSON") from error
+
+
+def _check_title(title: Any) -> str:
+    if not isinstance(title, str):
+        raise Misfit("title", "is text")
+    if _is_blank(title) or len(title) > MOST_TITLE:
+        raise Misfit("title", f"is 1 to {MOST_TITLE} characters long")
+    return title
+
+
+def _check_priority(priority: Any) -> int:
+    if type(priority) is not int or not HIGHEST_PRIORITY <= priority <= LOWEST_PRIORITY:
+        raise Misfit("priority", f"is a whole number from {HIGHEST_PRIORITY} to {LOWEST_PRIORITY}")
+    return priority
+
+
+def _check_tags(tags: Any) -> tuple[str, ...]:
+    if isinstance(tags, str):
+        tags = tags.split(",")
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise Misfit("tags", "is a list of words, or words with commas between them")
+    kept = tuple(dict.fromkeys(trimmed for tag in tags if (trimmed := tag.strip())))
+    if len(kept) > MOST_TAGS or any(len(tag) > MOST_TAG for tag in kept):
+        raise Misfit("tags", f"is at most {MOST_TAGS} words of at most {MOST_TAG} characters each")
+    return kept
+
+
+def _header_title(value: str | None) -> str | None:
+    return None if value is None else _check_title(read_header("title", value))
+
+
+def _header_priority(value: str | None) -> int:
+    if value is None:
+        return DEFAULT_PRIORITY
+    value = value.strip()
+    # Not int(): that also takes "+3", "0_3" and digits of other scripts.
+    return _check_priority(int(value) if value.isascii() and value.isdigit() and len(value) == 1 else None)
+
+
+def _header_tags(value: str | None) -> tuple[str, ...]:
+    return () if value is None else _check_tags(read_header("tags", value))
+
+
+def read_header(field: str, value: str) -> str:
+    """A header's text: sent as raw UTF-8, as encoded words (RFC 2047), or as both.
+
+    Args:
+        field: What the header says, for the error.
+        value: Its bytes as Latin-1 text, which is how HTTP hands them over.
+
+    Raises:
+        Misfit: The bytes are not UTF-8.
+    """
+    try:
+        return decode_words(value.encode("latin-1").decode())
+    except UnicodeError as error:
+        raise Misfit(field, "is neither UTF-8 nor made of encoded words (RFC 2047)") from error
+
+
+def check_key(key: str | None) -> str | None:
+    """An `Idempotency-Key` as it came; None when there is none.
+
+    Raises:
+        Misfit: It is empty or too long.
+    """
+    if key is not None and not 1 <= len(key) <= MOST_KEY:
+        raise Misfit("Idempotency-Key", f"is 1 to {MOST_KEY} characters long")
+    return key

@@ -1,0 +1,217 @@
+"""What a publish request means: bodies, members, header text."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from manor_topics.domain import Misfit
+from manor_topics.drafts import BrokenJson, Draft, MessageTooLong, Sent, check_key, read_draft, read_header
+
+JSON = Sent(content_type="application/json")
+
+
+def read(body: bytes | str, sent: Sent | None = None, *, most_bytes: int = 65_536) -> Draft:
+    return read_draft(body.encode() if isinstance(body, str) else body, sent or Sent(), most_bytes=most_bytes)
+
+
+def latin(text: str) -> str:
+    """A header's UTF-8 bytes as HTTP hands them over."""
+    return text.encode().decode("latin-1")
+
+
+# --- Bodies --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [None, "text/plain", "application/octet-stream", "application/x-www-form-urlencoded", "application/jsonx"],
+)
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("Disk is full", "Disk is full"),
+        ("a=1&b=2+3%20", "a=1&b=2+3%20"),
+        ('{"message": "x"}', '{"message": "x"}'),
+        ("line\n", "line"),
+        ("line\r\n", "line"),
+        ("line\n\n", "line\n"),
+        (" padded ", " padded "),
+        ("\ttab\nnext", "\ttab\nnext"),
+        ("zażółć 🚀", "zażółć 🚀"),
+        ("nul\0byte", "nul\0byte"),
+    ],
+)
+def test_a_body_is_text_whatever_it_says_it_is(content_type: str | None, body: str, message: str) -> None:
+    assert read(body, Sent(content_type=content_type)) == Draft(message)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON "])
+def test_an_object_with_a_message_is_a_structured_publish(content_type: str) -> None:
+    body = {"message": "Disk\n", "title": "db1", "priority": 1, "tags": ["disk", " db "], "unknown": [1]}
+
+    draft = read(json.dumps(body), Sent(content_type=content_type))
+
+    assert draft == Draft("Disk\n", title="db1", priority=1, tags=("disk", "db"))
+
+
+@pytest.mark.parametrize("tags", [["a", "b"], "a,b", " a ,, b,a", ["a", "", "b", "a "]])
+def test_tags_are_a_list_or_words_with_commas(tags: object) -> None:
+    assert read(json.dumps({"message": "x", "tags": tags}), JSON).tags == ("a", "b")
+
+
+def test_members_win_over_headers_and_null_is_no_member() -> None:
+    sent = Sent("application/json", title="from the header", priority="5", tags="header")
+
+    assert read('{"message":"x","title":"t","priority":2,"tags":[]}', sent) == Draft("x", "t", 2, ())
+    assert read('{"message":"x","title":null,"priority":null,"tags":null}', sent) == Draft(
+        "x", "from the header", 5, ("header",)
+    )
+
+
+@pytest.mark.parametrize(
+    "body", ['{"alert": "down"}', '{"message": 5}', '{"message": null}', "[1, 2]", '"text"', "42", "null", ' {"a":1}\n']
+)
+def test_other_json_is_stored_as_it_came(body: str) -> None:
+    assert read(body, JSON).message == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{",
+        "{'message': 'x'}",
+        '{"message": "x"} trailing',
+        '{"message": "x",}',
+        "hello",
+        '{"message": "\\ud800"}',
+        "[" * 100_000,
+        '{"a":' * 50_000,
+        b'{"message": "caf\xe9"}',
+    ],
+)
+def test_broken_json_is_told_apart_from_a_bad_value(body: str | bytes) -> None:
+    with pytest.raises(BrokenJson):
+        read(body, JSON)
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (b"", Sent()),
+        (b"\n", Sent()),
+        (b"\r\n", Sent()),
+        (b" \t\n ", Sent()),
+        ("\u00a0\u2003".encode(), Sent()),
+        (b"", JSON),
+        (b"  ", JSON),
+        (b'{"message": ""}', JSON),
+        (b'{"message": " \\n"}', JSON),
+        (b"\xff\xfe", Sent()),
+        (b"caf\xe9", Sent()),
+        (b"\xed\xa0\x80", Sent()),
+        (b"x", Sent(title="")),
+        (b"x", Sent(title="  ")),
+        (b"x", Sent(title="t" * 251)),
+        (b"x", Sent(title=latin("ż" * 251))),
+        (b"x", Sent(title="caf\xe9")),
+        (b'{"message":"x","title":""}', JSON),
+        (b'{"message":"x","title":5}', JSON),
+        (b"x", Sent(priority="0")),
+        (b"x", Sent(priority="6")),
+        (b"x", Sent(priority="-1")),
+        (b"x", Sent(priority="+3")),
+        (b"x", Sent(priority="3.0")),
+        (b"x", Sent(priority="03")),
+        (b"x", Sent(priority="high")),
+        (b"x", Sent(priority="")),
+        (b"x", Sent(priority="\xb2")),
+        (b"x", Sent(priority="9" * 5000)),
+        (b'{"message":"x","priority":0}', JSON),
+        (b'{"message":"x","priority":6}', JSON),
+        (b'{"message":"x","priority":"3"}', JSON),
+        (b'{"message":"x","priority":3.5}', JSON),
+        (b'{"message":"x","priority":true}', JSON),
+        (b'{"message":"x","priority":99999999999999999999}', JSON),
+        (b'{"message":"x","priority":[1]}', JSON),
+        (b"x", Sent(tags="t" * 51)),
+        (b"x", Sent(tags=",".join(map(str, range(21))))),
+        (b"x", Sent(tags="caf\xe9")),
+        (b'{"message":"x","tags":{"a":1}}', JSON),
+        (b'{"message":"x","tags":[1]}', JSON),
+        (b'{"message":"x","tags":["a",null]}', JSON),
+        (b'{"message":"x","tags":7}', JSON),
+    ],
+)
+def test_a_bad_value_is_refused(body: bytes, sent: Sent) -> None:
+    with pytest.raises(Misfit):
+        read(body, sent)
+
+
+def test_limits_count_characters_and_the_message_counts_bytes() -> None:
+    assert read("x", Sent(title=latin("ż" * 250))).title == "ż" * 250
+    assert len(read("x", Sent(tags=",".join(f"{n:050}" for n in range(20)))).tags) == 20
+    assert read("ż" * 5, most_bytes=10).message == "ż" * 5
+    assert read("x" * 10 + "\n", most_bytes=10).message == "x" * 10
+    for body, sent in [("ż" * 5 + "x", Sent()), ("x" * 11, Sent()), ('{"message":"xxxxxxxxxxx"}', JSON)]:
+        with pytest.raises(MessageTooLong):
+            read(body, sent, most_bytes=10)
+
+
+def test_escaped_json_counts_as_what_it_means() -> None:
+    assert read('{"message":"\\u0105\\u0105"}', JSON, most_bytes=4).message == "ąą"
+
+
+def test_a_priority_without_a_header_is_three() -> None:
+    assert read("x").priority == 3
+
+
+def test_a_fingerprint_tells_drafts_apart() -> None:
+    drafts = [Draft("x"), Draft("y"), Draft("x", "t"), Draft("x", priority=1), Draft("x", tags=("a",))]
+
+    assert len({draft.fingerprint for draft in drafts}) == len(drafts)
+    assert Draft("x").fingerprint == Draft("x").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("key", "is_good"), [(None, True), ("k", True), ("k" * 128, True), ("", False), ("k" * 129, False)]
+)
+def test_a_key_is_at_most_128_characters(key: str | None, is_good: bool) -> None:
+    if is_good:
+        assert check_key(key) == key
+    else:
+        with pytest.raises(Misfit):
+            check_key(key)
+
+
+# --- Header text ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("plain", "plain"),
+        (latin("zażółć gęślą 🚀"), "zażółć gęślą 🚀"),
+        ("=?UTF-8?B?xbzDs8WCdw==?=", "żółw"),
+        ("=?utf-8?b?xbzDs8WCdw?=", "żółw"),
+        ("=?utf-8?Q?caf=C3=A9_au_lait?=", "café au lait"),
+        ("=?iso-8859-1?q?caf=E9?=", "café"),
+        ("=?utf-8?q?a?= =?utf-8?q?b?=", "ab"),
+        ("=?utf-8?q?a?=\t=?iso-8859-2?q?=BF?=", "aż"),
+        ("=?utf-8?b?xbw=?= and =?utf-8?b?xbw=?=", "ż and ż"),
+        ("=?utf-8?b?xQ==?= =?utf-8?b?vA==?=", "ż"),
+        ("before =?utf-8?q?x?= after", "before x after"),
+        ("=?utf-8*en?q?x?=", "x"),
+        ("=?no-such-charset?q?x?=", "=?no-such-charset?q?x?="),
+        ("=?utf-8?b?!!!?=", "=?utf-8?b?!!!?="),
+        ("=?utf-8?x?abc?=", "=?utf-8?x?abc?="),
+        ("=? not one ?=", "=? not one ?="),
+        ("=?utf-8?b?/w==?=", "\ufffd"),
+        ("=?hex?q?x?=", "=?hex?q?x?="),
+        ("=?idna?q?=FF?=", "\ufffd"),
+        ("=?utf-16-le?b?fAE=?=", "ż"),
+    ],
+)
+def test_header_text_is_raw_utf8_or_encoded_words(value: str, text: str) -> None:
+    assert read_header("title", value) == text
