@@ -38,14 +38,15 @@ class Box:
         return done.stdout.strip()
 
     def attempt(self, *command: str, within: float = 60.0) -> subprocess.CompletedProcess[str]:
-        """Run a command in the box as root, whatever its exit status will be."""
+        """Run a command in the box as root, whatever its exit status will be; 124 when it was not done in time."""
+        # `timeout` works inside: killing nsenter from here would leave its child behind, with our pipes open.
+        enter = ["nsenter", "--target", str(self._leader), "--all", "--root", "--wd"]
         return subprocess.run(
-            ["nsenter", "--target", str(self._leader), "--all", "--root", "--wd", *command],
+            [*enter, "timeout", "--kill-after=5", str(within), *command],
             env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=within,
         )
 
     def put(self, path: str, text: str, mode: int = 0o644) -> None:

@@ -18,6 +18,9 @@ from manor.selftest.wire import BROKEN, connect
 READY_WITHIN = 30.0
 """Seconds; a start takes one or two, a recovery on a busy machine more."""
 
+ENDED_WITHIN = 20.0
+"""Seconds after SIGTERM; it promises ten."""
+
 
 class DaemonFailed(Exception):
     """The daemon ended by itself or did not become ready; the message holds the end of its log."""
@@ -90,7 +93,9 @@ class Daemon:
     async def stop(self) -> int:
         """Ask it to end (SIGTERM) and give its exit status."""
         os.kill(self._running().pid, signal.SIGTERM)
-        return await self._running().wait()
+        with trio.move_on_after(ENDED_WITHIN):
+            return await self._running().wait()
+        raise DaemonFailed(f"the daemon did not end:\n{self.log_end()}")
 
     def ended(self) -> bool:
         """Whether no process is running."""

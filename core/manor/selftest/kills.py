@@ -11,6 +11,7 @@ import trio
 from manor.selftest.child import Daemon, DaemonFailed
 from manor.selftest.ledger import Stored, faults, stream_faults
 from manor.selftest.publishing import Publishers, Reader, read_history
+from manor.selftest.wire import BROKEN
 
 TOPIC = "selftest"
 KILLED_WHILE_STARTING = 0.2
@@ -103,14 +104,27 @@ class _Run:
                     self.failure = f"after {self.killed} kills {failed}"
                 publishing.cancel_scope.cancel()
             if not self.failure:
-                self.stored = await read_history(self._daemon.port, TOPIC)
-                with trio.move_on_after(CATCH_UP_WITHIN):
-                    await self.reader.catch_up(self.stored)
-                listening.cancel_scope.cancel()
-                status = await self._daemon.stop()
-                if status != 0:
-                    self.failure = f"the last daemon ended with {status}:\n{self._daemon.log_end()}"
+                await self._read_back()
             listening.cancel_scope.cancel()
+        if not self.failure:
+            await self._stop()
+
+    async def _read_back(self) -> None:
+        try:
+            self.stored = await read_history(self._daemon.port, TOPIC)
+        except BROKEN as broken:
+            self.failure = f"the history could not be read: {broken!r}\n{self._daemon.log_end()}"
+        with trio.move_on_after(CATCH_UP_WITHIN):
+            await self.reader.catch_up(self.stored)
+
+    async def _stop(self) -> None:
+        try:
+            status = await self._daemon.stop()
+        except DaemonFailed as failed:
+            self.failure = str(failed)
+            return
+        if status != 0:
+            self.failure = f"the last daemon ended with {status}:\n{self._daemon.log_end()}"
 
     async def _live_and_die(self) -> None:
         if self._random.random() > KILLED_WHILE_STARTING:

@@ -9,8 +9,11 @@ import h11
 import msgspec
 import trio
 
-BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError)
-"""What a connection raises when the daemon behind it dies."""
+BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, h11.RemoteProtocolError)
+"""What a connection raises when the daemon behind it dies, or hangs."""
+
+ANSWERED_WITHIN = 30.0
+"""Seconds for a whole answer."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -56,8 +59,9 @@ class Connection:
 
     async def _exchange(self, method: str, target: str, body: bytes) -> Answer:
         headers = [("Host", self._host), ("Content-Length", str(len(body)))]
-        await self._send(h11.Request(method=method, target=target, headers=headers), body)
-        pieces = [piece async for piece in self._body()]
+        with trio.fail_after(ANSWERED_WITHIN):
+            await self._send(h11.Request(method=method, target=target, headers=headers), body)
+            pieces = [piece async for piece in self._body()]
         answer = Answer(self._status, b"".join(pieces))
         self._http.start_next_cycle()
         return answer
