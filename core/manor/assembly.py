@@ -5,8 +5,9 @@ Synchronous, and without a disk: `manor openapi` and `manor routes` come through
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -14,10 +15,20 @@ import structlog
 from manor import health, openapi
 from manor.audit import Audit
 from manor.clock import Clock, SystemClock
-from manor.config import Loaded, Setting, decode_plugin, plugin_enabled, tier_limits, unknown_plugins
+from manor.config import (
+    Loaded,
+    Misread,
+    Setting,
+    decode_plugin,
+    load,
+    plugin_enabled,
+    read_plugin,
+    tier_limits,
+    unknown_plugins,
+)
 from manor.config import settings as config_settings
 from manor.discovery import Found, Plugin, State, discover, imported, make
-from manor.errors import AdminFault, ManorError, Problem
+from manor.errors import AdminFault, Faults, ManorError, Problem
 from manor.events import Bus
 from manor.identity import Identity
 from manor.limits import RateLimiter
@@ -58,9 +69,21 @@ def choose(loaded: Loaded, found: Sequence[Found], *, every: bool = False) -> li
         every: Take all installed plugins, whatever the admin says: to describe them.
 
     Raises:
-        AdminFault: Every plugin's table that cannot be decoded, and tables of plugins that are not installed.
+        AdminFault: Every plugin's table that cannot be decoded, tables of plugins that are not installed, and whatever
+            else `check` finds then.
     """
-    problems = unknown_plugins(loaded, [plugin.name for plugin in found])
+    faults = Faults()
+    plugins = _chosen(loaded, found, faults, every=every)
+    if faults.problems and not every:
+        # A start is refused in any case: what else is wrong is told with it.
+        with faults.gathered():
+            check(loaded, found)
+    faults.tell()
+    return plugins
+
+
+def _chosen(loaded: Loaded, found: Sequence[Found], faults: Faults, *, every: bool = False) -> list[Plugin]:
+    faults.add(unknown_plugins(loaded, [plugin.name for plugin in found]))
     plugins: list[Plugin] = []
     for candidate in found:
         # A plugin that is switched off is not even imported: it may be switched off because it cannot be.
@@ -74,12 +97,8 @@ def choose(loaded: Loaded, found: Sequence[Found], *, every: bool = False) -> li
         if not every and not plugin_enabled(loaded, plugin.name, plugin.enabled_by_default):
             continue
         plugin.state = State.ENABLED
-        try:
+        with faults.gathered():
             decode_plugin(loaded, plugin.name, plugin.config_type)
-        except AdminFault as fault:
-            problems += fault.problems
-    if problems:
-        raise AdminFault(problems)
     return plugins
 
 
@@ -88,25 +107,28 @@ def furnish(plugins: Iterable[Plugin], loaded: Loaded, services: Services) -> No
     for plugin in plugins:
         if not plugin.is_running:
             continue
-        context = PluginContext(
-            name=plugin.name,
-            config=decode_plugin(loaded, plugin.name, plugin.config_type),
-            storage=services.storage,
-            bus=services.bus,
-            identity=services.identity,
-            live=services.live,
-            outbox=services.outbox,
-            limits=services.limits,
-            metrics=services.metrics.for_plugin(plugin.name),
-            audit=services.audit,
-            clock=services.clock,
-            log=structlog.get_logger(f"manor.{plugin.name}", plugin=plugin.name),
-            data_dir=loaded.data_dir / plugin.name,
-            public_url=loaded.config.server.public_url.rstrip("/"),
-            tiers=services.tiers,
-            routes=services.routes,
-        )
-        make(plugin, context)
+        make(plugin, _context(plugin, decode_plugin(loaded, plugin.name, plugin.config_type), loaded, services))
+
+
+def _context(plugin: Plugin, config: Any, loaded: Loaded, services: Services) -> PluginContext[Any]:
+    return PluginContext(
+        name=plugin.name,
+        config=config,
+        storage=services.storage,
+        bus=services.bus,
+        identity=services.identity,
+        live=services.live,
+        outbox=services.outbox,
+        limits=services.limits,
+        metrics=services.metrics.for_plugin(plugin.name),
+        audit=services.audit,
+        clock=services.clock,
+        log=structlog.get_logger(f"manor.{plugin.name}", plugin=plugin.name),
+        data_dir=loaded.data_dir / plugin.name,
+        public_url=loaded.config.server.public_url.rstrip("/"),
+        tiers=services.tiers,
+        routes=services.routes,
+    )
 
 
 def refurnish(plugins: Iterable[Plugin], loaded: Loaded) -> None:
@@ -168,42 +190,94 @@ def describe(loaded: Loaded, *, every: bool = False) -> Description:
         AdminFault: As at a start.
     """
     plugins = choose(loaded, discover(loaded.config.server.plugin_folders), every=every)
-    table = RouteTable()
+    services = _services(loaded)
+    furnish(plugins, loaded, services)
+    services.routes.add(CORE, core_routes(services.routes, _never_ready, services.metrics))
+    lay_out(plugins, services.routes)
+    return Description(plugins, services.routes)
+
+
+def _services(loaded: Loaded) -> Services:
     bus = Bus()
     clock = SystemClock()
-    metrics = Metrics()
-    services = Services(
+    return Services(
         storage=cast("Storage", _NoStorage()),
         bus=bus,
         outbox=Outbox(bus, clock),
         live=LiveService(),
         limits=RateLimiter(),
         identity=Identity(loaded.config.identity, default_tier=loaded.config.server.default_tier),
-        metrics=metrics,
+        metrics=Metrics(),
         audit=Audit(),
         clock=clock,
         tiers=Tiers(loaded.config.server.default_tier),
-        routes=table,
+        routes=RouteTable(),
     )
-    furnish(plugins, loaded, services)
-    table.add(CORE, core_routes(table, _never_ready, metrics))
-    lay_out(plugins, table)
-    return Description(plugins, table)
 
 
 async def _never_ready() -> health.Readiness:
     return health.Readiness("starting", [])
 
 
-def check(loaded: Loaded) -> None:
+def read(path: Path | None, environ: Mapping[str, str], found: Sequence[Found] | None = None) -> Loaded:
+    """Load the configuration for a start: what is wrong with it is told together with what plugins find wrong.
+
+    Args:
+        path: The config file; see `manor.config.load`.
+        environ: Variables such as `MANOR_SERVER__BIND`.
+        found: The installed plugins; those of the entry points and plugin folders when not given.
+
+    Raises:
+        AdminFault: With every problem of every file, variable and plugin.
+    """
+    try:
+        return load(path, environ)
+    except Misread as fault:
+        faults = Faults()
+        faults.add(fault.problems)
+        if fault.loaded is not None:
+            with faults.gathered():
+                check(fault.loaded, found)
+        raise AdminFault(faults.problems) from None
+
+
+def check(loaded: Loaded, found: Sequence[Found] | None = None) -> None:
     """Find everything that would stop the start or quarantine a plugin, without starting anything.
+
+    A plugin whose table is wrong is made with defaults in place of what is wrong, to see its routes and limits.
+
+    Args:
+        loaded: What the admin wrote.
+        found: The installed plugins; those of the entry points and plugin folders when not given.
 
     Raises:
         AdminFault: With all of it.
     """
-    described = describe(loaded)
-    tier_limits(loaded, [limit for plugin in described.plugins for limit in plugin.brought.tier_limits])
-    refuse_faults(described.plugins)
+    faults = Faults()
+    found = discover(loaded.config.server.plugin_folders) if found is None else found
+    plugins = _chosen(loaded, found, faults)
+    services = _services(loaded)
+    enabled = [plugin for plugin in plugins if plugin.is_running]
+    for plugin in enabled:
+        _try_out(plugin, loaded, services)
+    services.routes.add(CORE, core_routes(services.routes, _never_ready, services.metrics))
+    with faults.gathered():
+        lay_out(plugins, services.routes)
+    if all(plugin.instance is not None for plugin in enabled):
+        # Else a limit that seems unknown may be one of a plugin that could not be asked.
+        with faults.gathered():
+            tier_limits(loaded, [limit for plugin in plugins for limit in plugin.brought.tier_limits])
+    with faults.gathered():
+        refuse_faults(plugins)
+    faults.tell()
+
+
+def _try_out(plugin: Plugin, loaded: Loaded, services: Services) -> None:
+    config, misfits = read_plugin(loaded, plugin.name, plugin.config_type)
+    if config is not None:
+        make(plugin, _context(plugin, config, loaded, services))
+    if misfits and plugin.state is State.QUARANTINED:
+        plugin.state = State.DISABLED  # what a made-up configuration leads to is nobody's fault
 
 
 def settings(loaded: Loaded) -> list[Setting]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import msgspec
@@ -28,6 +29,38 @@ class AdminFault(ManorError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
+
+
+class Faults:
+    """Gathers what several steps refuse, so that an admin hears all of it at once.
+
+    Attributes:
+        problems: What was gathered so far, each once.
+    """
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Note problems; those that are known already are not told twice."""
+        self.problems += [problem for problem in problems if problem not in self.problems]
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Note an `AdminFault` of what runs within, and go on after it."""
+        try:
+            yield
+        except AdminFault as fault:
+            self.add(fault.problems)
+
+    def tell(self) -> None:
+        """Refuse when there was anything.
+
+        Raises:
+            AdminFault: With all of it.
+        """
+        if self.problems:
+            raise AdminFault(self.problems)
 
 
 class FieldProblem(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from manor.clock import Clock, SystemClock
 from manor.config import Loaded, differences, tier_limits
 from manor.discovery import Found, Plugin, State, discover, told
 from manor.dispatch import Dispatcher, Settings
-from manor.errors import NotFound
+from manor.errors import Faults, NotFound
 from manor.events import Bus
 from manor.identity import Identity
 from manor.limits import RateLimiter
@@ -197,7 +197,12 @@ class House:
                 plugin.quarantine(str(failed))
         faults = table.add(CORE, core_routes(table, self.readiness, services.metrics))
         assert not faults, faults
-        lay_out(self.running, table)
+        admins = Faults()
+        with admins.gathered():
+            lay_out(self.running, table)
+        with admins.gathered():
+            services.tiers.replace(tier_limits(self.loaded, _declared_limits(self.running)))
+        admins.tell()
         self.bus.declare("identity", identity.EVENTS)
         for plugin in self.running:
             with contained(lambda error, plugin: self.quarantine(plugin, told(error)), plugin):
@@ -207,7 +212,6 @@ class House:
         asleep = {plugin.name for plugin in self.plugins if not plugin.is_running}
         for owned in self.bus.unheard(disabled=asleep):
             log.warning("nobody tells this event", plugin=owned.owner, heard=owned.subscription.event)
-        services.tiers.replace(tier_limits(self.loaded, _declared_limits(self.running)))
         self.dispatcher = Dispatcher(
             table,
             limits=services.limits,

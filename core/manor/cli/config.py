@@ -28,9 +28,9 @@ def check(config: Path | None) -> None:
     Needs no daemon and changes nothing.
     """
     from manor.assembly import check as check_house
-    from manor.config import load
+    from manor.assembly import read
 
-    loaded = load(config, os.environ)
+    loaded = read(config, os.environ)
     check_house(loaded)
     click.echo(f"{loaded.path or 'the defaults'}: fine")
 

@@ -2,7 +2,16 @@
 
 from manor.config.addresses import Bind, FdBind, Network, TcpBind, UnixBind, parse_bind, parse_network
 from manor.config.checks import SHIPPED_TIERS
-from manor.config.loading import Loaded, decode_plugin, load, plugin_enabled, tier_limits, unknown_plugins
+from manor.config.loading import (
+    Loaded,
+    Misread,
+    decode_plugin,
+    load,
+    plugin_enabled,
+    read_plugin,
+    tier_limits,
+    unknown_plugins,
+)
 from manor.config.managed import change_managed
 from manor.config.reporting import Key, Setting, differences, keys, settings
 from manor.config.shape import Config, IdentityConfig, Outgoing, Secret, Server, Smtp
@@ -17,6 +26,7 @@ __all__ = [
     "Key",
     "Limits",
     "Loaded",
+    "Misread",
     "Network",
     "Outgoing",
     "Secret",
@@ -33,6 +43,7 @@ __all__ = [
     "parse_bind",
     "parse_network",
     "plugin_enabled",
+    "read_plugin",
     "settings",
     "tier_limits",
     "unknown_plugins",

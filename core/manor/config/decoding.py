@@ -67,9 +67,11 @@ class Decoding:
     Args:
         where: For a dotted key the place to name in a problem.
         cwd: What relative paths are below.
+        is_whole: Whether these are all tables there are; else nothing is told to be missing.
     """
 
-    def __init__(self, where: Callable[[str], str], cwd: Path) -> None:
+    def __init__(self, where: Callable[[str], str], cwd: Path, *, is_whole: bool = True) -> None:
+        self._is_whole = is_whole
         self._where = where
         self._cwd = cwd
         self.problems: list[Problem] = []
@@ -117,7 +119,8 @@ class Decoding:
             elif value is not msgspec.UNSET:
                 values[info.name] = value
             elif info.required:
-                self.tell(path, f"{name} is missing")
+                if self._is_whole:
+                    self.tell(path, f"{name} is missing")
                 lacks_something = True
         for name in table:
             if name not in known:
@@ -129,7 +132,8 @@ class Decoding:
         except ValueError as error:
             # The struct's own __post_init__ says what does not fit together; with a default in a wrong value's place
             # that may be our doing.
-            return self.tell(path, str(error)) if len(self.problems) == before else _FAILED
+            is_theirs = self._is_whole and len(self.problems) == before
+            return self.tell(path, str(error)) if is_theirs else _FAILED
 
     def _default(self, info: msgspec.structs.FieldInfo, path: tuple[str, ...]) -> Any:
         """A default that depends on where we are (a relative path, also in a nested table); else UNSET."""

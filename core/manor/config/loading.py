@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -36,6 +36,7 @@ class Loaded:
         conf_d: The folder of drop-ins in use; it need not exist.
         cwd: What relative paths are below.
         warnings: What works and should be mended all the same.
+        is_whole: Whether every file could be read; else what seems to be missing may stand in one that was not.
     """
 
     config: Config
@@ -46,6 +47,7 @@ class Loaded:
     conf_d: Path
     cwd: Path
     warnings: tuple[Problem, ...] = ()
+    is_whole: bool = True
 
     @property
     def data_dir(self) -> Path:
@@ -66,6 +68,19 @@ class Loaded:
         return _where(self.sources, key, self.path)
 
 
+class Misread(AdminFault):
+    """The configuration is wrong, and this is what could be read of it.
+
+    Attributes:
+        loaded: With defaults in place of what is wrong, to look for further problems in plugins' tables; None when it
+            cannot be known which plugins are installed.
+    """
+
+    def __init__(self, problems: Sequence[Problem], loaded: Loaded | None) -> None:
+        super().__init__(problems)
+        self.loaded = loaded
+
+
 def load(
     path: Path | None,
     environ: Mapping[str, str],
@@ -82,7 +97,7 @@ def load(
         system_file: Where the second look goes.
 
     Raises:
-        AdminFault: With every problem of every file and variable.
+        Misread: With every problem of every file and variable.
     """
     cwd = Path.cwd() if cwd is None else cwd.absolute()
     if path is None:
@@ -110,13 +125,12 @@ def load(
     unfitting = [
         Problem(_where(merged.sources, key, path), f"{key}: {what}") for key, what in findings(config, decoding)
     ]
-    if not problems:
+    is_whole = not problems
+    if is_whole:
         # With a file that could not be read, what seems to be missing may stand in it.
         problems += unfitting
     problems = [*problems, *decoding.problems]
-    if problems:
-        raise AdminFault(problems)
-    return Loaded(
+    loaded = Loaded(
         config=config,
         tables=merged.tables,
         sources=merged.sources,
@@ -125,7 +139,19 @@ def load(
         conf_d=conf_d,
         cwd=cwd,
         warnings=tuple(_readable_secrets(merged, path, cwd)),
+        is_whole=is_whole,
     )
+    if problems:
+        raise Misread(problems, None if decoding.has_failed("server.plugin_folders") else _with_tables(loaded))
+    return loaded
+
+
+def _with_tables(loaded: Loaded) -> Loaded:
+    """The same with all plugins' tables that are tables: one that is none hides no other."""
+    written = loaded.tables.get("plugins")
+    tables = written if isinstance(written, Mapping) else {}
+    plugins = {name: dict(table) for name, table in tables.items() if isinstance(table, Mapping)}
+    return replace(loaded, config=msgspec.structs.replace(loaded.config, plugins=plugins))
 
 
 def _read(paths: Iterable[Path], problems: list[Problem]) -> list[Layer]:
@@ -196,12 +222,21 @@ def decode_plugin(loaded: Loaded, name: str, struct_type: type[S]) -> S:
     Raises:
         AdminFault: With every problem of the table, such as `FILE: plugins.topics.key: expected int, got str`.
     """
-    table = {key: value for key, value in loaded.config.plugins.get(name, {}).items() if key != "enabled"}
-    decoding = Decoding(loaded.where, loaded.cwd)
-    decoded = decoding.struct(struct_type, table, ("plugins", name))
-    if decoded is None or decoding.problems:
-        raise AdminFault(decoding.problems)
+    decoded, problems = read_plugin(loaded, name, struct_type)
+    if decoded is None or problems:
+        raise AdminFault(problems)
     return decoded
+
+
+def read_plugin(loaded: Loaded, name: str, struct_type: type[S]) -> tuple[S | None, list[Problem]]:
+    """Decode a plugin's table as far as that goes.
+
+    Returns:
+        The struct, with defaults in place of what is wrong (None where there is no default), and what is wrong.
+    """
+    table = {key: value for key, value in loaded.config.plugins.get(name, {}).items() if key != "enabled"}
+    decoding = Decoding(loaded.where, loaded.cwd, is_whole=loaded.is_whole)
+    return decoding.struct(struct_type, table, ("plugins", name)), decoding.problems
 
 
 def unknown_plugins(loaded: Loaded, installed: Iterable[str]) -> list[Problem]:

@@ -15,6 +15,7 @@ import structlog
 import trio
 
 from manor import logs
+from manor.assembly import read
 from manor.config import Loaded, load, parse_network
 from manor.control import SOCKET, serve_control
 from manor.daemon.connection import ConnectionLimits
@@ -51,7 +52,7 @@ def serve(path: Path | None) -> int:
     Raises:
         AdminFault: The configuration is wrong.
     """
-    return run(load(path, os.environ))
+    return run(read(path, os.environ))
 
 
 def run(loaded: Loaded, environ: MutableMapping[str, str] = os.environ) -> int:
