@@ -72,13 +72,8 @@ def check_name(name: str, taken: Collection[str] = ()) -> None:
         raise Misfit("name", "is 3 to 64 lower-case letters, digits, '-' and '_', and begins with a letter or a digit")
     if _parses_as_id(name):
         raise Misfit("name", "is not an id: paths take ids in place of names")
-    if is_reserved(name, taken):
+    if name in RESERVED or name in taken:
         raise Misfit("name", f"'{name}' is reserved")
-
-
-def is_reserved(name: str, taken: Collection[str] = ()) -> bool:
-    """Whether the server keeps this name for itself."""
-    return name in RESERVED or name in taken
 
 
 def read_reference(text: str) -> UUID | str | None:

@@ -8,7 +8,7 @@ from manor import BadRequest, Later, Reply, Request, TooLarge
 from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
 from manor_topics.creating import refusal
-from manor_topics.domain import Misfit, Topic, is_reserved, read_reference
+from manor_topics.domain import Misfit, Topic, check_name
 from manor_topics.drafts import BrokenJson, Draft, MessageTooLong, Sent, check_key, read_draft, read_header
 from manor_topics.events import MessagePublished
 from manor_topics.publishing import Publisher, Publishing
@@ -55,10 +55,12 @@ class PublishHandlers:
         topic = await self._catalog.find(name)
         if topic is not None:
             return self._publish_to(request, topic)
-        if not self._may_create(request) or not isinstance(read_reference(name), str):
+        if not self._may_create(request):
             raise missing(name)
-        if is_reserved(name, self._taken()):
-            raise missing(name)
+        try:
+            check_name(name, self._taken())
+        except Misfit as misfit:
+            raise missing(name) from misfit
         check_anonymous(request.principals, self._config())
         draft, publisher = self._draft(request), _publisher(request)
         return self._publishing.submit_to_new(name, draft, publisher).map(_published)
