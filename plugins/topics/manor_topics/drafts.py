@@ -171,7 +171,7 @@ def read_header(field: str, value: str) -> str:
 
 
 def check_key(key: str | None) -> str | None:
-    """An `Idempotency-Key` as it came; None when there is none.
+    """An `Idempotency-Key` as it came, bytes as Latin-1 text; None when there is none. Nothing in it is decoded.
 
     Raises:
         Misfit: It is empty or too long.

@@ -151,6 +151,16 @@ async def test_a_key_with_another_message_is_refused(client: Client, headers: Ma
     assert len(await history(client)) == 1
 
 
+@pytest.mark.parametrize(("one", "other"), [("=?utf-8?q?a?=", "a"), ("caf\xe9", "caf\xc3\xa9")])
+async def test_a_key_means_nothing_but_itself(client: Client, one: str, other: str) -> None:
+    first = await client.post("/welcome", body=b"x", headers={"Idempotency-Key": one})
+    second = await client.post("/welcome", body=b"y", headers={"Idempotency-Key": other})
+    again = await client.post("/welcome", body=b"x", headers={"Idempotency-Key": one})
+
+    assert (first.status, second.status) == (200, 200)
+    assert again.body == first.body
+
+
 async def test_one_key_sent_many_times_at_once_publishes_once(house: House, client: Client) -> None:
     bodies: list[bytes] = []
 

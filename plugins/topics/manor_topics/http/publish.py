@@ -9,7 +9,7 @@ from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
 from manor_topics.creating import refusal
 from manor_topics.domain import Misfit, Topic, check_name
-from manor_topics.drafts import BrokenJson, Draft, MessageTooLong, Sent, check_key, read_draft, read_header
+from manor_topics.drafts import BrokenJson, Draft, MessageTooLong, Sent, check_key, read_draft
 from manor_topics.events import MessagePublished
 from manor_topics.publishing import Publisher, Publishing
 from manor_topics.rights import check_anonymous, check_publish, missing
@@ -102,7 +102,7 @@ def _publisher(request: Request[bytes]) -> Publisher:
     if sent is None:
         return Publisher(scope, request.user_id)
     try:
-        return Publisher(scope, request.user_id, check_key(read_header("Idempotency-Key", sent)))
+        return Publisher(scope, request.user_id, check_key(sent))
     except Misfit as misfit:
         raise refusal(misfit) from misfit
 
