@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 
 from manor import health, openapi
+from manor.assets import core_assets, site_routes
 from manor.audit import Audit
 from manor.clock import Clock, SystemClock
 from manor.config import (
@@ -36,6 +37,7 @@ from manor.live import LiveService
 from manor.matching import CORE, RouteTable
 from manor.metrics import Metrics
 from manor.outbox import Outbox
+from manor.pages import front_page
 from manor.plugins import PluginContext, Tiers
 from manor.routing import Route
 
@@ -142,11 +144,13 @@ def core_routes(
     table: RouteTable, readiness: Callable[[], Awaitable[health.Readiness]], metrics: Metrics
 ) -> list[Route]:
     """What the daemon serves without any plugin: health, metrics, and the description of all routes."""
-    return [*health.routes(readiness, metrics), *openapi.routes(lambda: openapi.describe(table))]
+    assets = core_assets()
+    described = openapi.routes(lambda: openapi.describe(table), assets)
+    return [*health.routes(readiness, metrics), *described, *site_routes(assets)]
 
 
 def lay_out(plugins: Iterable[Plugin], table: RouteTable) -> None:
-    """Put the plugins' routes into the table.
+    """Put the plugins' routes into the table, and a front page when none of them serves one.
 
     Raises:
         AdminFault: Two plugins serve one route; only the admin can say which of them goes.
@@ -156,6 +160,7 @@ def lay_out(plugins: Iterable[Plugin], table: RouteTable) -> None:
             faults = table.add(plugin.name, plugin.brought.routes)
             if faults:
                 plugin.quarantine("manor_routes: " + "; ".join(faults))
+    table.add(CORE, front_page({owned.route.path for owned in table if owned.route.method == "GET"}))
     collisions = table.collisions()
     if collisions:
         raise AdminFault([Problem(problem.where or "routes", problem.what) for problem in collisions])

@@ -85,6 +85,14 @@ class Assets:
         self._files[name]
         return f"/static/{self.owner}/{self.version}/{name}"
 
+    def body(self, name: str) -> bytes:
+        """A file's content, as it is kept.
+
+        Raises:
+            KeyError: There is no such file.
+        """
+        return self._files[name].body
+
     @property
     def names(self) -> list[str]:
         """All files, as paths in the folder."""
@@ -120,6 +128,28 @@ class Assets:
 def core_assets() -> Assets:
     """The core's own files: the API's documentation and what it is made of."""
     return Assets("core", Path(__file__).parent / "static")
+
+
+ICON = "icon.svg"
+_ROBOTS = b"User-agent: *\nDisallow: /\n"
+_KEPT_FOR_A_DAY = {"Cache-Control": "public, max-age=86400"}
+
+
+def site_routes(assets: Assets) -> list[Route]:
+    """What browsers and crawlers ask every site for; without these the requests would reach `/{topic}`."""
+
+    def favicon(request: Request) -> Reply:
+        """The icon of the house."""
+        return Reply(assets.body(ICON), 200, _TYPES[".svg"], _KEPT_FOR_A_DAY)
+
+    def robots(request: Request) -> Reply:
+        """Nothing here is for search engines: people's messages least of all."""
+        return Reply(_ROBOTS, 200, _TYPES[".txt"], _KEPT_FOR_A_DAY)
+
+    return [
+        Route("GET", "/favicon.ico", favicon, api=STATIC, access=PUBLIC),
+        Route("GET", "/robots.txt", robots, api=STATIC, access=PUBLIC),
+    ]
 
 
 def _read(folder: Path) -> dict[str, _File]:

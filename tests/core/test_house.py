@@ -111,6 +111,38 @@ async def reason_for(folder: Path, kind: type[Any]) -> str:
         return culprit.reason
 
 
+async def test_a_house_without_a_front_page_leads_to_what_there_is(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        answer = await Client(house.dispatcher).get("/")
+
+    assert (answer.status, answer.headers["Location"]) == (302, "/docs")
+
+
+async def test_a_plugin_serves_the_front_page_in_place_of_the_core(tmp_path: Path) -> None:
+    kind = bad(
+        manor_routes=lambda self: [Route("GET", "/", lambda request: Greeting("home"), api=GREET, access=PUBLIC)]
+    )
+    async with opened(tmp_path, found("bad", kind)) as house:
+        assert (await Client(house.dispatcher).get("/")).json() == {"word": "home"}
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "content"),
+    [("/favicon.ico", "image/svg+xml", b"<svg "), ("/robots.txt", "text/plain; charset=utf-8", b"Disallow: /\n")],
+)
+async def test_what_every_site_is_asked_for_never_reaches_a_plugin(
+    tmp_path: Path, path: str, kind: str, content: bytes
+) -> None:
+    everything = bad(
+        manor_routes=lambda self: [Route("GET", "/{name}", raising(RuntimeError("reached")), api=GREET, access=PUBLIC)]
+    )
+    async with opened(tmp_path, found("bad", everything)) as house:
+        answer = await Client(house.dispatcher).get(path)
+
+    assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
+    assert content in answer.body
+
+
 HOOKS = [
     "routes",
     "event_types",
