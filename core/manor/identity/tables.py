@@ -29,5 +29,8 @@ users = Table(
     Column("is_system", Boolean, nullable=False),
     Column("is_verified", Boolean, nullable=False),
     Column("created_at", Time, nullable=False),
+    Column("avatar_url", String),
+    Column("last_login", Time),
+    Column("terms_accepted_at", Time),
 )
 """People, bots and the system person. `handle` is the folded username, `email_folded` the folded address."""
