@@ -169,19 +169,22 @@ class Events:
     async def messages(self, count: int) -> list[Heard]:
         """The next so many messages."""
         found: list[Heard] = []
-        while len(found) < count:
-            heard = await self.event()
-            assert heard is not None, f"ended after {len(found)} messages"
-            if heard.event == "message":
-                found.append(heard)
+        # Of its own, because pings keep every single read in time.
+        with trio.fail_after(DEADLINE):
+            while len(found) < count:
+                heard = await self.event()
+                assert heard is not None, f"ended after {len(found)} messages"
+                if heard.event == "message":
+                    found.append(heard)
         return found
 
     async def to_the_end(self) -> list[Heard]:
         """All messages until the server ends the stream."""
         found = []
-        while heard := await self.event():
-            if heard.event == "message":
-                found.append(heard)
+        with trio.fail_after(DEADLINE):
+            while heard := await self.event():
+                if heard.event == "message":
+                    found.append(heard)
         return found
 
 
@@ -253,19 +256,21 @@ class Socket:
     async def messages(self, count: int) -> list[dict[str, Any]]:
         """The next so many messages."""
         found: list[dict[str, Any]] = []
-        while len(found) < count:
-            frame = await self.frame()
-            assert not isinstance(frame, CloseConnection), f"closed with {frame.code} after {len(found)} messages"
-            if frame["type"] == "message":
-                found.append(frame)
+        with trio.fail_after(DEADLINE):
+            while len(found) < count:
+                frame = await self.frame()
+                assert not isinstance(frame, CloseConnection), f"closed with {frame.code} after {len(found)} messages"
+                if frame["type"] == "message":
+                    found.append(frame)
         return found
 
     async def to_the_end(self) -> tuple[list[dict[str, Any]], int]:
         """All messages until the server closes, and its close code."""
         found: list[dict[str, Any]] = []
-        while not isinstance(frame := await self.frame(), CloseConnection):
-            if frame["type"] == "message":
-                found.append(frame)
+        with trio.fail_after(DEADLINE):
+            while not isinstance(frame := await self.frame(), CloseConnection):
+                if frame["type"] == "message":
+                    found.append(frame)
         return found, frame.code
 
 

@@ -86,7 +86,9 @@ async def test_a_full_disk_is_a_507_that_takes_nothing_with_it_and_passes_by_its
         assert (history.status, len(history.json["messages"])) == (200, 100)
         assert (await ask(port, "GET", "/livez")).status == 200
         readiness = await ask(port, "GET", "/readyz")
-        assert (readiness.status, readiness.json["status"]) == (503, "unwritable")
+        # What is left may be too little for a message and enough for the few bytes that readiness tries.
+        assert (readiness.status, readiness.json["status"]) in {(503, "unwritable"), (200, "ready")}
+        assert any("disk" in part["reason"] for part in readiness.json["degraded"]), readiness.json
 
         ballast.unlink()
 
