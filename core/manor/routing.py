@@ -41,6 +41,11 @@ class Headers:
         value = self._first.get(name.lower().encode("latin-1"))
         return None if value is None else value.decode("latin-1")
 
+    def get_all(self, name: str) -> list[str]:
+        """The values of all header lines of that name, in their order."""
+        wanted = name.lower().encode("latin-1")
+        return [value.decode("latin-1") for sent, value in self.raw if sent == wanted]
+
     def __contains__(self, name: str) -> bool:
         return name.lower().encode("latin-1") in self._first
 
