@@ -159,6 +159,23 @@ async def test_headers_carry_title_priority_and_tags(http: httpx.AsyncClient) ->
     assert (published["title"], published["priority"], published["tags"]) == ("Zażółć", 1, ["disk", "db"])
 
 
+async def test_header_lines_of_one_name_are_one_list_of_tags(http: httpx.AsyncClient) -> None:
+    twice = [("X-Tags", "a"), ("X-Tags", "b, c"), ("X-Priority", "2"), ("X-Priority", "2")]
+
+    answer = await http.post("/welcome", content="x", headers=twice)
+
+    assert (answer.json()["tags"], answer.json()["priority"]) == (["a", "b", "c"], 2)
+
+
+@pytest.mark.parametrize("name", ["X-Title", "X-Priority", "Idempotency-Key"])
+async def test_header_lines_that_contradict_each_other_are_refused(http: httpx.AsyncClient, name: str) -> None:
+    answer = await http.post("/welcome", content="x", headers=[(name, "1"), (name, "2")])
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == f"{name} is sent more than once, with different values"
+    assert (await http.get("/welcome/json")).json()["count"] == 0
+
+
 async def test_a_title_may_be_an_encoded_word(http: httpx.AsyncClient) -> None:
     answer = await http.post("/welcome", content="x", headers={"X-Title": "=?UTF-8?B?xbzDs8WCdw==?="})
 

@@ -30,12 +30,12 @@ class MessageTooLong(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a publish request says besides its body: header values as Latin-1 text, None for those that are missing."""
+    """What a publish request says besides its body: header values as Latin-1 text."""
 
     content_type: str | None = None
     title: str | None = None
     priority: str | None = None
-    tags: str | None = None
+    tags: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,8 @@ def _header_priority(value: str | None) -> int:
     return _check_priority(int(value) if value.isascii() and value.isdigit() and len(value) == 1 else None)
 
 
-def _header_tags(value: str | None) -> tuple[str, ...]:
-    return () if value is None else _check_tags(read_header("tags", value))
+def _header_tags(value: str) -> tuple[str, ...]:
+    return _check_tags(read_header("tags", value))
 
 
 def read_header(field: str, value: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 
-from manor import BadRequest, Later, Reply, Request, TooLarge
+from manor import BadRequest, Headers, Later, Reply, Request, TooLarge
 from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
 from manor_topics.creating import refusal
@@ -76,13 +76,14 @@ class PublishHandlers:
 
     def _draft(self, request: Request[bytes]) -> Draft:
         headers = request.headers
-        sent = Sent(
-            content_type=headers.get("content-type"),
-            title=headers.get("x-title"),
-            priority=headers.get("x-priority"),
-            tags=headers.get("x-tags"),
-        )
         try:
+            sent = Sent(
+                content_type=headers.get("content-type"),
+                title=_only(headers, "X-Title"),
+                priority=_only(headers, "X-Priority"),
+                # Lines of a list are one list (RFC 9110 section 5.3).
+                tags=",".join(headers.get_all("X-Tags")),
+            )
             return read_draft(request.body, sent, most_bytes=self._config().max_message_bytes)
         except Misfit as misfit:
             raise refusal(misfit) from misfit
@@ -98,13 +99,18 @@ def _publisher(request: Request[bytes]) -> Publisher:
         scope = f"address:{request.head.address}"
     else:
         scope = f"{principal.kind}:{principal.credential_id or principal.user_id}"
-    sent = request.headers.get("idempotency-key")
-    if sent is None:
-        return Publisher(scope, request.user_id)
     try:
-        return Publisher(scope, request.user_id, check_key(sent))
+        return Publisher(scope, request.user_id, check_key(_only(request.headers, "Idempotency-Key")))
     except Misfit as misfit:
         raise refusal(misfit) from misfit
+
+
+def _only(headers: Headers, name: str) -> str | None:
+    """The value of a header that has one; None when it is missing."""
+    values = set(headers.get_all(name))
+    if len(values) > 1:
+        raise Misfit(name, "is sent more than once, with different values")
+    return values.pop() if values else None
 
 
 def _published(published: MessagePublished) -> Reply:
