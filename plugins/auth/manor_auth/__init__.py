@@ -1,0 +1,1 @@
+"""People sign up, sign in, and hold credentials: the auth plugin."""

@@ -1,0 +1,53 @@
+"""The `[plugins.auth]` table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+LIVE = {"live": True}
+"""Applied by a reload."""
+
+
+class AuthConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long people stay signed in, and what strangers are told."""
+
+    access_minutes: Annotated[
+        int, Meta(ge=1, le=1440, description="How long an access token opens the APIs.", extra=LIVE)
+    ] = 30
+    refresh_days: Annotated[
+        int,
+        Meta(ge=1, le=365, description="How long a refresh token may lie unused; each use begins anew.", extra=LIVE),
+    ] = 7
+    session_days: Annotated[
+        int, Meta(ge=1, le=3650, description="After how long people sign in again, however busy they are.", extra=LIVE)
+    ] = 90
+    refresh_grace_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60,
+            description="How long a spent refresh token is taken again, for front ends with several tabs; 0: never, "
+            "and using it twice ends the session.",
+            extra=LIVE,
+        ),
+    ] = 0
+    rotate_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3650,
+            description="The age at which the key that signs tokens is replaced; 0: only by command.",
+            extra=LIVE,
+        ),
+    ] = 90
+    reveal_existing_email: Annotated[
+        bool,
+        Meta(
+            description="Whether signing up with somebody's address is told to be that (409); otherwise only the "
+            "owner hears of it, by mail.",
+            extra=LIVE,
+        ),
+    ] = False
