@@ -57,6 +57,15 @@ async def test_a_refused_draft_leaves_no_trace(client: Client, heard: list[Event
     assert (await client.get("/api/topics/welcome")).json()["message_count"] == 0
 
 
+async def test_a_compressed_body_is_not_stored_as_text(client: Client) -> None:
+    refused = await client.post("/welcome", body=b"x", headers={"Content-Encoding": "gzip"})
+    taken = await client.post("/welcome", body=b"x", headers={"Content-Encoding": "Identity"})
+
+    assert (refused.status, refused.headers["Accept-Encoding"]) == (415, "identity")
+    assert refused.json()["detail"] == "A message is sent as it is, without a Content-Encoding such as 'gzip'"
+    assert taken.status == 200
+
+
 async def test_a_unit_that_fails_takes_its_sequence_back(house: House, client: Client) -> None:
     topic = await welcome(house)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 
-from manor import BadRequest, Headers, Later, Reply, Request, TooLarge
+from manor import BadRequest, Headers, Later, Reply, Request, TooLarge, UnsupportedMediaType
 from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
 from manor_topics.creating import refusal
@@ -76,6 +76,7 @@ class PublishHandlers:
 
     def _draft(self, request: Request[bytes]) -> Draft:
         headers = request.headers
+        _check_encoding(headers)
         try:
             sent = Sent(
                 content_type=headers.get("content-type"),
@@ -91,6 +92,16 @@ class PublishHandlers:
             raise BadRequest(str(error)) from error
         except MessageTooLong as error:
             raise TooLarge(str(error)) from error
+
+
+def _check_encoding(headers: Headers) -> None:
+    codings = [coding.strip() for line in headers.get_all("Content-Encoding") for coding in line.split(",")]
+    coding = next((coding for coding in codings if coding.lower() not in ("", "identity")), None)
+    if coding is not None:
+        raise UnsupportedMediaType(
+            f"A message is sent as it is, without a Content-Encoding such as '{coding[:64]}'",
+            headers={"Accept-Encoding": "identity"},
+        )
 
 
 def _publisher(request: Request[bytes]) -> Publisher:
