@@ -48,6 +48,42 @@ if TYPE_CHECKING:
     from manor.events import Subscription as Subscription
     from manor.hookspecs import hookimpl as hookimpl
     from manor.identity import SYSTEM_ID as SYSTEM_ID
+    from manor.identity import Consent as Consent
+    from manor.identity import Credential as Credential
+    from manor.identity import CredentialRevoked as CredentialRevoked
+    from manor.identity import Identity as Identity
+    from manor.identity import Link as Link
+    from manor.identity import LinkExpired as LinkExpired
+    from manor.identity import LinkUnknown as LinkUnknown
+    from manor.identity import LinkUsed as LinkUsed
+    from manor.identity import NewCredential as NewCredential
+    from manor.identity import Session as Session
+    from manor.identity import SessionEnded as SessionEnded
+    from manor.identity import User as User
+    from manor.identity import UserChanged as UserChanged
+    from manor.identity import UserErased as UserErased
+    from manor.identity import change_credential as change_credential
+    from manor.identity import delete_credential as delete_credential
+    from manor.identity import end_session as end_session
+    from manor.identity import end_sessions as end_sessions
+    from manor.identity import find_by_secret as find_by_secret
+    from manor.identity import find_credential as find_credential
+    from manor.identity import find_link as find_link
+    from manor.identity import find_session as find_session
+    from manor.identity import find_user as find_user
+    from manor.identity import issue as issue
+    from manor.identity import list_consents as list_consents
+    from manor.identity import list_credentials as list_credentials
+    from manor.identity import list_sessions as list_sessions
+    from manor.identity import make_link as make_link
+    from manor.identity import new_secret as new_secret
+    from manor.identity import open_session as open_session
+    from manor.identity import record_consent as record_consent
+    from manor.identity import revoke as revoke
+    from manor.identity import revoke_all as revoke_all
+    from manor.identity import touch_session as touch_session
+    from manor.identity import use_link as use_link
+    from manor.identity import void_links as void_links
     from manor.limits import Address as Address
     from manor.limits import RateLimiter as RateLimiter
     from manor.live import Channel as Channel
@@ -140,6 +176,42 @@ _EXPORTS = {
     "Subscription": "manor.events",
     "hookimpl": "manor.hookspecs",
     "SYSTEM_ID": "manor.identity",
+    "Consent": "manor.identity",
+    "Credential": "manor.identity",
+    "CredentialRevoked": "manor.identity",
+    "Identity": "manor.identity",
+    "Link": "manor.identity",
+    "LinkExpired": "manor.identity",
+    "LinkUnknown": "manor.identity",
+    "LinkUsed": "manor.identity",
+    "NewCredential": "manor.identity",
+    "Session": "manor.identity",
+    "SessionEnded": "manor.identity",
+    "User": "manor.identity",
+    "UserChanged": "manor.identity",
+    "UserErased": "manor.identity",
+    "change_credential": "manor.identity",
+    "delete_credential": "manor.identity",
+    "end_session": "manor.identity",
+    "end_sessions": "manor.identity",
+    "find_by_secret": "manor.identity",
+    "find_credential": "manor.identity",
+    "find_link": "manor.identity",
+    "find_session": "manor.identity",
+    "find_user": "manor.identity",
+    "issue": "manor.identity",
+    "list_consents": "manor.identity",
+    "list_credentials": "manor.identity",
+    "list_sessions": "manor.identity",
+    "make_link": "manor.identity",
+    "new_secret": "manor.identity",
+    "open_session": "manor.identity",
+    "record_consent": "manor.identity",
+    "revoke": "manor.identity",
+    "revoke_all": "manor.identity",
+    "touch_session": "manor.identity",
+    "use_link": "manor.identity",
+    "void_links": "manor.identity",
     "Address": "manor.limits",
     "RateLimiter": "manor.limits",
     "Channel": "manor.live",

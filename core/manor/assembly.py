@@ -205,13 +205,20 @@ def describe(loaded: Loaded, *, every: bool = False) -> Description:
 def _services(loaded: Loaded) -> Services:
     bus = Bus()
     clock = SystemClock()
+    storage, live = cast("Storage", _NoStorage()), LiveService()
     return Services(
-        storage=cast("Storage", _NoStorage()),
+        storage=storage,
         bus=bus,
         outbox=Outbox(bus, clock),
-        live=LiveService(),
+        live=live,
         limits=RateLimiter(),
-        identity=Identity(loaded.config.identity, default_tier=loaded.config.server.default_tier),
+        identity=Identity(
+            loaded.config.identity,
+            default_tier=loaded.config.server.default_tier,
+            storage=storage,
+            clock=clock,
+            live=live,
+        ),
         metrics=Metrics(),
         audit=Audit(),
         clock=clock,

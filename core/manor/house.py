@@ -204,6 +204,8 @@ class House:
             services.tiers.replace(tier_limits(self.loaded, _declared_limits(self.running)))
         admins.tell()
         self.bus.declare("identity", identity.EVENTS)
+        for subscription in services.identity.subscriptions():
+            self.bus.subscribe("identity", subscription)
         for plugin in self.running:
             with contained(lambda error, plugin: self.quarantine(plugin, told(error)), plugin):
                 self._connect(plugin)
@@ -245,6 +247,8 @@ class House:
         await nursery.start(self.bus.run)
         await nursery.start(self.live.run)
         await nursery.start(self._supervised, CORE, BackgroundTask("outbox", self._run_outbox))
+        for task in self.services.identity.background_tasks():
+            await nursery.start(self._supervised, "identity", task)
         await nursery.start(
             LoopWatch({plugin.package: plugin.name for plugin in self.running}, metrics=self.counted).run
         )
@@ -347,14 +351,20 @@ async def open_house(
             synchronous=synchronous,
             on_batch=counted.note_batch,
         ) as storage:
+            live = LiveService()
             services = Services(
                 storage=storage,
                 bus=bus,
                 outbox=box,
-                live=LiveService(),
+                live=live,
                 limits=RateLimiter(address_limit_factor=loaded.config.server.limits.address_limit_factor),
                 identity=Identity(
-                    loaded.config.identity, default_tier=loaded.config.server.default_tier, inline=inline
+                    loaded.config.identity,
+                    default_tier=loaded.config.server.default_tier,
+                    storage=storage,
+                    clock=clock,
+                    live=live,
+                    inline=inline,
                 ),
                 metrics=metrics,
                 audit=Audit(),

@@ -30,6 +30,7 @@ from manor.identity import (
     list_users,
 )
 from manor.identity.tables import users
+from manor.live import LiveService
 from manor.outbox import Outbox
 from manor.storage import Storage, Transaction, apply_migrations, open_storage
 
@@ -57,7 +58,10 @@ async def storage(tmp_path: Path, heard: list[Event]) -> AsyncIterator[Storage]:
 
 @pytest.fixture
 def commands(storage: Storage) -> UserCommands:
-    return UserCommands(Identity(CHEAP, default_tier="TEAM", inline=True), storage)
+    identity = Identity(
+        CHEAP, default_tier="TEAM", storage=storage, clock=SetClock(NOW), live=LiveService(), inline=True
+    )
+    return UserCommands(identity, storage)
 
 
 def new(username: str = "Ada", email: str | None = "Ada@Example.org") -> NewUser:

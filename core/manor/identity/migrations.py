@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from manor.identity.credential_migrations import CREDENTIALS
 from manor.identity.tables import SYSTEM_ID
 from manor.storage import Id, Migration, Time
 
@@ -143,6 +144,7 @@ def _erasures(connection: Connection) -> None:
 
 MIGRATIONS = (
     Migration("0001_people", _people),
+    CREDENTIALS,
     Migration("0003_profiles", _profiles),
     Migration("0003_teams", _teams),
     Migration("0003_erasures", _erasures),
