@@ -206,6 +206,16 @@ async def test_other_json_is_stored_as_it_came(http: httpx.AsyncClient) -> None:
     assert answer.json()["message"] == body
 
 
+@pytest.mark.parametrize("text", ["nul\0byte", "\0", "tab\tand\r\nline"])
+async def test_control_characters_in_a_message_are_its_own(door: Door, http: httpx.AsyncClient, text: str) -> None:
+    plain, escaped = await publish(http, text), await http.post("/welcome", json={"message": text})
+
+    assert (plain["message"], escaped.json()["message"]) == (text, text)
+    assert [message["message"] for message in (await http.get("/welcome/json")).json()["messages"]] == [text, text]
+    async with opened(door.port, "/welcome/sse?since=all") as events:
+        assert [message["message"] for message in await events.messages(2)] == [text, text]
+
+
 async def test_a_topic_is_reached_by_its_id(http: httpx.AsyncClient) -> None:
     topic = (await http.get("/api/topics/welcome")).json()
 
@@ -282,6 +292,13 @@ BAD_INPUT: list[tuple[str, str, dict[bytes, bytes], bytes, int]] = [
     ("POST", "/welcome", {b"X-Tags": b"t" * 51}, b"x", 422),
     ("POST", "/welcome", {b"X-Tags": b",".join(b"%d" % n for n in range(21))}, b"x", 422),
     ("POST", "/welcome", {b"Idempotency-Key": b"k" * 129}, b"x", 422),
+    ("POST", "/welcome", {b"Content-Encoding": b"gzip"}, b"x", 415),
+    ("PUT", "/welcome", {b"Content-Encoding": b"identity, br"}, b"x", 415),
+    ("POST", "/welcome", {b"X-Title": b"two\tcolumns"}, b"x", 422),
+    ("POST", "/welcome", {b"X-Title": b"=?utf-8?q?a=0D=0AX-Evil:_b?="}, b"x", 422),
+    ("POST", "/welcome", {b"X-Tags": b"a,=?utf-8?q?b=00c?="}, b"x", 422),
+    ("POST", "/welcome", {b"Content-Type": b"application/json"}, b'{"message": "x", "title": "a\\nb"}', 422),
+    ("POST", "/welcome", {b"Content-Type": b"application/json"}, b'{"message": "x", "tags": ["a\\u007f"]}', 422),
     ("POST", "/nosuch", {}, b"x", 404),
     ("POST", "/Welcome", {}, b"x", 404),
     ("POST", "/we", {}, b"x", 404),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ MOST_TITLE = 250
 MOST_TAGS = 20
 MOST_TAG = 50
 MOST_KEY = 128
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""Titles and tags go into other protocols' headers, where a line end would begin another one."""
 
 
 class BrokenJson(ValueError):
@@ -118,6 +122,8 @@ def _check_title(title: Any) -> str:
         raise Misfit("title", "is text")
     if _is_blank(title) or len(title) > MOST_TITLE:
         raise Misfit("title", f"is 1 to {MOST_TITLE} characters long")
+    if _CONTROL.search(title):
+        raise Misfit("title", "has no control characters")
     return title
 
 
@@ -135,6 +141,8 @@ def _check_tags(tags: Any) -> tuple[str, ...]:
     kept = tuple(dict.fromkeys(trimmed for tag in tags if (trimmed := tag.strip())))
     if len(kept) > MOST_TAGS or any(len(tag) > MOST_TAG for tag in kept):
         raise Misfit("tags", f"is at most {MOST_TAGS} words of at most {MOST_TAG} characters each")
+    if any(map(_CONTROL.search, kept)):
+        raise Misfit("tags", "has no control characters")
     return kept
 
 

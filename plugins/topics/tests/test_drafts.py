@@ -150,6 +150,25 @@ def test_a_bad_value_is_refused(body: bytes, sent: Sent) -> None:
         read(body, sent)
 
 
+@pytest.mark.parametrize("control", ["\0", "\t", "\n", "\r", "\x1b", "\x1f", "\x7f"])
+def test_titles_and_tags_have_no_control_characters_and_messages_may(control: str) -> None:
+    escaped = f"\\u{ord(control):04x}"
+    word = f"=?utf-8?q?a={ord(control):02X}b?="
+    for body, sent in [
+        ("x", Sent(title=f"a{control}b")),
+        ("x", Sent(title=word)),
+        ("x", Sent(tags=f"a{control}b")),
+        ("x", Sent(tags=f"ok,{word}")),
+        (f'{{"message":"x","title":"a{escaped}b"}}', JSON),
+        (f'{{"message":"x","tags":["a{escaped}b"]}}', JSON),
+        (f'{{"message":"x","tags":"a{escaped}b"}}', JSON),
+    ]:
+        with pytest.raises(Misfit, match="control characters"):
+            read(body, sent)
+    assert read(f"a{control}b").message == f"a{control}b"
+    assert read(f'{{"message":"a{escaped}b"}}', JSON).message == f"a{control}b"
+
+
 def test_limits_count_characters_and_the_message_counts_bytes() -> None:
     assert read("x", Sent(title=latin("ż" * 250))).title == "ż" * 250
     assert len(read("x", Sent(tags=",".join(f"{n:050}" for n in range(20)))).tags) == 20
