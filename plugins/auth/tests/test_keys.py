@@ -54,7 +54,7 @@ def test_a_replaced_key_verifies_until_its_last_token_has_expired(tmp_path: Path
     new = keys.rotate().kid
 
     assert (keys.current.kid, keys.find(old) is not None) == (new, True)
-    forward(clock, lambda: WEEK)
+    forward(clock, WEEK)
     assert keys.find(old) is not None
     forward(clock, timedelta(seconds=1))
     assert (keys.find(old), [key["kid"] for key in keys.public()]) == (None, [new])
