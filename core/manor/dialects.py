@@ -38,11 +38,22 @@ class Dialect:
         name: For docs and `manor routes`.
         content_type: Of the body.
         render: Makes the answer; pure.
+        schema: The body as JSON Schema, for OpenAPI.
     """
 
     name: str
     content_type: str
     render: Callable[[Refused, ErrorContext], Rendered]
+    schema: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _object(properties: Mapping[str, Any], *optional: str) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": dict(properties), "required": required}
+
+
+_TEXT = {"type": "string"}
+_FIELD_PROBLEMS = {"type": "array", "items": _object({"field": _TEXT, "message": _TEXT})}
 
 
 def _json(refused: Refused, body: dict[str, Any]) -> Rendered:
@@ -96,17 +107,35 @@ def _page(refused: Refused, context: ErrorContext) -> Rendered:
     return Rendered(refused.status, body.encode(), {"Content-Security-Policy": "default-src 'none'"})
 
 
-DETAIL = Dialect("detail", "application/json", _detail)
+DETAIL = Dialect("detail", "application/json", _detail, _object({"detail": _TEXT, "errors": _FIELD_PROBLEMS}, "errors"))
 """`{"detail": str}`: the Notifer API, and every path that belongs to no other."""
 
-MATTERMOST = Dialect("mattermost", "application/json", _mattermost)
+MATTERMOST = Dialect(
+    "mattermost",
+    "application/json",
+    _mattermost,
+    _object(
+        {
+            **dict.fromkeys(("id", "message", "detailed_error", "request_id"), _TEXT),
+            "status_code": {"type": "integer"},
+            "is_oauth": {"type": "boolean"},
+        }
+    ),
+)
 """`{id, message, detailed_error, request_id, status_code, is_oauth}`: the Mattermost API v4."""
 
-BASIC_RESPONSE = Dialect("basic_response", "application/json", _basic_response)
+BASIC_RESPONSE = Dialect(
+    "basic_response",
+    "application/json",
+    _basic_response,
+    _object({"success": {"type": "boolean"}, "message": _TEXT}),
+)
 """`{"success": false, "message": str}`: the Owncast API."""
 
-SELFPRIVACY = Dialect("selfprivacy", "application/json", _selfprivacy)
+SELFPRIVACY = Dialect(
+    "selfprivacy", "application/json", _selfprivacy, {"type": "object", "additionalProperties": _TEXT}
+)
 """`{"error": str}`, or the member that the refusal's code names: the SelfPrivacy REST API."""
 
-PAGE = Dialect("page", "text/html; charset=utf-8", _page)
+PAGE = Dialect("page", "text/html; charset=utf-8", _page, _TEXT)
 """A page for people; 401 goes to the sign-in page and comes back."""

@@ -25,6 +25,8 @@ NOBODY = Api("unmatched", DETAIL)
 """Answers for paths that belong to no API."""
 
 _METHOD = re.compile(r"[A-Z]{3,}")
+_HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_ERRORS = range(400, 600)
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _PREFERENCE = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -111,6 +113,8 @@ def route_faults(route: Route) -> list[str]:
     for word in route.values:
         if word not in parameters:
             faults.append(f"{name}: values for {word!r}, which is no parameter of it")
+    faults += [f"{name}: {header!r} is no header's name" for header in route.headers if not _HEADER.fullmatch(header)]
+    faults += [f"{name}: errors= names {status}, which is no error" for status in route.errors if status not in _ERRORS]
     if not callable(getattr(route.access, "allows", None)):
         faults.append(f"{name}: no access= rule; openness is said aloud (PUBLIC)")
     if route.websocket is not Upgrade.NO and route.method != "GET":

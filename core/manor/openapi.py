@@ -14,11 +14,10 @@ import msgspec
 from manor.assets import STATIC, Assets, core_assets
 from manor.auth import PUBLIC, Bearer, Header, Place, Query
 from manor.matching import Match, OwnedRoute, RouteTable
-from manor.routing import Api, Live, Reply, Request, Route, Stream, Upgrade, WebSocket
+from manor.routing import Api, Reply, Request, Route, Upgrade
+from manor.schemas import Schemas
 
-_REF = "#/components/schemas/{name}"
 _NOT_A_WORD = re.compile(r"[^A-Za-z0-9_]")
-_KINDS_OF_ANSWER = (Live, Reply, Stream, WebSocket)
 
 DOCS = Api("documentation", places=())
 """The description of the API; open to all."""
@@ -50,7 +49,7 @@ def describe(
         public_url: As people reach the server; "" leaves the servers out.
     """
     listed = [owned for owned in table if owned.route.api is not STATIC]
-    schemas = _Schemas(listed)
+    schemas = Schemas([owned.route for owned in listed])
     paths: dict[str, dict[str, Any]] = {}
     names = _Names()
     for owned in listed:
@@ -61,10 +60,10 @@ def describe(
         document["servers"] = [{"url": public_url}]
     document["paths"] = dict(sorted(paths.items()))
     _tell_apart(document["paths"])
-    document["components"] = {
-        "schemas": schemas.used_in(document["paths"]),
-        "securitySchemes": dict(sorted(_security_schemes(listed).items())),
-    }
+    document["components"] = {"schemas": schemas.used_in(document["paths"])}
+    security = _security_schemes(listed)
+    if security:  # an empty table of schemes would make the viewers offer a sign-in that leads nowhere
+        document["components"]["securitySchemes"] = dict(sorted(security.items()))
     return document
 
 
@@ -104,7 +103,7 @@ class _Names:
         return "/".join(path)
 
 
-def _operation(owned: OwnedRoute, path: str, schemas: _Schemas) -> dict[str, Any]:
+def _operation(owned: OwnedRoute, path: str, schemas: Schemas) -> dict[str, Any]:
     route = owned.route
     operation: dict[str, Any] = {
         "operationId": _operation_id(route.method, path),
@@ -117,11 +116,12 @@ def _operation(owned: OwnedRoute, path: str, schemas: _Schemas) -> dict[str, Any
         operation["x-websocket"] = True
     parameters = [_path_parameter(part[1:-1], route.values) for part in path.split("/") if part[:1] == "{"]
     parameters += schemas.query(route)
+    parameters += [_header_parameter(name, meaning) for name, meaning in route.headers.items()]
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
         operation["requestBody"] = {"content": schemas.body(route), "required": route.body is not bytes}
-    operation["responses"] = schemas.responses(route)
+    operation["responses"] = {**schemas.success(route), **schemas.errors(route)}
     security = _security(route)
     if security:
         operation["security"] = security
@@ -157,82 +157,8 @@ def _path_parameter(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-class _Schemas:
-    """The schemas of all types that routes name."""
-
-    def __init__(self, listed: list[OwnedRoute]) -> None:
-        types = [kind for owned in listed for kind in _types_of(owned.route)]
-        made, self._components = msgspec.json.schema_components(types, ref_template=_REF)
-        self._made = [(kind, schema) for kind, schema in zip(types, made, strict=True)]
-
-    def _of(self, kind: Any) -> dict[str, Any]:
-        return next(schema for known, schema in self._made if known is kind or known == kind)
-
-    def query(self, route: Route) -> list[dict[str, Any]]:
-        """The query struct's members as parameters."""
-        if route.query is None:
-            return []
-        reference: str = self._of(route.query)["$ref"]
-        schema = self._components[reference.rpartition("/")[2]]
-        required = schema.get("required", [])
-        return [
-            {"name": name, "in": "query", "required": name in required, "schema": member}
-            for name, member in schema.get("properties", {}).items()
-        ]
-
-    def body(self, route: Route) -> dict[str, Any]:
-        """What a request may carry."""
-        if route.body is bytes:
-            return {"*/*": {}}
-        return {"application/json": {"schema": self._of(route.body)}}
-
-    def responses(self, route: Route) -> dict[str, Any]:
-        """What comes back when all is well, and the shape of what comes back otherwise."""
-        errors = {"description": "An error.", "content": {route.api.dialect.content_type.partition(";")[0]: {}}}
-        return {**self._success(route), "default": errors}
-
-    def _success(self, route: Route) -> dict[str, Any]:
-        if route.websocket is Upgrade.ONLY or route.returns is WebSocket:
-            return {"101": {"description": "The WebSocket is open."}}
-        status = str(route.status)
-        if route.returns is None:
-            return {"204" if route.status == 204 else status: {"description": "Done."}}
-        if route.returns is Live:
-            return {status: {"description": "A stream of events.", "content": {"text/event-stream": {}}}}
-        if route.returns in (Reply, Stream, bytes):
-            return {status: {"description": "The content.", "content": {"*/*": {}}}}
-        return {
-            status: {"description": "The answer.", "content": {"application/json": {"schema": self._of(route.returns)}}}
-        }
-
-    def used_in(self, paths: Any) -> dict[str, Any]:
-        """The components that the paths refer to, directly or through each other."""
-        used: dict[str, Any] = {}
-        waiting = list(_references(paths))
-        while waiting:
-            name = waiting.pop()
-            if name not in used:
-                used[name] = self._components[name]
-                waiting += _references(self._components[name])
-        return dict(sorted(used.items()))
-
-
-def _types_of(route: Route) -> list[Any]:
-    named = (route.body, route.query, route.returns)
-    return [kind for kind in named if kind is not None and kind is not bytes and kind not in _KINDS_OF_ANSWER]
-
-
-def _references(part: Any) -> Iterator[str]:
-    match part:
-        case dict():
-            for key, value in part.items():
-                if key == "$ref" and isinstance(value, str):
-                    yield value.rpartition("/")[2]
-                else:
-                    yield from _references(value)
-        case list():
-            for item in part:
-                yield from _references(item)
+def _header_parameter(name: str, meaning: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
 
 
 # --- Credentials ---------------------------------------------------------------------------------------------------

@@ -273,6 +273,8 @@ class NotDecodable(msgspec.Struct):
         (["GET /{a}/{a}"], "two parameters are called 'a'"),
         (["GET //x"], "an empty segment"),
         ([route("POST /x", websocket=Upgrade.ONLY)], "a WebSocket handshake is a GET"),
+        ([route("GET /x", headers={"X Title": "a title"})], "'X Title' is no header's name"),
+        ([route("GET /x", errors=(404, 200))], "errors= names 200, which is no error"),
         ([route("GET /x", deadline=0)], "the deadline is not positive"),
         ([route("GET /x", values={"door": ["a"]})], "values for 'door', which is no parameter of it"),
         ([route("POST /x", body=NotDecodable)], "the body's type does not fit JSON"),

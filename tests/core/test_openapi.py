@@ -13,8 +13,10 @@ from tests.core.dispatching import ask, dispatcher, head
 from manor import openapi
 from manor.assets import core_assets
 from manor.auth import ADMIN, PUBLIC, Bearer, Header, Query, Scope
+from manor.dialects import BASIC_RESPONSE, DETAIL, MATTERMOST, PAGE, SELFPRIVACY, Dialect, ErrorContext
+from manor.errors import BadRequest
 from manor.matching import OwnedRoute, RouteTable
-from manor.routing import Api, Live, Request, Route, Upgrade
+from manor.routing import Api, Live, Rate, Request, Route, Upgrade
 
 KEYS = Api("doors", kinds=frozenset(("api_key",)), places=(Header("X-API-Key"), Bearer()))
 OPEN = Api("open")
@@ -71,7 +73,7 @@ def test_an_operation_says_what_it_takes_and_gives() -> None:
     content = operation["responses"]["201"]["content"]
     assert content["application/json"]["schema"] == {"$ref": "#/components/schemas/Ring"}
     assert operation["security"] == [{"X-API-Key": []}, {"bearer": []}]
-    assert sorted(document["components"]["schemas"]) == ["Bell", "Ring"]
+    assert sorted(document["components"]["schemas"]) == ["Bell", "DetailError", "Ring"]
 
 
 def test_a_query_struct_is_described_member_by_member() -> None:
@@ -80,7 +82,7 @@ def test_a_query_struct_is_described_member_by_member() -> None:
     door, limit = operation["parameters"]
     assert (door["name"], door["in"], door["required"]) == ("door", "query", True)
     assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}
-    assert list(document["components"]["schemas"]) == ["Ring"]
+    assert list(document["components"]["schemas"]) == ["DetailError", "Ring"]
 
 
 def test_credentials_are_described_by_their_places() -> None:
@@ -150,7 +152,96 @@ def test_operation_ids_are_unique_words() -> None:
 def test_two_structs_of_one_name_are_two_schemas() -> None:
     other = msgspec.defstruct("Ring", [("volume", int)], module="elsewhere")
     document = describe(route("GET /x", returns=Ring), route("GET /y", returns=other))
-    assert len(document["components"]["schemas"]) == 2
+    assert len(set(document["components"]["schemas"]) - {"DetailError"}) == 2
+
+
+def answers(route: Route) -> dict[str, Any]:
+    (operations,) = describe(route)["paths"].values()
+    (operation,) = operations.values()
+    responses: dict[str, Any] = operation["responses"]
+    return responses
+
+
+@pytest.mark.parametrize(
+    ("described", "statuses"),
+    [
+        (route("GET /x", OPEN), "400"),
+        (route("GET /x/{y}", OPEN), "400 404"),
+        (route("GET /x", access=ADMIN), "400 401 403"),
+        (route("GET /x", Api("page", PAGE, kinds=frozenset(("web",))), access=ADMIN), "302 400 403"),
+        (route("GET /x", Api("open", kinds=frozenset(("key",)), ignores_bad_credentials=True)), "400"),
+        (route("GET /x", OPEN, query=Paging), "400 422"),
+        (route("POST /x", OPEN, body=Bell), "400 413 422"),
+        (route("POST /x", OPEN, body=bytes), "400 413"),
+        (route("POST /x", Api("old", bad_value_status=400), body=Bell), "400 413"),
+        (route("GET /x", Api("counted", anonymous_rate=Rate(1))), "400 429"),
+        (route("GET /x", OPEN, rate=Rate(1)), "400 429"),
+        (route("GET /x", OPEN, websocket=Upgrade.ONLY), "400 426"),
+        (route("POST /x", OPEN, errors=(409, 507)), "400 409 507"),
+    ],
+)
+def test_the_refusals_that_a_route_leads_to_are_listed(described: Route, statuses: str) -> None:
+    listed = {status for status in answers(described) if status not in ("101", "200")}
+    assert sorted(listed - {"5XX", "default"}) == statuses.split()
+    assert {"5XX", "default"} <= listed
+
+
+@pytest.mark.parametrize("dialect", [DETAIL, MATTERMOST, BASIC_RESPONSE, SELFPRIVACY], ids=lambda each: each.name)
+def test_an_error_is_described_as_its_dialect_words_it(dialect: Dialect) -> None:
+    document = describe(route("GET /x", Api("some", dialect)))
+    content = document["paths"]["/x"]["get"]["responses"]["400"]["content"]["application/json"]
+    schema = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+
+    worded = msgspec.json.decode(dialect.render(BadRequest("no"), ErrorContext()).body)
+
+    assert schema["type"] == "object"
+    if "properties" in schema:
+        assert set(worded) <= set(schema["properties"])
+        assert set(schema["required"]) <= set(worded)
+
+
+class Times(msgspec.Struct):
+    at: datetime
+    perhaps: datetime | None = None
+    many: list[datetime] = []
+    named: dict[str, datetime | None] = {}
+    noted: Annotated[datetime, msgspec.Meta(description="when")] = datetime(2026, 5, 1)  # noqa: DTZ001 - a default
+    rings: list[Ring] = []
+
+
+def test_every_time_says_that_it_is_one() -> None:
+    schemas = describe(route("GET /x", returns=list[Times], query=Ring))["components"]["schemas"]
+    members = schemas["Times"]["properties"]
+
+    assert members["at"]["format"] == members["noted"]["format"] == members["many"]["items"]["format"] == "date-time"
+    assert {"type": "string", "format": "date-time"} in members["perhaps"]["anyOf"]
+    assert {"type": "string", "format": "date-time"} in members["named"]["additionalProperties"]["anyOf"]
+    assert schemas["Ring"]["properties"]["at"]["format"] == "date-time"
+
+
+def test_the_headers_that_a_handler_reads_are_parameters() -> None:
+    document = describe(route("POST /x", headers={"X-Title": "The title.", "Idempotency-Key": "Repeats are one."}))
+    title, key = document["paths"]["/x"]["post"]["parameters"]
+
+    assert title == {
+        "name": "X-Title",
+        "in": "header",
+        "required": False,
+        "description": "The title.",
+        "schema": {"type": "string"},
+    }
+    assert key["name"] == "Idempotency-Key"
+
+
+def test_no_sign_in_is_offered_where_no_credential_is_taken() -> None:
+    assert "securitySchemes" not in describe(route("GET /x", OPEN))["components"]
+
+
+def test_a_stream_that_upgrades_too_says_both() -> None:
+    responses = answers(route("GET /x", OPEN, returns=Live, websocket=Upgrade.YES))
+
+    assert responses["200"]["content"] == {"text/event-stream": {"schema": {"type": "string"}}}
+    assert "101" in responses
 
 
 def test_the_order_in_which_plugins_came_does_not_matter() -> None:
@@ -168,7 +259,7 @@ def test_every_reference_leads_somewhere() -> None:
     document = describe(route("POST /x", body=Bell, returns=list[Bell]), route("GET /y", query=Paging))
     text = msgspec.json.encode(document).decode()
     wanted = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
-    assert wanted == set(document["components"]["schemas"]) == {"Bell", "Ring"}
+    assert wanted == set(document["components"]["schemas"]) == {"Bell", "DetailError", "Ring"}
 
 
 # --- The pages -----------------------------------------------------------------------------------------------------
