@@ -199,8 +199,8 @@ async def test_json_with_a_message_is_a_structured_publish(http: httpx.AsyncClie
     assert (published["priority"], published["tags"]) == (2, ["a", "b"])
 
 
-async def test_other_json_is_stored_as_it_came(http: httpx.AsyncClient) -> None:
-    body = '{"alert": "down",  "n": 1}'
+@pytest.mark.parametrize("body", ['{"alert": "down",  "n": 1}', "[1e309]", "9" * 4301, '{"alert": "\\ud800"}'])
+async def test_other_json_is_stored_as_it_came(http: httpx.AsyncClient, body: str) -> None:
     answer = await http.post("/welcome", content=body, headers=JSON)
 
     assert answer.json()["message"] == body
@@ -281,6 +281,8 @@ BAD_INPUT: list[tuple[str, str, dict[bytes, bytes], bytes, int]] = [
     ("POST", "/welcome", {b"Content-Type": b"application/json"}, b"", 422),
     ("POST", "/welcome", {b"Content-Type": b"application/json"}, BROKEN, 400),
     ("POST", "/welcome", {b"Content-Type": b"application/json"}, b"[" * 10_000, 400),
+    ("POST", "/welcome", {b"Content-Type": b"application/json"}, b"[1e309, NaN]", 400),
+    ("POST", "/welcome", {b"Content-Type": b"application/json"}, b'{"message": "\\ud800"}', 422),
     ("POST", "/welcome", {b"Content-Type": b"application/json"}, b'{"message": "caf\xe9"}', 400),
     ("POST", "/welcome", {b"Content-Type": b"application/json"}, b'{"message": ""}', 422),
     ("POST", "/welcome", {b"Content-Type": b"application/json"}, b'{"message": "x", "priority": 6}', 422),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +22,8 @@ MOST_TAGS = 20
 MOST_TAG = 50
 MOST_KEY = 128
 
+_MOST_DIGITS = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 """Titles and tags go into other protocols' headers, where a line end would begin another one."""
 
@@ -88,6 +92,7 @@ def read_draft(body: bytes, sent: Sent, *, most_bytes: int) -> Draft:
         if isinstance(value, dict) and isinstance(value.get("message"), str):
             members = {name: member for name, member in value.items() if member is not None}
             text = value["message"]
+            _check_whole("message", text)
     else:
         text = text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
     if _is_blank(text):
@@ -113,8 +118,32 @@ def _is_blank(text: str) -> bool:
 def _decode_json(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError):
+        return _decode_extreme_json(text)
+
+
+def _decode_extreme_json(text: str) -> Any:
+    """Decode what JSON's grammar allows and msgspec does not: numbers of any size, and halves of surrogate pairs."""
+    try:
+        return json.loads(text, parse_int=_whole_number, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise BrokenJson("The body is nested too deeply") from error
+    except ValueError as error:
         raise BrokenJson("The body is not valid JSON") from error
+
+
+def _whole_number(digits: str) -> int | float:
+    # Python refuses to make an int of more than 4300 digits. No member that we read wants more than one.
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _check_whole(field: str, text: str) -> None:
+    if not text.isascii() and _SURROGATE.search(text):
+        raise Misfit(field, "has half a character: a surrogate without its other half")
 
 
 def _check_title(title: Any) -> str:
@@ -122,6 +151,7 @@ def _check_title(title: Any) -> str:
         raise Misfit("title", "is text")
     if _is_blank(title) or len(title) > MOST_TITLE:
         raise Misfit("title", f"is 1 to {MOST_TITLE} characters long")
+    _check_whole("title", title)
     if _CONTROL.search(title):
         raise Misfit("title", "has no control characters")
     return title
@@ -141,6 +171,8 @@ def _check_tags(tags: Any) -> tuple[str, ...]:
     kept = tuple(dict.fromkeys(trimmed for tag in tags if (trimmed := tag.strip())))
     if len(kept) > MOST_TAGS or any(len(tag) > MOST_TAG for tag in kept):
         raise Misfit("tags", f"is at most {MOST_TAGS} words of at most {MOST_TAG} characters each")
+    for tag in kept:
+        _check_whole("tags", tag)
     if any(map(_CONTROL.search, kept)):
         raise Misfit("tags", "has no control characters")
     return kept

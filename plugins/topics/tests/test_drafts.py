@@ -13,6 +13,17 @@ from manor_topics.encoded_words import CHARSETS
 JSON = Sent(content_type="application/json")
 
 
+EXTREME = [
+    "[1e309]",
+    "-1e999999",
+    "9" * 4301,
+    '{"n":' + "9" * 60_000 + "}",
+    '{"alert":"\\ud800"}',
+    '{"message":' + "9" * 4301 + "}",
+]
+"""JSON by its grammar, with values that few parsers hold."""
+
+
 def read(body: bytes | str, sent: Sent | None = None, *, most_bytes: int = 65_536) -> Draft:
     return read_draft(body.encode() if isinstance(body, str) else body, sent or Sent(), most_bytes=most_bytes)
 
@@ -72,7 +83,18 @@ def test_members_win_over_headers_and_null_is_no_member() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ['{"alert": "down"}', '{"message": 5}', '{"message": null}', "[1, 2]", '"text"', "42", "null", ' {"a":1}\n']
+    "body",
+    [
+        '{"alert": "down"}',
+        '{"message": 5}',
+        '{"message": null}',
+        "[1, 2]",
+        '"text"',
+        "42",
+        "null",
+        ' {"a":1}\n',
+        *EXTREME,
+    ],
 )
 def test_other_json_is_stored_as_it_came(body: str) -> None:
     assert read(body, JSON).message == body
@@ -86,15 +108,31 @@ def test_other_json_is_stored_as_it_came(body: str) -> None:
         '{"message": "x"} trailing',
         '{"message": "x",}',
         "hello",
-        '{"message": "\\ud800"}',
-        "[" * 100_000,
-        '{"a":' * 50_000,
+        '[1e309, "unclosed]',
+        "[NaN]",
+        "[1e309, -Infinity]",
+        '["\\ud800", "\t"]',
+        "\ufeff[1]",
+        "[01]",
+        "[٣]",
+        f"[{'9' * 5000}, ٣]",
+        "[1e309,]",
         b'{"message": "caf\xe9"}',
     ],
 )
 def test_broken_json_is_told_apart_from_a_bad_value(body: str | bytes) -> None:
     with pytest.raises(BrokenJson):
         read(body, JSON)
+
+
+@pytest.mark.parametrize("body", ["[" * 30_000, "[" * 30_000 + "]" * 30_000, '{"a":' * 10_000, '{"a":[' * 10_000])
+def test_json_that_no_parser_reaches_the_bottom_of_is_nested_too_deeply(body: str) -> None:
+    with pytest.raises(BrokenJson, match="nested too deeply"):
+        read(body, JSON)
+
+
+def test_members_beside_a_number_that_is_too_large_count() -> None:
+    assert read('{"message":"x","n":1e309,"m":' + "9" * 5000 + ',"priority":1}', JSON) == Draft("x", priority=1)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +174,11 @@ def test_broken_json_is_told_apart_from_a_bad_value(body: str | bytes) -> None:
         (b'{"message":"x","priority":true}', JSON),
         (b'{"message":"x","priority":99999999999999999999}', JSON),
         (b'{"message":"x","priority":[1]}', JSON),
+        (b'{"message":"x","priority":1e309}', JSON),
+        (b'{"message":"x","priority":' + b"9" * 5000 + b"}", JSON),
+        (b'{"message":"half \\ud800"}', JSON),
+        (b'{"message":"x","title":"half \\ud800"}', JSON),
+        (b'{"message":"x","tags":["half \\udfff"]}', JSON),
         (b"x", Sent(tags="t" * 51)),
         (b"x", Sent(tags=",".join(map(str, range(21))))),
         (b"x", Sent(tags="caf\xe9")),
