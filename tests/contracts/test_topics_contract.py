@@ -340,6 +340,9 @@ BAD_INPUT: list[tuple[str, str, dict[bytes, bytes], bytes, int]] = [
     ("GET", "/welcome/json?poll=2", {}, b"", 422),
     ("GET", "/welcome/json?poll=yes", {}, b"", 422),
     ("GET", "/welcome/json?since=yesterday", {}, b"", 422),
+    ("GET", "/welcome/json?since=2026-11-22x10:00", {}, b"", 422),
+    ("GET", f"/welcome/json?since={'1' * 5000}", {}, b"", 422),
+    ("GET", "/welcome/sse?since=2026-11-22T24:00:00Z", {}, b"", 422),
     ("GET", "/welcome/json?since=", {}, b"", 422),
     ("GET", "/nosuch/sse", {}, b"", 404),
     ("GET", "/welcome/sse?since_id=5", {}, b"", 422),
@@ -436,6 +439,9 @@ async def test_history_is_newest_first_and_oldest_first_with_since(http: httpx.A
     assert await read("since=1893412800") == [0, 1, 2, 3, 4]
     assert await read("since=10m") == [0, 1, 2, 3, 4]
     assert await read("since=2031-01-01") == []
+    assert await read("since=2030-01-01t00:00:00z") == [0, 1, 2, 3, 4]
+    assert await read("since=9999-12-31T23:59:59-12:00") == []
+    assert await read("since=0001-01-01T00:00:00%2B12:00") == [0, 1, 2, 3, 4]
     assert await read(f"since={UNKNOWN}") == [0, 1, 2, 3, 4]
 
 
