@@ -51,19 +51,36 @@ if TYPE_CHECKING:
     from manor.identity import Consent as Consent
     from manor.identity import Credential as Credential
     from manor.identity import CredentialRevoked as CredentialRevoked
+    from manor.identity import Disabled as Disabled
     from manor.identity import Identity as Identity
     from manor.identity import Link as Link
     from manor.identity import LinkExpired as LinkExpired
     from manor.identity import LinkUnknown as LinkUnknown
     from manor.identity import LinkUsed as LinkUsed
+    from manor.identity import MfaRequired as MfaRequired
     from manor.identity import NewCredential as NewCredential
+    from manor.identity import NotVerified as NotVerified
     from manor.identity import Session as Session
     from manor.identity import SessionEnded as SessionEnded
+    from manor.identity import TotpSetup as TotpSetup
     from manor.identity import User as User
     from manor.identity import UserChanged as UserChanged
     from manor.identity import UserErased as UserErased
+    from manor.identity import WrongCode as WrongCode
+    from manor.identity import WrongCredentials as WrongCredentials
+    from manor.identity import account_of as account_of
+    from manor.identity import activate_totp as activate_totp
+    from manor.identity import begin_totp as begin_totp
     from manor.identity import change_credential as change_credential
+    from manor.identity import check_code as check_code
+    from manor.identity import check_lockout as check_lockout
+    from manor.identity import check_own_password as check_own_password
+    from manor.identity import check_password_of as check_password_of
+    from manor.identity import check_totp as check_totp
+    from manor.identity import clear_lockout as clear_lockout
+    from manor.identity import count_recovery_codes as count_recovery_codes
     from manor.identity import delete_credential as delete_credential
+    from manor.identity import disable_totp as disable_totp
     from manor.identity import end_session as end_session
     from manor.identity import end_sessions as end_sessions
     from manor.identity import find_by_secret as find_by_secret
@@ -71,14 +88,18 @@ if TYPE_CHECKING:
     from manor.identity import find_link as find_link
     from manor.identity import find_session as find_session
     from manor.identity import find_user as find_user
+    from manor.identity import has_totp as has_totp
     from manor.identity import issue as issue
     from manor.identity import list_consents as list_consents
     from manor.identity import list_credentials as list_credentials
     from manor.identity import list_sessions as list_sessions
     from manor.identity import make_link as make_link
     from manor.identity import new_secret as new_secret
+    from manor.identity import note_failure as note_failure
+    from manor.identity import note_success as note_success
     from manor.identity import open_session as open_session
     from manor.identity import record_consent as record_consent
+    from manor.identity import renew_recovery_codes as renew_recovery_codes
     from manor.identity import revoke as revoke
     from manor.identity import revoke_all as revoke_all
     from manor.identity import touch_session as touch_session
@@ -179,19 +200,36 @@ _EXPORTS = {
     "Consent": "manor.identity",
     "Credential": "manor.identity",
     "CredentialRevoked": "manor.identity",
+    "Disabled": "manor.identity",
     "Identity": "manor.identity",
     "Link": "manor.identity",
     "LinkExpired": "manor.identity",
     "LinkUnknown": "manor.identity",
     "LinkUsed": "manor.identity",
+    "MfaRequired": "manor.identity",
     "NewCredential": "manor.identity",
+    "NotVerified": "manor.identity",
     "Session": "manor.identity",
     "SessionEnded": "manor.identity",
+    "TotpSetup": "manor.identity",
     "User": "manor.identity",
     "UserChanged": "manor.identity",
     "UserErased": "manor.identity",
+    "WrongCode": "manor.identity",
+    "WrongCredentials": "manor.identity",
+    "account_of": "manor.identity",
+    "activate_totp": "manor.identity",
+    "begin_totp": "manor.identity",
     "change_credential": "manor.identity",
+    "check_code": "manor.identity",
+    "check_lockout": "manor.identity",
+    "check_own_password": "manor.identity",
+    "check_password_of": "manor.identity",
+    "check_totp": "manor.identity",
+    "clear_lockout": "manor.identity",
+    "count_recovery_codes": "manor.identity",
     "delete_credential": "manor.identity",
+    "disable_totp": "manor.identity",
     "end_session": "manor.identity",
     "end_sessions": "manor.identity",
     "find_by_secret": "manor.identity",
@@ -199,14 +237,18 @@ _EXPORTS = {
     "find_link": "manor.identity",
     "find_session": "manor.identity",
     "find_user": "manor.identity",
+    "has_totp": "manor.identity",
     "issue": "manor.identity",
     "list_consents": "manor.identity",
     "list_credentials": "manor.identity",
     "list_sessions": "manor.identity",
     "make_link": "manor.identity",
     "new_secret": "manor.identity",
+    "note_failure": "manor.identity",
+    "note_success": "manor.identity",
     "open_session": "manor.identity",
     "record_consent": "manor.identity",
+    "renew_recovery_codes": "manor.identity",
     "revoke": "manor.identity",
     "revoke_all": "manor.identity",
     "touch_session": "manor.identity",

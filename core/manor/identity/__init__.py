@@ -26,6 +26,7 @@ from manor.identity.events import (
     UserErased,
 )
 from manor.identity.links import Link, LinkExpired, LinkUnknown, LinkUsed, find_link, make_link, use_link, void_links
+from manor.identity.lockout import account_of, check_lockout, clear_lockout, forget_account, note_failure, note_success
 from manor.identity.migrations import MIGRATIONS
 from manor.identity.names import check_email, check_username, fold_email, fold_username
 from manor.identity.passwords import Hasher, check_password
@@ -39,7 +40,28 @@ from manor.identity.sessions import (
     open_session,
     touch_session,
 )
+from manor.identity.signing_in import (
+    Disabled,
+    MfaRequired,
+    NotVerified,
+    WrongCredentials,
+    check_own_password,
+    check_password_of,
+)
 from manor.identity.tables import SYSTEM_ID
+from manor.identity.totp import (
+    TotpSetup,
+    WrongCode,
+    activate_totp,
+    begin_totp,
+    check_code,
+    check_totp,
+    count_recovery_codes,
+    disable_totp,
+    has_totp,
+    renew_recovery_codes,
+    use_recovery_code,
+)
 from manor.identity.users import NewUser, User, add_user, check_free, find_user, list_users
 
 __all__ = [
@@ -50,6 +72,7 @@ __all__ = [
     "Consent",
     "Credential",
     "CredentialRevoked",
+    "Disabled",
     "Hasher",
     "Identity",
     "Link",
@@ -57,24 +80,40 @@ __all__ = [
     "LinkUnknown",
     "LinkUsed",
     "MemberChanged",
+    "MfaRequired",
     "NewCredential",
     "NewUser",
+    "NotVerified",
     "Session",
     "SessionEnded",
     "TeamChanged",
     "TeamDeleted",
+    "TotpSetup",
     "User",
     "UserAdded",
     "UserChanged",
     "UserCommands",
     "UserErased",
+    "WrongCode",
+    "WrongCredentials",
+    "account_of",
+    "activate_totp",
     "add_user",
+    "begin_totp",
     "change_credential",
+    "check_code",
     "check_email",
     "check_free",
+    "check_lockout",
+    "check_own_password",
     "check_password",
+    "check_password_of",
+    "check_totp",
     "check_username",
+    "clear_lockout",
+    "count_recovery_codes",
     "delete_credential",
+    "disable_totp",
     "end_session",
     "end_sessions",
     "find_by_secret",
@@ -84,6 +123,8 @@ __all__ = [
     "find_user",
     "fold_email",
     "fold_username",
+    "forget_account",
+    "has_totp",
     "issue",
     "list_consents",
     "list_credentials",
@@ -91,11 +132,15 @@ __all__ = [
     "list_users",
     "make_link",
     "new_secret",
+    "note_failure",
+    "note_success",
     "open_session",
     "record_consent",
+    "renew_recovery_codes",
     "revoke",
     "revoke_all",
     "touch_session",
     "use_link",
+    "use_recovery_code",
     "void_links",
 ]

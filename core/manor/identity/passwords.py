@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import os
 import unicodedata
 from collections.abc import Callable
 from importlib.resources import files
@@ -62,12 +64,17 @@ class Hasher:
         memory_mib: Memory of one hash.
         passes: Passes over it.
         inline: Hash on the caller's thread instead, for tests whose clock jumps over threads.
+
+    Attributes:
+        dummy: A hash that no password has, and that takes as long to verify as any other: for unknown people.
     """
 
     def __init__(self, *, memory_mib: int, passes: int, inline: bool = False) -> None:
         self._argon2 = argon2.PasswordHasher(
             time_cost=passes, memory_cost=memory_mib * 1024, parallelism=1, salt_len=16, hash_len=32
         )
+        salt, tag = (base64.b64encode(os.urandom(size)).decode().rstrip("=") for size in (16, 32))
+        self.dummy = f"$argon2id$v=19$m={memory_mib * 1024},t={passes},p=1${salt}${tag}"
         self._inline = inline
         self._limiter = trio.CapacityLimiter(AT_ONCE)
         self._taken = 0
@@ -90,6 +97,10 @@ class Hasher:
             return await self._run(self._argon2.verify, password_hash, normalised(password))
         except argon2.exceptions.VerifyMismatchError:
             return False
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether it was made with other parameters than today's, and should be made anew at the next chance."""
+        return self._argon2.check_needs_rehash(password_hash)
 
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._taken >= AT_ONCE + WAITING:
