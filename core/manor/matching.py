@@ -310,7 +310,8 @@ class RouteTable:
             speaker = self._prefixes.get(tuple(words[:length]))
             if speaker is not None:
                 break
-        if speaker is None and words:
+        # What begins with an empty segment (`//topic`) is not below `/`, whoever serves that.
+        if speaker is None and words and words[0]:
             speaker = self._only_api.get(words[0])
         refused = NotFound("There is nothing here")
         return Miss(refused, speaker.route.api, speaker.owner) if speaker else Miss(refused, NOBODY)
