@@ -61,7 +61,7 @@ class ReadHandlers:
         last = request.headers.get("last-event-id")
         if last:
             return self._message("Last-Event-ID", last)
-        if request.query.since_id is not None:
+        if request.query.since_id:
             return self._message("since_id", request.query.since_id)
         return self._since("since", request.query.since)
 
@@ -73,6 +73,7 @@ class ReadHandlers:
 
     def _since(self, field: str, text: str | None) -> Since | None:
         try:
-            return None if text is None else read_since(text, now=self._clock.now(), field=field)
+            # A form sends its empty fields too: empty is as good as absent.
+            return read_since(text, now=self._clock.now(), field=field) if text else None
         except Misfit as misfit:
             raise refusal(misfit) from misfit
