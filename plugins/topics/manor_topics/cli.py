@@ -17,12 +17,28 @@ _CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(12
 """What a message may not do to the terminal of its reader."""
 
 
+class _Text(click.types.StringParamType):
+    """Text that can be sent: bytes of the command line that are not UTF-8 arrive as lone surrogates."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value as it came; a misuse when it is not UTF-8."""
+        text = super().convert(value, param, ctx)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail("it is not UTF-8", param, ctx)
+        return text
+
+
+_TEXT = _Text()
+
+
 @click.command()
-@click.argument("topic")
-@click.argument("message")
-@click.option("--title", help="A line above the message.")
+@click.argument("topic", type=_TEXT)
+@click.argument("message", type=_TEXT)
+@click.option("--title", type=_TEXT, help="A line above the message.")
 @click.option("--priority", type=click.IntRange(1, 5), help="1 is the most important; without it 3.")
-@click.option("--tags", metavar="A,B", help="Words to filter by, with commas between them.")
+@click.option("--tags", type=_TEXT, metavar="A,B", help="Words to filter by, with commas between them.")
 @url_option
 @config_option
 @json_option
@@ -61,8 +77,10 @@ def _standard_input() -> str:
 
 
 @click.command()
-@click.argument("topics", metavar="TOPIC...", nargs=-1, required=True)
-@click.option("--since", metavar="WHEN", help="Begin with what is newer: 10m, 2h, a time, a message id, or all.")
+@click.argument("topics", type=_TEXT, metavar="TOPIC...", nargs=-1, required=True)
+@click.option(
+    "--since", type=_TEXT, metavar="WHEN", help="Begin with what is newer: 10m, 2h, a time, a message id, or all."
+)
 @url_option
 @config_option
 @json_option
@@ -111,8 +129,8 @@ def topics() -> None:
 
 
 @topics.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
-@click.option("--description", help="What they are for.")
+@click.argument("names", type=_TEXT, metavar="NAME...", nargs=-1, required=True)
+@click.option("--description", type=_TEXT, help="What they are for.")
 @click.option("--private", is_flag=True, help="Only their owner's people read them.")
 @click.option("--discoverable", is_flag=True, help="List them for everyone; needs a description.")
 @config_option

@@ -13,11 +13,12 @@ from urllib.parse import parse_qsl
 import pytest
 import trio
 import trio_websocket
+from click import Command
 from click.testing import CliRunner
 
 from manor.cli import Failure, NoPermission, Unavailable
 from manor.cli.address import Address, daemon_address
-from manor_topics.cli import publish, told
+from manor_topics.cli import publish, subscribe, told, topics
 from manor_topics.client import Following, follow
 
 READY = {"type": "ready", "topic": "news", "timestamp": "2030-01-02T12:00:00Z"}
@@ -154,6 +155,27 @@ def test_what_is_published_from_a_pipe_is_utf_8(tmp_path: Path) -> None:
     result = CliRunner().invoke(publish, ["news", "-", "--url", "http://127.0.0.1:1"], input=b"\xff")
 
     assert (result.exit_code, result.stderr) == (1, "standard input is not UTF-8\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "culprit"),
+    [
+        (publish, ["news", "caf\udce9"], "MESSAGE"),
+        (publish, ["caf\udce9", "x"], "TOPIC"),
+        (publish, ["news", "x", "--title", "caf\udce9"], "--title"),
+        (publish, ["news", "x", "--tags", "a,caf\udce9"], "--tags"),
+        (subscribe, ["caf\udce9"], "TOPIC..."),
+        (subscribe, ["news", "--since", "caf\udce9"], "--since"),
+        (topics, ["create", "caf\udce9"], "NAME..."),
+        (topics, ["create", "news", "--description", "caf\udce9"], "--description"),
+    ],
+)
+def test_arguments_that_are_not_utf_8_are_a_misuse(command: Command, arguments: list[str], culprit: str) -> None:
+    # So Python hands over bytes of the command line that it cannot decode.
+    result = CliRunner().invoke(command, arguments)
+
+    assert result.exit_code == 2
+    assert f"Invalid value for '{culprit}': it is not UTF-8" in result.stderr
 
 
 @pytest.mark.parametrize(
