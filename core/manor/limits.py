@@ -233,13 +233,14 @@ class RateLimiter:
             retry_after=0 if allowed else max(1, math.ceil(missing / per_second - 1e-6)),
         )
 
-    def hold(self, name: str, who: str | Address, most: int) -> Slot:
+    def hold(self, name: str, who: str | Address, most: int, *, retry_after: int = 1) -> Slot:
         """Take one of the `most` places that someone may have open at once.
 
         Args:
             name: What is counted, such as `streams`; a word for people, it stands in the error.
             who: A credential's or person's id, or an `Address`.
             most: How many; 0 is no limit.
+            retry_after: Seconds after which a place may be free again, for the error.
 
         Raises:
             TooManyRequests: All are taken.
@@ -247,7 +248,10 @@ class RateLimiter:
         most = math.ceil(most * self._factor(who)) or UNLIMITED
         slot = self._slots.take(name, str(who), most)
         if slot is None:
-            raise TooManyRequests(f"Too many open {name}: {most} at once are allowed.", retry_after=1)
+            allowed = (
+                f"one address may have {most} at once" if isinstance(who, Address) else f"{most} at once are allowed"
+            )
+            raise TooManyRequests(f"Too many open {name}: {allowed}", retry_after=retry_after)
         return slot
 
     def _factor(self, who: str | Address) -> float:

@@ -150,6 +150,9 @@ def test_a_client_holds_so_many_places_at_once() -> None:
     with limiter.hold("streams", "key", 2):
         with pytest.raises(TooManyRequests, match="Too many open streams: 2 at once are allowed"):
             limiter.hold("streams", "key", 2)
+        with pytest.raises(TooManyRequests, match="one address may have 2 at once") as refused:
+            _ = [limiter.hold("streams", Address("192.0.2.7"), 2, retry_after=30) for _ in range(3)]
+        assert refused.value.headers["Retry-After"] == "30"
         limiter.hold("streams", "other", 2)
         limiter.hold("uploads", "key", 2)
     limiter.hold("streams", "key", 2)

@@ -19,6 +19,8 @@ PUBLISHING = Api("notifer publishing", places=PLACES, anonymous_rate=Rate(100), 
 """The same API with a rate of its own."""
 
 STREAMS_PER_ADDRESS = 20
+STREAM_RETRY_SECONDS = 30
+"""A stream whose reader has vanished without a word is noticed by its pings, after about as long."""
 
 Limit = Annotated[int, Meta(ge=1, le=100)]
 Offset = Annotated[int, Meta(ge=0, le=2**62)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from manor import Address, Clock, Live, RateLimiter, Request
 from manor_topics.creating import refusal
 from manor_topics.domain import Misfit, read_id
-from manor_topics.http.api import STREAMS_PER_ADDRESS, HistoryQuery, PageQuery, StreamQuery
+from manor_topics.http.api import STREAM_RETRY_SECONDS, STREAMS_PER_ADDRESS, HistoryQuery, PageQuery, StreamQuery
 from manor_topics.live import Streams
 from manor_topics.messages import History, TopicListed, TopicShown
 from manor_topics.reading import Reading
@@ -53,7 +53,9 @@ class ReadHandlers:
         start = await self._reading.start(topic, self._stream_since(request))
         released = None
         if not request.principals:
-            released = self._limits.hold("streams", Address(request.head.address), STREAMS_PER_ADDRESS).release
+            address = Address(request.head.address)
+            slot = self._limits.hold("streams", address, STREAMS_PER_ADDRESS, retry_after=STREAM_RETRY_SECONDS)
+            released = slot.release
         return self._streams.open(topic, start.cursor, has_gap=start.has_gap, released=released)
 
     def _stream_since(self, request: Request[None, StreamQuery]) -> Since | None:
