@@ -31,7 +31,7 @@ from manor.config import settings as config_settings
 from manor.discovery import Found, Plugin, State, discover, imported, make
 from manor.errors import AdminFault, Faults, ManorError, Problem
 from manor.events import Bus
-from manor.identity import Identity
+from manor.identity import Identity, Personal
 from manor.limits import RateLimiter
 from manor.live import LiveService
 from manor.matching import CORE, RouteTable
@@ -206,21 +206,24 @@ def _services(loaded: Loaded) -> Services:
     bus = Bus()
     clock = SystemClock()
     storage, live = cast("Storage", _NoStorage()), LiveService()
+    outbox, audit = Outbox(bus, clock), Audit()
+    identity = Identity(
+        loaded.config.identity,
+        default_tier=loaded.config.server.default_tier,
+        storage=storage,
+        clock=clock,
+        live=live,
+    )
+    identity.personal = Personal(storage, outbox, audit)
     return Services(
         storage=storage,
         bus=bus,
-        outbox=Outbox(bus, clock),
+        outbox=outbox,
         live=live,
         limits=RateLimiter(),
-        identity=Identity(
-            loaded.config.identity,
-            default_tier=loaded.config.server.default_tier,
-            storage=storage,
-            clock=clock,
-            live=live,
-        ),
+        identity=identity,
         metrics=Metrics(),
-        audit=Audit(),
+        audit=audit,
         clock=clock,
         tiers=Tiers(loaded.config.server.default_tier),
         routes=RouteTable(),

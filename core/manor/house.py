@@ -23,7 +23,7 @@ from manor.discovery import Found, Plugin, State, discover, told
 from manor.dispatch import Dispatcher, Settings
 from manor.errors import Faults, NotFound
 from manor.events import Bus
-from manor.identity import Identity
+from manor.identity import Identity, Personal
 from manor.limits import RateLimiter
 from manor.live import LiveService
 from manor.lock import locked
@@ -162,6 +162,7 @@ class House:
         plugin.quarantine(reason)
         self.bus.remove(plugin.name)
         self.services.outbox.remove(plugin.name)
+        self.services.identity.personal.withdraw(plugin.name)
         self.dispatcher.suspend(plugin.name, OUT_OF_ORDER.format(plugin.name))
         for name in [name for name, command in self.commands.items() if command in plugin.brought.commands]:
             del self.commands[name]
@@ -206,6 +207,7 @@ class House:
         self.bus.declare("identity", identity.EVENTS)
         for subscription in services.identity.subscriptions():
             self.bus.subscribe("identity", subscription)
+        services.outbox.handle("identity", services.identity.personal.jobs())
         for plugin in self.running:
             with contained(lambda error, plugin: self.quarantine(plugin, told(error)), plugin):
                 self._connect(plugin)
@@ -232,6 +234,7 @@ class House:
         for subscription in plugin.brought.subscriptions:
             self.bus.subscribe(plugin.name, subscription)
         self.services.outbox.handle(plugin.name, plugin.brought.jobs)
+        self.services.identity.personal.contribute(plugin.name, plugin.brought.personal_data)
         self.commands |= {command.name: command for command in plugin.brought.commands}
 
     async def live_in(self, nursery: trio.Nursery, *, serve: bool) -> None:
@@ -246,6 +249,7 @@ class House:
         """Start the services that plugins count on while the house serves."""
         await nursery.start(self.bus.run)
         await nursery.start(self.live.run)
+        await self.services.identity.personal.resume()
         await nursery.start(self._supervised, CORE, BackgroundTask("outbox", self._run_outbox))
         for task in self.services.identity.background_tasks():
             await nursery.start(self._supervised, "identity", task)
@@ -372,6 +376,7 @@ async def open_house(
                 tiers=Tiers(loaded.config.server.default_tier),
                 routes=RouteTable(),
             )
+            services.identity.personal = Personal(storage, box, services.audit)
             counted.live_outlets.set_function(lambda: services.live.outlets)
             house = House(loaded, services, plugins, counted)
             await house.move_in()

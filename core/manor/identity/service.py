@@ -10,7 +10,9 @@ from manor.auth import Principal
 from manor.clock import Clock
 from manor.config import IdentityConfig
 from manor.events import Subscription
+from manor.identity.housekeeping import tidy
 from manor.identity.passwords import Hasher
+from manor.identity.personal import Personal
 from manor.identity.resolving import Resolver
 from manor.identity.revocation import Revocation
 from manor.live import LiveService
@@ -34,7 +36,10 @@ class Identity:
         config: The `[identity]` table.
         default_tier: The tier of new people.
         hasher: Makes and verifies password hashes, outside of transactions.
+        personal: Exports what is known of a person, and erases it; the house puts it there.
     """
+
+    personal: Personal
 
     def __init__(
         self,
@@ -49,6 +54,7 @@ class Identity:
         self.config = config
         self.default_tier = default_tier
         self.hasher = Hasher(memory_mib=config.argon2_memory_mib, passes=config.argon2_time, inline=inline)
+        self._storage = storage
         self._resolver = Resolver(storage, clock)
         self._revocation = Revocation(live)
 
@@ -91,4 +97,8 @@ class Identity:
         return [
             BackgroundTask("count uses", self._resolver.count_uses),
             BackgroundTask("late streams", self._revocation.look_again),
+            BackgroundTask("tidy", self._tidy),
         ]
+
+    async def _tidy(self) -> None:
+        await tidy(self._storage)

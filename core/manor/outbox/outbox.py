@@ -157,6 +157,18 @@ class Outbox:
         self._noted.update(targets)
         return count
 
+    def drop(self, transaction: Transaction, ids: Iterable[int]) -> int:
+        """Forget rows, waiting or dead, without doing them: what they say is to be erased.
+
+        Args:
+            transaction: A writing one.
+            ids: The rows.
+
+        Returns:
+            How many there were.
+        """
+        return store.drop(transaction.connection, ids)
+
     def _targets(self) -> Iterable[Target]:
         yield from (Target(name, "") for name in self._jobs)
         yield from (Target(owned.subscription.event, owned.owner) for owned in self._bus.durable())

@@ -240,6 +240,11 @@ def remove(connection: Connection, row: OutboxRow) -> None:
     connection.execute(delete(outbox).where(outbox.c.id == row.id))
 
 
+def drop(connection: Connection, ids: Iterable[int]) -> int:
+    """They are to be forgotten. Returns how many there were."""
+    return connection.execute(delete(outbox).where(outbox.c.id.in_(list(ids)))).rowcount
+
+
 def put_back(connection: Connection, row: OutboxRow, reason: str, *, due_at: datetime) -> None:
     """An attempt failed; another follows."""
     connection.execute(_failed(row, reason).values(due_at=due_at))
