@@ -48,12 +48,16 @@ def test_streams_are_made_as_before(stream: type[Any]) -> None:
     [
         (H11Protocol, "_check_protocol", ["self", "event"]),
         (H11Protocol, "_create_stream", ["self", "request"]),
+        (H11Protocol, "_send_error_response", ["self", "status_code"]),
+        (H11Protocol, "_send_h11_event", ["self", "event"]),
         (H2Protocol, "_create_stream", ["self", "request"]),
         (H2Protocol, "_handle_events", ["self", "events"]),
         (H2Protocol, "_flush", ["self"]),
         (H2Protocol, "_send_data", ["self", "stream_id"]),
         (H2Protocol, "initiate", ["self", "headers", "settings"]),
+        (HTTPStream, "app_send", ["self", "message"]),
         (WSStream, "_handle_events", ["self"]),
+        (WSStream, "_send_error_response", ["self", "status_code"]),
         (WSStream, "_send_wsproto_event", ["self", "event"]),
         (TrioASGIHTTPConnection, "_create_request_from_scope", ["self", "send"]),
         (TrioASGIHTTPConnection, "_send_response", ["self", "send", "response"]),
@@ -103,3 +107,13 @@ def test_h11_shows_the_head_before_it_is_parsed() -> None:
 
     assert connection.their_state is h11.IDLE
     assert connection.trailing_data == (b"GET / HTTP/1.1\r\n", False)
+
+
+def test_hypercorn_asks_for_every_body_that_h11_says_is_waited_for() -> None:
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
+
+    connection.next_event()
+
+    assert connection.they_are_waiting_for_100_continue
+    assert connection.client_is_waiting_for_100_continue

@@ -1,4 +1,4 @@
-"""Which request heads are refused before anybody reads them: bytes in, a status out.
+"""Which request heads are refused before anybody reads them: bytes in, a status and a sentence out.
 
 A server behind a proxy is safe only when both see the same requests in the same bytes, so what can be framed in two
 ways is not framed at all (RFC 9112 section 11.2). The parser behind this is more forgiving than we want to be.
@@ -32,36 +32,48 @@ class HeadLimits:
     count: int = 100
 
 
-def fault(data: bytes, limits: HeadLimits) -> int | None:
-    """What is wrong with the request head that `data` begins with, as the status to refuse it with.
+@dataclass(frozen=True)
+class Fault:
+    """Why a head is refused: the status, and one sentence for whoever sent it."""
+
+    status: int
+    detail: str
+
+
+def fault(data: bytes, limits: HeadLimits) -> Fault | None:
+    """What is wrong with the request head that `data` begins with.
 
     None: nothing, or the head is not complete yet (its size and line ends are looked at all the same).
     """
     end = data.find(END_OF_HEAD)
     head = data if end < 0 else data[:end]
     if len(head) > limits.size:
-        return 431
+        return Fault(431, f"The request's head is longer than {limits.size} bytes")
+    # A trailing CR may be half of a CRLF that is on its way.
+    if _BAD_LINE_END.search(head if end >= 0 else head.removesuffix(b"\r")):
+        return Fault(400, "A line of the request's head does not end with CR LF")
     if end < 0:
-        # A trailing CR may be half of a CRLF that is on its way.
-        return 400 if _BAD_LINE_END.search(head.removesuffix(b"\r")) else None
-    if _BAD_LINE_END.search(head):
-        return 400
+        return None
     request_line, *lines = head.split(b"\r\n")
     if len(lines) > limits.count:
-        return 431
+        return Fault(431, f"The request has more than {limits.count} header lines")
     match = _REQUEST_LINE.fullmatch(request_line)
     if match is None:
-        return 400
+        return Fault(400, "The request line is not a method, a percent-encoded target and a version")
     target, major, minor = match.groups()
     if major != b"1" or minor not in b"01":
-        return 505
+        return Fault(505, "Only HTTP/1.1 and HTTP/1.0 are understood here")
     if not _is_servable(request_line.partition(b" ")[0], target):
-        return 400
+        return Fault(400, "The request's target is not one that is served here")
     headers: dict[bytes, list[bytes]] = {}
     for line in lines:
+        if line.startswith((b" ", b"\t")):
+            return Fault(400, "A header is folded over several lines")
         name, colon, value = line.partition(b":")
-        if not colon or _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
-            return 400  # an obsolete folded line too: its "name" begins with a blank
+        if not colon or _NAME.fullmatch(name) is None:
+            return Fault(400, "A header line is not a name, a colon and a value")
+        if _VALUE.fullmatch(value) is None:
+            return Fault(400, "A header's value has a control character in it")
         headers.setdefault(name.lower(), []).append(value.strip(b" \t"))
     return _fault_in_headers(headers, is_old=minor == b"0")
 
@@ -74,28 +86,38 @@ def _is_servable(method: bytes, target: bytes) -> bool:
     return target.startswith((b"/", b"http://", b"https://")) and b"#" not in target
 
 
-def _fault_in_headers(headers: dict[bytes, list[bytes]], *, is_old: bool) -> int | None:
+def _fault_in_headers(headers: dict[bytes, list[bytes]], *, is_old: bool) -> Fault | None:
     hosts = headers.get(b"host", [])
-    if len(hosts) > 1 or (not hosts and not is_old) or any(_HOST.fullmatch(host) is None for host in hosts):
-        return 400
+    if len(hosts) > 1:
+        return Fault(400, "The request has more than one Host header")
+    if not hosts and not is_old:
+        return Fault(400, "The request has no Host header")
+    if any(_HOST.fullmatch(host) is None for host in hosts):
+        return Fault(400, "The Host header is not a host")
     lengths = headers.get(b"content-length", [])
     codings = headers.get(b"transfer-encoding", [])
     if len(lengths) > 1 or any(_LENGTH.fullmatch(length) is None for length in lengths):
-        return 400
-    if codings and (lengths or is_old):
-        return 400
+        return Fault(400, "Content-Length is not one number")
+    if codings and lengths:
+        return Fault(400, "Content-Length and Transfer-Encoding cannot stand together")
+    if codings and is_old:
+        return Fault(400, "HTTP/1.0 has no Transfer-Encoding")
     if codings and [coding.lower() for coding in codings] != [b"chunked"]:
-        return 501
+        return Fault(501, "The only Transfer-Encoding that is understood here is chunked")
     if any(expected.lower() != b"100-continue" for expected in headers.get(b"expect", [])):
-        return 417
+        return Fault(417, "The only expectation that is met here is 100-continue")
     if any(value.lower() == b"websocket" for value in headers.get(b"upgrade", [])):
         return _fault_in_handshake(headers, has_body=bool(codings) or any(int(length) for length in lengths))
     return None
 
 
-def _fault_in_handshake(headers: dict[bytes, list[bytes]], *, has_body: bool) -> int | None:
+def _fault_in_handshake(headers: dict[bytes, list[bytes]], *, has_body: bool) -> Fault | None:
     """RFC 6455 section 4.2.1; a body would be read as frames."""
     keys = headers.get(b"sec-websocket-key", [])
-    if has_body or len(keys) != 1 or len(keys[0]) != 24:
-        return 400
-    return None if headers.get(b"sec-websocket-version") == [b"13"] else 426
+    if has_body:
+        return Fault(400, "A WebSocket handshake has no body")
+    if len(keys) != 1 or len(keys[0]) != 24:
+        return Fault(400, "A WebSocket handshake has one Sec-WebSocket-Key of 24 characters")
+    if headers.get(b"sec-websocket-version") != [b"13"]:
+        return Fault(426, "The only WebSocket version that is spoken here is 13")
+    return None

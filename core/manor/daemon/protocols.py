@@ -5,15 +5,17 @@ Everything used of hypercorn's insides is used here and in `connection.py`, and 
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, cast
 
 import h11
+import msgspec
 import trio
 from h2.events import DataReceived, RequestReceived
 from h2.settings import SettingCodes, Settings
 from hypercorn.config import Config
 from hypercorn.events import Closed, Updated
-from hypercorn.protocol.events import Data, EndBody, Request, StreamClosed
+from hypercorn.protocol.events import Body, Data, EndBody, InformationalResponse, Request, Response, StreamClosed
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
 from hypercorn.protocol.http_stream import HTTPStream
@@ -23,9 +25,18 @@ from wsproto.events import CloseConnection, Message, Ping
 from wsproto.frame_protocol import CloseReason
 
 from manor.daemon.framing import END_OF_HEAD, HeadLimits, fault
+from manor.web import CONTINUE
 
 CLOSE_FRAME = 0x88
 """The first byte of a WebSocket close frame (RFC 6455 section 5.2)."""
+
+
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+_HANDSHAKE_REFUSALS = {
+    400: "A WebSocket's frames came before its handshake was answered",
+    403: "This WebSocket is not opened",
+}
 
 
 class StrictConnection(h11.Connection):
@@ -35,15 +46,54 @@ class StrictConnection(h11.Connection):
         # One byte more than we take: what is too long is then always found by us, with the same answer.
         super().__init__(h11.SERVER, max_incomplete_event_size=limits.size + len(END_OF_HEAD) + 1)
         self._limits = limits
+        self.refusal = "The request cannot be read"
 
     def next_event(self) -> Any:
-        """The next event; a head that is refused raises `RemoteProtocolError` with the status as its hint."""
+        """The next event; what is refused raises `RemoteProtocolError` with the status as its hint, and leaves a
+        sentence for the client in `refusal`.
+        """
         if self.their_state is h11.IDLE:
             data, _ = self.trailing_data
-            status = fault(data, self._limits) if data else None
-            if status is not None:
-                raise h11.RemoteProtocolError("refused", error_status_hint=status)
+            found = fault(data, self._limits) if data else None
+            if found is not None:
+                self.refusal = found.detail
+                raise h11.RemoteProtocolError(found.detail, error_status_hint=found.status)
+        elif self.their_state is h11.SEND_BODY:
+            self.refusal = "The body's chunks cannot be read"
         return super().next_event()
+
+    @property
+    def they_are_waiting_for_100_continue(self) -> bool:
+        """Never, as hypercorn sees it: it would ask for every body before anybody knows whether it is read."""
+        return False
+
+
+def refusal_body(detail: str) -> bytes:
+    """The body of an answer that no route gives: a JSON object like those of most of our APIs."""
+    return msgspec.json.encode({"detail": detail})
+
+
+def refusal_headers(status: int, body: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of such an answer; it is the connection's last."""
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+    ]
+    if status == HTTPStatus.UPGRADE_REQUIRED:
+        headers.append((b"sec-websocket-version", b"13"))
+    return headers
+
+
+class RequestStream(HTTPStream):
+    """A request whose application says itself when it wants the body."""
+
+    async def app_send(self, message: Any) -> None:
+        """Take the application's message: ASGI's, or `CONTINUE`."""
+        if message is None or message["type"] != CONTINUE:
+            await super().app_send(message)
+        elif not self.closed:
+            await self.send(InformationalResponse(stream_id=self.stream_id, headers=[], status_code=100))
 
 
 class SocketStream(WSStream):
@@ -80,6 +130,16 @@ class SocketStream(WSStream):
         """Ask the client whether it is there."""
         await self._send_wsproto_event(Ping())
 
+    async def _send_error_response(self, status_code: int) -> None:
+        if status_code == HTTPStatus.BAD_REQUEST:
+            # What the application answers now would come between our head and our body.
+            self.closed = True
+        body = refusal_body(_HANDSHAKE_REFUSALS.get(status_code, "Internal server error"))
+        headers = refusal_headers(status_code, body)
+        await self.send(Response(stream_id=self.stream_id, status_code=status_code, headers=headers))
+        await self.send(Body(stream_id=self.stream_id, data=body))
+        await self.send(EndBody(stream_id=self.stream_id))
+
 
 class Http1(H11Protocol):
     """HTTP/1.1 without h2c, permessage-deflate and connections that nobody ends."""
@@ -88,6 +148,7 @@ class Http1(H11Protocol):
         super().__init__(*args)
         self.connection = StrictConnection(limits)
         self.goodbye_sent = False
+        self._method = ""
 
     @property
     def socket(self) -> SocketStream | None:
@@ -114,8 +175,15 @@ class Http1(H11Protocol):
 
     async def stream_send(self, event: Any) -> None:
         """Send a stream's event, and end the connection where hypercorn would leave it open."""
-        if isinstance(event, Data) and event.data[:1] == bytes([CLOSE_FRAME]):
-            self.goodbye_sent = True
+        match event:
+            case Response():
+                await self._send_head(event)
+                return
+            case InformationalResponse():
+                await self._ask_for_body()
+                return
+            case Data() if event.data[:1] == bytes([CLOSE_FRAME]):
+                self.goodbye_sent = True
         await super().stream_send(event)
         if (
             isinstance(event, EndBody)
@@ -125,17 +193,44 @@ class Http1(H11Protocol):
             # hypercorn's own answer to a handshake: 400, because frames came before it was accepted.
             await self.send(Closed())
 
+    async def _send_head(self, response: Response) -> None:
+        """hypercorn's own way leaves the reason phrase empty."""
+        headers = [*response.headers, *self.config.response_headers("h11")]
+        status, reason = response.status_code, _REASONS.get(response.status_code, b"")
+        if status < HTTPStatus.OK:
+            head: Any = h11.InformationalResponse(headers=headers, status_code=status, reason=reason)
+        else:
+            if self.keep_alive_requests >= self.config.keep_alive_max_requests:
+                headers.append((b"connection", b"close"))
+            head = h11.Response(headers=headers, status_code=status, reason=reason)
+        await self._send_h11_event(head)
+
+    async def _ask_for_body(self) -> None:
+        connection = self.connection
+        if isinstance(connection, StrictConnection) and connection.client_is_waiting_for_100_continue:
+            await self._send_h11_event(h11.InformationalResponse(headers=[], status_code=100, reason=_REASONS[100]))
+
+    async def _send_error_response(self, status_code: int) -> None:
+        assert isinstance(self.connection, StrictConnection), "a WebSocket's bytes are not h11's"
+        body = refusal_body(self.connection.refusal)
+        headers = refusal_headers(status_code, body)
+        await self._send_head(Response(stream_id=STREAM_ID, headers=headers, status_code=status_code))
+        if self._method != "HEAD":
+            await self._send_h11_event(h11.Data(data=body))
+        await self._send_h11_event(h11.EndOfMessage())
+
     async def _check_protocol(self, event: h11.Request) -> None:
         """No upgrade to h2c: behind a proxy it is a way around the proxy, and nothing here needs it."""
 
     async def _create_stream(self, request: h11.Request) -> None:
+        self._method = request.method.decode("ascii")
         headers = [(name, value) for name, value in request.headers if name != b"sec-websocket-extensions"]
         named = dict(headers)
         tokens = [token.strip().lower() for token in named.get(b"connection", b"").split(b",")]
         is_handshake = (
             request.method == b"GET" and b"upgrade" in tokens and named.get(b"upgrade", b"").lower() == b"websocket"
         )
-        self.stream = (SocketStream if is_handshake else HTTPStream)(
+        self.stream = (SocketStream if is_handshake else RequestStream)(
             self.app,
             self.config,
             self.context,
@@ -153,7 +248,7 @@ class Http1(H11Protocol):
                 stream_id=STREAM_ID,
                 headers=headers,
                 http_version=request.http_version.decode(),
-                method=request.method.decode("ascii"),
+                method=self._method,
                 raw_path=request.target,
                 state=self.connection_state,
             )

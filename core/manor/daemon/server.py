@@ -21,8 +21,8 @@ from manor.daemon.connection import Connection, ConnectionLimits, Peer
 log = structlog.get_logger("manor.daemon")
 
 _FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 21\r\nRetry-After: 5\r\n"
-    b"Connection: close\r\n\r\nToo many connections\n"
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 33\r\nRetry-After: 5\r\n"
+    b'Connection: close\r\n\r\n{"detail":"Too many connections"}'
 )
 
 

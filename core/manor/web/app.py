@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,7 +82,9 @@ class Front:
         start = time.perf_counter()
         head = read_head(scope, self._proxies)
         call = self._dispatcher.begin(head)
-        exchange = Exchange(receive, send)
+        # HTTP/1.0 knows no `100 Continue`, and our HTTP/2 does not speak of it.
+        is_waiting = scope["http_version"] == "1.1" and scope["type"] == "http" and "expect" in head.headers
+        exchange = Exchange(receive, send, is_waiting=is_waiting)
         try:
             with self._counted(scope, head) as has_room:
                 if has_room:
@@ -112,6 +114,7 @@ class Front:
             await answer_bare(scope, call, exchange, self._streams, self._options.body_times)
             return
         scope["manor.call"] = call
+        scope["manor.ask_for_body"] = exchange.ask_for_body
         await self._quart(scope, exchange.receive, exchange.send)
 
     @contextmanager
@@ -131,7 +134,9 @@ class Front:
                 del self._forwarded[head.address]
 
 
-async def answer_call(call: Call, chunks: AsyncIterator[bytes], times: BodyTimes) -> Finished:
+async def answer_call(
+    call: Call, chunks: AsyncIterator[bytes], times: BodyTimes, ask_for_body: Callable[[], Awaitable[None]]
+) -> Finished:
     """Admit, read the body, answer."""
     refusal = await call.admit()
     if refusal is not None:
@@ -140,6 +145,7 @@ async def answer_call(call: Call, chunks: AsyncIterator[bytes], times: BodyTimes
     if call.body_limit:
         try:
             refuse_announced(call.head, call.body_limit)
+            await ask_for_body()
             body = await read_body(chunks, call.body_limit, times)
         except Refused as refused:
             return call.refuse(refused)
@@ -200,7 +206,8 @@ class QuartDoor(QuartTrio):
     async def handle_request(self, request: QuartRequest) -> Finished:  # type: ignore[override]  # see HttpConnection
         """Have the house answer; none of Quart's own contexts and hooks is in the way."""
         body: Any = request.body
-        return await answer_call(_call(request), body, self.body_times)
+        ask: Any = request.scope["manor.ask_for_body"]  # type: ignore[typeddict-item]  # ours, beside ASGI's keys
+        return await answer_call(_call(request), body, self.body_times, ask)
 
 
 class HttpConnection(TrioASGIHTTPConnection):
@@ -238,7 +245,7 @@ def _announces_body(head: Head) -> bool:
 async def answer_bare(scope: Any, call: Call, exchange: Exchange, streams: OpenStreams, times: BodyTimes) -> None:
     """Answer a route of `Door.BARE` with nothing between it and the server."""
     body = _BareBody(exchange.receive)
-    answer = await answer_call(call, body, times)
+    answer = await answer_call(call, body, times, exchange.ask_for_body)
     if body.is_gone:
         return
     closes = scope["http_version"] != "2" and not body.is_complete and _announces_body(call.head)

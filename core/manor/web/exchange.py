@@ -11,6 +11,14 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 
+CONTINUE = "http.response.continue"
+"""A message beside ASGI's own: the body will be read, so a client that waits for `100 Continue` is told to send it.
+
+Only sent for a request with `Expect`; what cannot be asked for is then never sent, and a request that is refused by its
+head costs no body.
+"""
+
+
 class Exchange:
     """Passes messages on, notes the status, and holds back the news that the client left while the last send runs.
 
@@ -19,11 +27,18 @@ class Exchange:
     ends first.
     """
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send, *, is_waiting: bool = False) -> None:
+        self._is_waiting = is_waiting
         self._receive = receive
         self._send = send
         self._last_send: trio.Event | None = None
         self.status = 0
+
+    async def ask_for_body(self) -> None:
+        """Tell a client that waits for that to send its body."""
+        if self._is_waiting:
+            self._is_waiting = False
+            await self._send({"type": CONTINUE})
 
     async def send(self, message: Any) -> None:
         """The application's `send`."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.web.serving import Serve
+from tests.core.web.serving import Fountain, Serve, route
 
 from manor.daemon.framing import HeadLimits, fault
+from manor.routing import Live, Upgrade
 
 LIMITS = HeadLimits(size=1000, count=10)
 GOOD = b"GET / HTTP/1.1\r\nHost: test\r\n"
@@ -75,7 +76,11 @@ AMBIGUOUS = {
 
 @pytest.mark.parametrize("head", AMBIGUOUS.values(), ids=AMBIGUOUS)
 def test_an_ambiguous_head_is_a_400(head: bytes) -> None:
-    assert fault(head + b"\r\n", LIMITS) == 400
+    found = fault(head + b"\r\n", LIMITS)
+
+    assert found is not None
+    assert found.status == 400
+    assert found.detail[0].isupper()
 
 
 @pytest.mark.parametrize(
@@ -92,7 +97,10 @@ def test_an_ambiguous_head_is_a_400(head: bytes) -> None:
     ],
 )
 def test_what_is_not_served_has_its_own_status(head: bytes, status: int) -> None:
-    assert fault(head + b"\r\n", LIMITS) == status
+    found = fault(head + b"\r\n", LIMITS)
+
+    assert found is not None
+    assert found.status == status
 
 
 def test_a_head_that_is_on_its_way_is_not_judged_yet() -> None:
@@ -102,7 +110,10 @@ def test_a_head_that_is_on_its_way_is_not_judged_yet() -> None:
 
 
 def test_a_head_that_only_grows_is_refused_before_its_end() -> None:
-    assert fault(b"GET /" + b"a" * 1000, LIMITS) == 431
+    found = fault(b"GET /" + b"a" * 1000, LIMITS)
+
+    assert found is not None
+    assert found.status == 431
 
 
 @pytest.mark.parametrize("head", AMBIGUOUS.values(), ids=AMBIGUOUS)
@@ -111,8 +122,11 @@ async def test_an_ambiguous_request_is_answered_and_ends_the_connection(serve: S
 
     said = await running.raw(head + b"\r\n0\r\n\r\nGET /hello HTTP/1.1\r\nHost: test\r\n\r\n")
 
-    assert said.startswith(b"HTTP/1.1 400 ")
+    found = fault(head + b"\r\n", HeadLimits())
+    assert found is not None
+    assert said.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"connection: close\r\n" in said.lower()
+    assert said.endswith(b'\r\n\r\n{"detail":"%b"}' % found.detail.encode())
     assert said.count(b"HTTP/1.1") == 1
 
 
@@ -125,8 +139,58 @@ async def test_a_broken_chunk_is_answered_and_ends_the_connection(serve: Serve, 
 
     said = await running.raw(b"POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
 
-    assert said.startswith(b"HTTP/1.1 400 ")
+    assert said.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert said.endswith(b'\r\n\r\n{"detail":"The body\'s chunks cannot be read"}')
     assert said.count(b"HTTP/1.1") == 1
+
+
+async def test_a_broken_chunk_behind_a_head_request_is_answered_without_a_body(serve: Serve) -> None:
+    running = await serve()
+
+    said = await running.raw(b"HEAD /hello HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n")
+
+    assert said.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert said.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: test\r\nExpect: a miracle\r\n\r\n", b"417 Expectation Failed"),
+        (b"GET / HTTP/2.0\r\nHost: test\r\n\r\n", b"505 HTTP Version Not Supported"),
+        (HANDSHAKE + KEY + b"Sec-WebSocket-Version: 8\r\n\r\n", b"426 Upgrade Required"),
+    ],
+)
+async def test_what_no_route_sees_is_refused_in_words(serve: Serve, head: bytes, status: bytes) -> None:
+    running = await serve()
+
+    said = await running.raw(head)
+
+    assert said.startswith(b"HTTP/1.1 " + status + b"\r\n")
+    assert b"content-type: application/json\r\n" in said.lower()
+    assert b'\r\n\r\n{"detail":"The only ' in said or b'{"detail":"Only ' in said
+    assert (b"sec-websocket-version: 13" in said.lower()) == (b"426" in status)
+
+
+async def test_a_handshake_with_frames_before_its_answer_is_refused_in_words(serve: Serve) -> None:
+    running = await serve(route("GET", "/ws", lambda request: Live(Fountain()), websocket=Upgrade.ONLY))
+
+    said = await running.raw(HANDSHAKE.replace(b"GET /", b"GET /ws") + KEY + b"Sec-WebSocket-Version: 13\r\n\r\n\x81")
+
+    assert said.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert said.endswith(b'\r\n\r\n{"detail":"A WebSocket\'s frames came before its handshake was answered"}')
+
+
+async def test_an_answers_status_has_its_phrase(serve: Serve) -> None:
+    running = await serve()
+
+    said = [
+        await running.raw(f"GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        for path in ("/hello", "/no")
+    ]
+
+    assert said[0].startswith(b"HTTP/1.1 200 OK\r\n")
+    assert said[1].startswith(b"HTTP/1.1 404 Not Found\r\n")
 
 
 async def test_a_head_over_its_size_is_a_431_also_when_it_comes_at_once(serve: Serve) -> None:

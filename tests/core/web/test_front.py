@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 import trio
-from tests.core.web.serving import Fountain, Serve, route
+from tests.core.web.serving import Fountain, Serve, echo, hello, route
 
+from manor.auth import Kinds
 from manor.dispatch import Settings
 from manor.errors import Conflict
-from manor.routing import GOING_AWAY, Door, Live, Reply, Request, Stream, Write
+from manor.routing import GOING_AWAY, Api, Door, Live, Rate, Reply, Request, Route, Stream, Write
 
 
 class Counted(msgspec.Struct):
@@ -216,6 +218,49 @@ async def test_a_client_that_waits_for_100_is_told_to_go_on(serve: Serve) -> Non
 
     assert interim.status == 100
     assert (await client.answer()).body == b"later"
+
+
+@pytest.mark.parametrize(
+    ("line", "length", "status"),
+    [
+        ("PUT /echo", 5, 405),
+        ("POST /nothing", 5, 404),
+        ("POST /keyed", 5, 401),
+        ("POST /echo", 100_001, 413),
+        ("POST /counted", 5, 429),
+        ("POST /bodiless", 5, 200),
+        ("POST /bare", 100_001, 413),
+    ],
+)
+async def test_nobody_is_told_to_send_a_body_that_is_not_read(
+    serve: Serve, line: str, length: int, status: int
+) -> None:
+    keyed = Api("keyed", kinds=frozenset(("key",)))
+    running = await serve(
+        Route("POST", "/keyed", hello, api=keyed, access=Kinds("key"), body=bytes),
+        route("POST", "/counted", hello, body=bytes, rate=Rate(1)),
+        route("POST", "/bodiless", hello),
+        route("POST", "/bare", hello, body=bytes, body_limit=100_000, door=Door.BARE),
+    )
+    if status == 429:
+        await running.get("/counted", method="POST")
+    client = await running.connect()
+
+    await client.send(f"{line} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n")
+    answer = await client.answer()
+
+    assert (answer.status, answer.headers["connection"]) == (status, "close")
+
+
+async def test_a_bare_route_tells_a_waiting_client_to_go_on(serve: Serve) -> None:
+    running = await serve(route("POST", "/bare", echo, body=bytes, door=Door.BARE))
+    client = await running.connect()
+
+    await client.send("POST /bare HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+    interim = await client.head()
+    await client.send("later")
+
+    assert (interim.status, (await client.answer()).body) == (100, b"later")
 
 
 # --- Streams -------------------------------------------------------------------------------------------------------
