@@ -110,9 +110,15 @@ if TYPE_CHECKING:
     from manor.live import Channel as Channel
     from manor.live import Entry as Entry
     from manor.live import LiveService as LiveService
+    from manor.mail import Mail as Mail
+    from manor.mail import Message as Message
     from manor.metrics import Metrics as Metrics
     from manor.outbox import GiveUp as GiveUp
     from manor.outbox import JobHandler as JobHandler
+    from manor.outgoing import Outgoing as Outgoing
+    from manor.outgoing import OutgoingFailed as OutgoingFailed
+    from manor.outgoing import OutgoingRefused as OutgoingRefused
+    from manor.outgoing import Response as Response
     from manor.pages import PAGES as PAGES
     from manor.pages import Pages as Pages
     from manor.pages import local_path as local_path
@@ -259,9 +265,15 @@ _EXPORTS = {
     "Channel": "manor.live",
     "Entry": "manor.live",
     "LiveService": "manor.live",
+    "Mail": "manor.mail",
+    "Message": "manor.mail",
     "Metrics": "manor.metrics",
     "GiveUp": "manor.outbox",
     "JobHandler": "manor.outbox",
+    "Outgoing": "manor.outgoing",
+    "OutgoingFailed": "manor.outgoing",
+    "OutgoingRefused": "manor.outgoing",
+    "Response": "manor.outgoing",
     "PAGES": "manor.pages",
     "Pages": "manor.pages",
     "local_path": "manor.pages",

@@ -34,9 +34,11 @@ from manor.events import Bus
 from manor.identity import Identity, Personal
 from manor.limits import RateLimiter
 from manor.live import LiveService
+from manor.mail import Mail
 from manor.matching import CORE, RouteTable
 from manor.metrics import Metrics
 from manor.outbox import Outbox
+from manor.outgoing import Outgoing
 from manor.pages import front_page
 from manor.plugins import PluginContext, Tiers
 from manor.routing import Route
@@ -53,6 +55,8 @@ class Services:
     bus: Bus
     outbox: Outbox
     live: LiveService
+    outgoing: Outgoing
+    mail: Mail
     limits: RateLimiter
     identity: Identity
     metrics: Metrics
@@ -121,6 +125,8 @@ def _context(plugin: Plugin, config: Any, loaded: Loaded, services: Services) ->
         identity=services.identity,
         live=services.live,
         outbox=services.outbox,
+        outgoing=services.outgoing,
+        mail=services.mail,
         limits=services.limits,
         metrics=services.metrics.for_plugin(plugin.name),
         audit=services.audit,
@@ -220,6 +226,8 @@ def _services(loaded: Loaded) -> Services:
         bus=bus,
         outbox=outbox,
         live=live,
+        outgoing=Outgoing(loaded.config.server.outgoing.allow),
+        mail=Mail(storage, loaded.config.server.smtp),
         limits=RateLimiter(),
         identity=identity,
         metrics=Metrics(),

@@ -99,6 +99,8 @@ class Job(Generic[P]):
         attempts: How often it is tried before it becomes a dead letter.
         deadline: Seconds for one attempt.
         backoff: Seconds until the second attempt; doubled for each further one, at most an hour.
+        pauses: Seconds until each further attempt, where `attempts` and `backoff` do not fit: it is tried once more
+            than there are pauses.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Job(Generic[P]):
     attempts: int = field(default=8, kw_only=True)
     deadline: float = field(default=30.0, kw_only=True)
     backoff: float = field(default=5.0, kw_only=True)
+    pauses: tuple[float, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)

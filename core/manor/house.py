@@ -27,9 +27,11 @@ from manor.identity import Identity, Personal
 from manor.limits import RateLimiter
 from manor.live import LiveService
 from manor.lock import locked
+from manor.mail import Mail
 from manor.matching import CORE, RouteTable
 from manor.metrics import CoreMetrics, Metrics
 from manor.outbox import Outbox
+from manor.outgoing import Outgoing
 from manor.plugins import HealthCheck, TierLimit, Tiers
 from manor.storage import MigrationFailed, Storage, apply_migrations, open_storage
 from manor.tasks import BackgroundTask, LoopWatch, contained, supervise
@@ -67,7 +69,8 @@ class House:
 
     Attributes:
         loaded: The configuration in force.
-        services: What plugins are lent: storage, bus, outbox, live, limits, identity, metrics, audit, clock.
+        services: What plugins are lent: storage, bus, outbox, live, outgoing, mail, limits, identity, metrics, audit,
+            clock.
         plugins: All installed plugins with their state and reason.
         dispatcher: What doors bring their requests to.
         commands: What admins do from the shell, by name.
@@ -149,6 +152,7 @@ class House:
         live, restart = differences(self.loaded, loaded, shapes)
         self.services.tiers.replace(tier_limits(loaded, _declared_limits(self.running)))
         self.services.limits.address_limit_factor = loaded.config.server.limits.address_limit_factor
+        self.services.mail.apply(loaded.config.server.smtp)
         refurnish(self.running, loaded)
         self.dispatcher.apply(_settings(loaded))
         self.loaded = loaded
@@ -207,6 +211,7 @@ class House:
         self.bus.declare("identity", identity.EVENTS)
         for subscription in services.identity.subscriptions():
             self.bus.subscribe("identity", subscription)
+        services.outbox.handle(CORE, services.mail.jobs)
         services.outbox.handle("identity", services.identity.personal.jobs())
         for plugin in self.running:
             with contained(lambda error, plugin: self.quarantine(plugin, told(error)), plugin):
@@ -249,6 +254,7 @@ class House:
         """Start the services that plugins count on while the house serves."""
         await nursery.start(self.bus.run)
         await nursery.start(self.live.run)
+        self.services.mail.announce()
         await self.services.identity.personal.resume()
         await nursery.start(self._supervised, CORE, BackgroundTask("outbox", self._run_outbox))
         for task in self.services.identity.background_tasks():
@@ -361,6 +367,8 @@ async def open_house(
                 bus=bus,
                 outbox=box,
                 live=live,
+                outgoing=Outgoing(loaded.config.server.outgoing.allow),
+                mail=Mail(storage, loaded.config.server.smtp),
                 limits=RateLimiter(address_limit_factor=loaded.config.server.limits.address_limit_factor),
                 identity=Identity(
                     loaded.config.identity,

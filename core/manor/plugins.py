@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from manor.identity import Identity
     from manor.limits import RateLimiter
     from manor.live import LiveService
+    from manor.mail import Mail
     from manor.matching import RouteTable
     from manor.metrics import Metrics
     from manor.outbox import Outbox
+    from manor.outgoing import Outgoing
     from manor.storage import Storage
 
 
@@ -64,6 +66,8 @@ class PluginContext(Generic[C]):
         identity: People, teams and credentials.
         live: Channels and the outlets that hear them.
         outbox: Durable deliveries and deferred work (`transaction.defer` is the way in).
+        outgoing: Asks other servers over HTTP, and only where that does no harm.
+        mail: Mail to people, sent from the outbox.
         limits: Rates and slots.
         metrics: Prometheus counters and gauges of this plugin.
         audit: The audit log.
@@ -82,6 +86,8 @@ class PluginContext(Generic[C]):
     identity: Identity
     live: LiveService
     outbox: Outbox
+    outgoing: Outgoing
+    mail: Mail
     limits: RateLimiter
     metrics: Metrics
     audit: Audit

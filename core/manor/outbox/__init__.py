@@ -3,6 +3,6 @@
 from manor.events import Job
 from manor.outbox.outbox import JobHandler, Outbox
 from manor.outbox.store import MIGRATIONS, OutboxRow
-from manor.outbox.worker import GiveUp
+from manor.outbox.worker import GiveUp, Kept
 
-__all__ = ["MIGRATIONS", "GiveUp", "Job", "JobHandler", "Outbox", "OutboxRow"]
+__all__ = ["MIGRATIONS", "GiveUp", "Job", "JobHandler", "Kept", "Outbox", "OutboxRow"]

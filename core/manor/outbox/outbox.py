@@ -80,7 +80,13 @@ class Outbox:
             if job.name in self._jobs:
                 raise ManorError(f"'{owner}' handles the job '{job.name}' twice")
             self._jobs[job.name] = Handling(
-                owner, job.payload, each.handler, attempts=job.attempts, deadline=job.deadline, backoff=job.backoff
+                owner,
+                job.payload,
+                each.handler,
+                attempts=len(job.pauses) + 1 if job.pauses else job.attempts,
+                deadline=job.deadline,
+                backoff=job.backoff,
+                pauses=job.pauses,
             )
         if self._worker is not None:
             self._worker.look_at(Target(each.job.name, "") for each in handlers)

@@ -44,6 +44,10 @@ class GiveUp(Exception):
     """Raised by a handler that knows it will never succeed: the row becomes a dead letter at once."""
 
 
+class Kept(GiveUp):
+    """Raised by a handler that has told the admin all there is to tell: the row stays as a dead letter, unlogged."""
+
+
 @dataclass(frozen=True)
 class Handling:
     """How one target's rows are done.
@@ -55,6 +59,7 @@ class Handling:
         attempts: How often it is tried.
         deadline: Seconds for one attempt.
         backoff: Seconds before the second attempt.
+        pauses: Seconds before each further attempt; when empty, `backoff` is doubled each time.
     """
 
     owner: str
@@ -63,6 +68,13 @@ class Handling:
     attempts: int
     deadline: float
     backoff: float
+    pauses: tuple[float, ...] = ()
+
+    def pause(self, attempts: int) -> timedelta:
+        """How long to wait after so many attempts."""
+        if self.pauses:
+            return timedelta(seconds=self.pauses[min(attempts, len(self.pauses)) - 1])
+        return min(timedelta(seconds=self.backoff * 2 ** (attempts - 1)), store.LONGEST_BACKOFF)
 
 
 class Worker:
@@ -191,9 +203,10 @@ class Worker:
         if failure.is_final or attempts >= handling.attempts:
             await self._write(lambda transaction: store.bury(transaction.connection, row, failure.reason))
             self._note("dead")
-            telling.error("a delivery is given up", exc_info=failure.error)
+            if not isinstance(failure.error, Kept):
+                telling.error("a delivery is given up", exc_info=failure.error)
             return True
-        pause = min(timedelta(seconds=handling.backoff * 2 ** (attempts - 1)), store.LONGEST_BACKOFF)
+        pause = handling.pause(attempts)
         due_at = self._clock.now() + pause
         await self._write(
             lambda transaction: store.put_back(transaction.connection, row, failure.reason, due_at=due_at)
