@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from manor.identity import LinkUsed as LinkUsed
     from manor.identity import MfaRequired as MfaRequired
     from manor.identity import NewCredential as NewCredential
+    from manor.identity import NewUser as NewUser
     from manor.identity import NotVerified as NotVerified
     from manor.identity import Session as Session
     from manor.identity import SessionEnded as SessionEnded
@@ -70,13 +71,18 @@ if TYPE_CHECKING:
     from manor.identity import WrongCredentials as WrongCredentials
     from manor.identity import account_of as account_of
     from manor.identity import activate_totp as activate_totp
+    from manor.identity import add_user as add_user
     from manor.identity import begin_totp as begin_totp
     from manor.identity import change_credential as change_credential
     from manor.identity import check_code as check_code
+    from manor.identity import check_email as check_email
+    from manor.identity import check_free as check_free
     from manor.identity import check_lockout as check_lockout
     from manor.identity import check_own_password as check_own_password
+    from manor.identity import check_password as check_password
     from manor.identity import check_password_of as check_password_of
     from manor.identity import check_totp as check_totp
+    from manor.identity import check_username as check_username
     from manor.identity import clear_lockout as clear_lockout
     from manor.identity import count_recovery_codes as count_recovery_codes
     from manor.identity import delete_credential as delete_credential
@@ -85,23 +91,32 @@ if TYPE_CHECKING:
     from manor.identity import end_sessions as end_sessions
     from manor.identity import find_by_secret as find_by_secret
     from manor.identity import find_credential as find_credential
+    from manor.identity import find_invite as find_invite
     from manor.identity import find_link as find_link
     from manor.identity import find_session as find_session
     from manor.identity import find_user as find_user
+    from manor.identity import fold_email as fold_email
     from manor.identity import has_totp as has_totp
     from manor.identity import issue as issue
     from manor.identity import list_consents as list_consents
     from manor.identity import list_credentials as list_credentials
+    from manor.identity import list_logins as list_logins
     from manor.identity import list_sessions as list_sessions
     from manor.identity import make_link as make_link
+    from manor.identity import mark_verified as mark_verified
     from manor.identity import new_secret as new_secret
     from manor.identity import note_failure as note_failure
+    from manor.identity import note_login as note_login
     from manor.identity import note_success as note_success
+    from manor.identity import note_terms as note_terms
     from manor.identity import open_session as open_session
+    from manor.identity import pending_invites as pending_invites
     from manor.identity import record_consent as record_consent
     from manor.identity import renew_recovery_codes as renew_recovery_codes
     from manor.identity import revoke as revoke
     from manor.identity import revoke_all as revoke_all
+    from manor.identity import set_active as set_active
+    from manor.identity import set_password_hash as set_password_hash
     from manor.identity import touch_session as touch_session
     from manor.identity import use_link as use_link
     from manor.identity import void_links as void_links
@@ -214,6 +229,7 @@ _EXPORTS = {
     "LinkUsed": "manor.identity",
     "MfaRequired": "manor.identity",
     "NewCredential": "manor.identity",
+    "NewUser": "manor.identity",
     "NotVerified": "manor.identity",
     "Session": "manor.identity",
     "SessionEnded": "manor.identity",
@@ -225,13 +241,18 @@ _EXPORTS = {
     "WrongCredentials": "manor.identity",
     "account_of": "manor.identity",
     "activate_totp": "manor.identity",
+    "add_user": "manor.identity",
     "begin_totp": "manor.identity",
     "change_credential": "manor.identity",
     "check_code": "manor.identity",
+    "check_email": "manor.identity",
+    "check_free": "manor.identity",
     "check_lockout": "manor.identity",
     "check_own_password": "manor.identity",
+    "check_password": "manor.identity",
     "check_password_of": "manor.identity",
     "check_totp": "manor.identity",
+    "check_username": "manor.identity",
     "clear_lockout": "manor.identity",
     "count_recovery_codes": "manor.identity",
     "delete_credential": "manor.identity",
@@ -240,23 +261,32 @@ _EXPORTS = {
     "end_sessions": "manor.identity",
     "find_by_secret": "manor.identity",
     "find_credential": "manor.identity",
+    "find_invite": "manor.identity",
     "find_link": "manor.identity",
     "find_session": "manor.identity",
     "find_user": "manor.identity",
+    "fold_email": "manor.identity",
     "has_totp": "manor.identity",
     "issue": "manor.identity",
     "list_consents": "manor.identity",
     "list_credentials": "manor.identity",
+    "list_logins": "manor.identity",
     "list_sessions": "manor.identity",
     "make_link": "manor.identity",
+    "mark_verified": "manor.identity",
     "new_secret": "manor.identity",
     "note_failure": "manor.identity",
+    "note_login": "manor.identity",
     "note_success": "manor.identity",
+    "note_terms": "manor.identity",
     "open_session": "manor.identity",
+    "pending_invites": "manor.identity",
     "record_consent": "manor.identity",
     "renew_recovery_codes": "manor.identity",
     "revoke": "manor.identity",
     "revoke_all": "manor.identity",
+    "set_active": "manor.identity",
+    "set_password_hash": "manor.identity",
     "touch_session": "manor.identity",
     "use_link": "manor.identity",
     "void_links": "manor.identity",

@@ -6,11 +6,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
-from manor import BackgroundTask, PluginContext, Route, hookimpl
+from manor import Authenticator, BackgroundTask, PluginContext, Route, hookimpl
 from manor_auth.config import AuthConfig
 from manor_auth.http.jwks import key_routes
+from manor_auth.http.me import MeHandlers, me_routes
+from manor_auth.http.mfa import MfaHandlers, mfa_routes
+from manor_auth.http.sign_in import SignInHandlers, sign_in_routes
 from manor_auth.keys import KeyRing
+from manor_auth.profile import Profile
 from manor_auth.rotation import Rotation
+from manor_auth.second_factor import SecondFactor
+from manor_auth.sessions import Sessions
+from manor_auth.signing_in import SigningIn
+from manor_auth.tokens import Tokens, looks_like_token
 
 
 class Auth:
@@ -20,17 +28,30 @@ class Auth:
     enabled_by_default = True
 
     def __init__(self, context: PluginContext[AuthConfig]) -> None:
-        self._context = context
         # Refresh tokens live longest.
         self._keys = KeyRing(
             context.data_dir / "keys", context.clock, lambda: timedelta(days=context.config.refresh_days)
         )
         self._rotation = Rotation(self._keys, context.clock, lambda: context.config.rotate_days)
+        self._sessions = Sessions(context, Tokens(self._keys, context.clock, context.public_url or "manor"))
+        self._sign_in = SignInHandlers(SigningIn(context, self._sessions), self._sessions)
+        self._me = MeHandlers(Profile(context))
+        self._mfa = MfaHandlers(SecondFactor(context))
 
     @hookimpl
     def manor_routes(self) -> list[Route]:
         """Every operation, group by group."""
-        return [*key_routes(self._keys)]
+        return [
+            *sign_in_routes(self._sign_in),
+            *me_routes(self._me),
+            *mfa_routes(self._mfa),
+            *key_routes(self._keys),
+        ]
+
+    @hookimpl
+    def manor_authenticators(self) -> list[Authenticator]:
+        """Access tokens open APIs."""
+        return [Authenticator("access", looks_like_token, self._sessions.authenticate)]
 
     @hookimpl
     def manor_background_tasks(self) -> list[BackgroundTask]:

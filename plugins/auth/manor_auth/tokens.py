@@ -12,7 +12,6 @@ import binascii
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -65,21 +64,6 @@ class Claims(msgspec.Struct, frozen=True):
         return frozenset(self.scope.split())
 
 
-@dataclass(frozen=True)
-class Issued:
-    """A token as it is handed out.
-
-    Args:
-        token: The whole of it.
-        jti: Its own id, of which the database keeps a hash for refresh tokens.
-        expires_at: When it ends.
-    """
-
-    token: str
-    jti: str
-    expires_at: datetime
-
-
 class Tokens:
     """Signs tokens and reads them.
 
@@ -95,8 +79,15 @@ class Tokens:
         self._issuer = issuer
 
     def issue(
-        self, use: Use, *, user_id: UUID, session_id: UUID, expires_at: datetime, scopes: Iterable[str] = ()
-    ) -> Issued:
+        self,
+        use: Use,
+        *,
+        user_id: UUID,
+        session_id: UUID,
+        expires_at: datetime,
+        scopes: Iterable[str] = (),
+        jti: str = "",
+    ) -> str:
         """Make a token.
 
         Args:
@@ -105,6 +96,7 @@ class Tokens:
             session_id: The session that it lives and dies with.
             expires_at: When it ends, whatever happens to the session.
             scopes: What it may do.
+            jti: Its own id, when the database knows it by a hash of that; made here otherwise.
         """
         now = int(self._clock.now().timestamp())
         claims = Claims(
@@ -114,14 +106,13 @@ class Tokens:
             iat=now,
             nbf=now,
             exp=int(expires_at.timestamp()),
-            jti=secrets.token_urlsafe(16),
+            jti=jti or secrets.token_urlsafe(16),
             sid=session_id,
             scope=" ".join(sorted(scopes)),
         )
         key = self._keys.current
         header = {"alg": ALGORITHM, "kid": key.kid, "typ": use}
-        token = jws.serialize_compact(header, msgspec.json.encode(claims), key.pair, algorithms=[ALGORITHM])
-        return Issued(token, claims.jti, expires_at)
+        return jws.serialize_compact(header, msgspec.json.encode(claims), key.pair, algorithms=[ALGORITHM])
 
     def read(self, use: Use, token: str) -> Claims | None:
         """What a token of one kind says; None when it is not ours, not of that kind, or not of this time."""

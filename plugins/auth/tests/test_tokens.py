@@ -38,7 +38,7 @@ def tokens(keys: KeyRing, clock: SetClock) -> Tokens:
 
 def access(tokens: Tokens, clock: SetClock, life: timedelta = timedelta(minutes=30)) -> str:
     expires_at = clock.now() + life
-    return tokens.issue(ACCESS, user_id=PERSON, session_id=SESSION, expires_at=expires_at, scopes=["*"]).token
+    return tokens.issue(ACCESS, user_id=PERSON, session_id=SESSION, expires_at=expires_at, scopes=["*"])
 
 
 def part(value: Any) -> str:
@@ -79,7 +79,7 @@ def test_what_was_issued_is_read(tokens: Tokens, clock: SetClock) -> None:
 
 def test_neither_kind_is_taken_for_the_other(tokens: Tokens, clock: SetClock) -> None:
     later = clock.now() + timedelta(days=7)
-    refresh = tokens.issue(REFRESH, user_id=PERSON, session_id=SESSION, expires_at=later).token
+    refresh = tokens.issue(REFRESH, user_id=PERSON, session_id=SESSION, expires_at=later)
 
     assert tokens.read(ACCESS, refresh) is None
     assert tokens.read(REFRESH, access(tokens, clock)) is None
