@@ -28,6 +28,8 @@ _LAST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 _TRUE = frozenset(("true", "1", "yes"))
 _FALSE = frozenset(("false", "0", "no"))
 _NOT_FINITE = frozenset(("nan", "inf", "infinity"))
+_INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
+_MOST = 2**63
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]*)`, got `(?P<found>[^`]*)`")
 # A plus sign that was not percent-encoded arrives as a blank: 2024-05-01T10:00:00 02:00.
@@ -132,8 +134,9 @@ def _expected(found: re.Match[str]) -> str:
 def query_reader(query: type[msgspec.Struct] | None, bad_value_status: int) -> ReadQuery:
     """Make what turns a query string into a route's `query` struct.
 
-    Text is converted by the member's type: `true false 1 0 yes no` in any case, numbers, times (a naive one is UTC);
-    lists take repeated parameters, of other members the first counts. Unknown parameters are ignored.
+    Text is converted by the member's type: `true false 1 0 yes no` in any case, integers (digits only) and other
+    numbers, times (a naive one is UTC); lists take repeated parameters, of other members the first counts. Unknown
+    parameters are ignored.
     """
     if query is None:
         return lambda head: None
@@ -149,7 +152,8 @@ def query_reader(query: type[msgspec.Struct] | None, bad_value_status: int) -> R
             try:
                 value = reader(text)
             except ValueError as error:
-                raise _bad_value(bad_value_status, name, str(error)) from error
+                where = f"{name}[{len(given.get(name, ()))}]" if reader.is_list else name
+                raise _bad_value(bad_value_status, where, str(error)) from error
             if reader.is_list:
                 given.setdefault(name, []).append(value)
             else:
@@ -182,9 +186,20 @@ class _ValueReader:
             return folded in _TRUE
         if datetime in self._kinds:
             return _time(text)
+        if int in self._kinds and float not in self._kinds:
+            return _integer(text)
         if float in self._kinds and folded.lstrip("+-") in _NOT_FINITE:
             raise ValueError("expected a finite number")
         return text
+
+
+def _integer(text: str) -> int:
+    """Digits and nothing else: msgspec would take `1.0` and `1e1` too, and refuse `05`."""
+    if _INTEGER.fullmatch(text):
+        value = int(text)
+        if -_MOST <= value < _MOST:  # what SQLite holds
+            return value
+    raise ValueError("expected an integer")
 
 
 def _time(text: str) -> Any:

@@ -159,6 +159,15 @@ def test_text_is_converted_by_the_members_type() -> None:
     assert search("text=caf%C3%A9+x").text == "café x"
 
 
+@pytest.mark.parametrize(("written", "meant"), [("5", 5), ("05", 5), ("%2B5", 5), ("000000000000000000000000005", 5)])
+def test_an_integer_is_digits_with_or_without_a_sign(written: str, meant: int) -> None:
+    assert search(f"limit={written}").limit == meant
+
+
+def test_an_integer_is_as_large_as_the_database_holds() -> None:
+    assert search("numbers=-9223372036854775808&numbers=9223372036854775807").numbers == (-(2**63), 2**63 - 1)
+
+
 @pytest.mark.parametrize(
     ("word", "meant"),
     [("true", True), ("TRUE", True), ("1", True), ("Yes", True), ("false", False), ("0", False), ("NO", False)],
@@ -201,6 +210,17 @@ def test_times_are_any_iso_8601_and_naive_ones_are_utc(written: str) -> None:
         ("limit=0", "limit"),
         ("limit=101", "limit"),
         ("limit=1.5", "limit"),
+        ("limit=1.0", "limit"),
+        ("limit=1e1", "limit"),
+        ("limit=0x5", "limit"),
+        ("limit=1_0", "limit"),
+        ("limit=%2B", "limit"),
+        ("limit=--5", "limit"),
+        ("limit=5%0A", "limit"),
+        ("limit=%D9%A5", "limit"),
+        ("limit=null", "limit"),
+        ("limit=true", "limit"),
+        ("numbers=9223372036854775808", "numbers[0]"),
         ("limit=%209", "limit"),
         ("limit=" + "9" * 5000, "limit"),
         ("limit=%ff", "limit"),
