@@ -90,6 +90,10 @@ class Gate:
             self._charge(manners, headers, prepared.route.rate, prepared.name, who)
         return principals
 
+    def show_rates(self, head: Head, manners: Manners, headers: dict[str, str]) -> None:
+        """Say what an address has left, and take nothing of it: a browser's preflight is no request of its own."""
+        self._charge(manners, headers, manners.api.anonymous_rate, manners.api.name, Address(head.address), cost=0)
+
     async def _principals(
         self,
         head: Head,
@@ -129,17 +133,24 @@ class Gate:
         raise Unavailable("The credential could not be checked in time; try again", headers={"Retry-After": "5"})
 
     def _charge(
-        self, manners: Manners, headers: dict[str, str], rate: Rate | None, bucket: str, who: str | Address
+        self,
+        manners: Manners,
+        headers: dict[str, str],
+        rate: Rate | None,
+        bucket: str,
+        who: str | Address,
+        *,
+        cost: int = 1,
     ) -> None:
         if rate is None:
             return
-        verdict = self._limits.take(bucket, who, rate)
+        verdict = self._limits.take(bucket, who, rate, cost=cost)
         if manners.api.rate_headers:
             whole_again = self._clock.now().timestamp() + verdict.reset_in
             headers["X-RateLimit-Limit"] = str(verdict.limit)
             headers["X-RateLimit-Remaining"] = str(verdict.remaining)
             headers["X-RateLimit-Reset"] = str(math.ceil(whole_again))
-        if not verdict.allowed:
+        if cost and not verdict.allowed:
             whose = "address" if isinstance(who, Address) else "credential"
             raise TooManyRequests(
                 f"Too many requests from one {whose}: {verdict.limit} may come at once, {rate.per_minute} a minute",

@@ -24,27 +24,12 @@ from manor.answers import Finished, finish, too_slow, websocket_only, with_heade
 from manor.auth import Authenticator, Principal
 from manor.clock import Clock
 from manor.dialects import DETAIL, ErrorContext
-from manor.errors import (
-    BadRequest,
-    Forbidden,
-    InternalError,
-    Refused,
-    StorageFull,
-    Unavailable,
-)
+from manor.errors import BadRequest, Forbidden, InternalError, Refused, StorageFull, Unavailable
 from manor.limits import RateLimiter
 from manor.matching import CORE, Miss, OwnedRoute, RouteTable, allowed_methods
 from manor.origins import Origins
 from manor.prepared import Manners, Prepared, merge_headers
-from manor.routing import (
-    Api,
-    Head,
-    Later,
-    Reply,
-    Request,
-    Route,
-    Upgrade,
-)
+from manor.routing import Api, Head, Later, Reply, Request, Route, Upgrade
 
 log = structlog.get_logger("manor.dispatch")
 
@@ -277,6 +262,7 @@ class Call:
             The refusal (or the answer to OPTIONS), or None: read the body and go on.
         """
         if self.ready is not None:
+            self._dispatcher.gate.show_rates(self.head, self._manners, self._headers)
             return with_headers(self.ready, self._headers)
         try:
             self.principals = await self._dispatcher.gate.admit(

@@ -243,6 +243,15 @@ async def test_rates_are_told_on_every_answer_and_refused_when_used_up(autojump_
     assert (await ask(made, head("GET /x"))).status == 200
 
 
+async def test_options_tells_the_rates_and_uses_none_up() -> None:
+    made = dispatcher(route("GET /x", api=RATED))
+    await ask(made, head("GET /x"))
+    replies = [await ask(made, head("OPTIONS /x")) for _ in range(3)]
+    assert [reply.status for reply in replies] == [204] * 3
+    assert [reply.headers["X-RateLimit-Remaining"] for reply in replies] == ["1"] * 3
+    assert {"X-RateLimit-Limit", "X-RateLimit-Reset"} <= set(replies[0].headers)
+
+
 async def test_nobodys_rates_count_per_address_and_others_per_credential() -> None:
     made = dispatcher(route("GET /x", api=RATED))
 
