@@ -192,12 +192,18 @@ def log_slow_step(step: SlowStep) -> None:
     log.warning("the loop is held up", seconds=round(step.seconds, 3), plugin=step.plugin or None, stack=step.stack)
 
 
+def is_polling(innermost: FrameType) -> bool:
+    """Whether a loop's thread waits for something to happen, in trio's own wait for sockets, timers and calls."""
+    module: str = innermost.f_globals.get("__name__", "")
+    return module.startswith("trio._core._io_") and innermost.f_code.co_name == "get_events"
+
+
 class LoopWatch:
     """Sees to it that no step of the loop goes on for long without its author being named.
 
     A thread calls the loop every `beat` seconds. If the loop does not answer for `slow` seconds, the thread looks at
-    what it is doing. That costs twenty short wake-ups a second and nothing per step, and leaves the loop's own clock
-    alone, so that one which jumps still may.
+    what it is doing; a loop that waits for work is not held up, but not given the processor. That costs twenty short
+    wake-ups a second and nothing per step, and leaves the loop's own clock alone, so that one which jumps still may.
 
     Args:
         plugins: Plugin names by the package that their code lives in, such as `{"manor_topics": "topics"}`.
@@ -259,7 +265,10 @@ class LoopWatch:
 
     def _report(self, seconds: float, loop_thread: int) -> None:
         frame = sys._current_frames().get(loop_thread)  # noqa: SLF001 - the documented way to another thread's stack
-        if frame is not None:
+        if frame is not None and is_polling(frame):
+            # It holds nobody up: it has been called, and the machine has not let it run yet.
+            log.debug("the loop was not given the processor", seconds=round(seconds, 3))
+        elif frame is not None:
             self._on_slow(SlowStep(seconds, self._plugin_of(frame), "".join(traceback.format_stack(frame))))
 
     def _plugin_of(self, innermost: FrameType) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
+import time
 import types
 from collections.abc import Iterator
 
@@ -13,7 +14,7 @@ import trio.testing
 from structlog.typing import EventDict
 
 from manor.metrics import CoreMetrics, Metrics
-from manor.tasks import BackgroundTask, LoopWatch, SlowStep, contained, describe, supervise
+from manor.tasks import BackgroundTask, LoopWatch, SlowStep, contained, describe, is_polling, supervise
 
 
 @pytest.fixture(autouse=True)
@@ -272,6 +273,28 @@ async def test_a_step_of_nobodys_is_reported_without_a_plugin(logged: list[Event
         nursery.cancel_scope.cancel()
 
     assert steps[0].plugin == ""
+
+
+def test_a_loop_that_waits_for_work_is_told_from_one_that_works() -> None:
+    began, token = threading.Event(), []
+
+    async def wait() -> None:
+        token.append((trio.lowlevel.current_trio_token(), stop := trio.Event()))
+        began.set()
+        await stop.wait()
+
+    thread = threading.Thread(target=trio.run, args=(wait,))
+    thread.start()
+    assert began.wait(10)
+    assert thread.ident is not None
+    deadline = time.monotonic() + 10
+    while not is_polling(sys._current_frames()[thread.ident]):
+        assert time.monotonic() < deadline
+    loop, stop = token[0]
+    loop.run_sync_soon(stop.set)
+    thread.join(10)
+
+    assert not is_polling(sys._getframe())
 
 
 async def test_a_loop_that_answers_is_not_reported_and_its_lag_is_measured() -> None:
