@@ -37,7 +37,12 @@ def refuse_announced(head: Head, limit: int) -> None:
     if not (announced.isascii() and announced.isdigit()):
         raise BadRequest("Content-Length is not a number")
     if int(announced) > limit:
-        raise TooLarge(f"The body is longer than {limit} bytes")
+        raise _too_large(limit)
+
+
+def _too_large(limit: int) -> TooLarge:
+    """Says whose limit it is: what is in a body, such as a message, may have a smaller one of its own."""
+    return TooLarge(f"The body is longer than this route takes ({limit} bytes)")
 
 
 async def read_body(chunks: AsyncIterator[bytes], limit: int, times: BodyTimes) -> bytes:
@@ -60,4 +65,4 @@ async def read_body(chunks: AsyncIterator[bytes], limit: int, times: BodyTimes) 
         if waiting.cancelled_caught:
             raise RequestTimeout("The body did not arrive in time")
         if len(body) > limit:
-            raise TooLarge(f"The body is longer than {limit} bytes")
+            raise _too_large(limit)
