@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog.testing
@@ -91,6 +92,22 @@ async def test_no_retention_keeps_messages_for_ever(client: Client) -> None:
     assert (await client.post("/welcome", body=b"x")).json()["expires_at"] is None
 
 
+async def test_the_description_of_the_api_names_headers_and_refusals(client: Client) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+
+    def headers(operation: dict[str, Any]) -> list[str]:
+        return [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"]
+
+    for method in ("post", "put"):
+        publish = paths["/{topic}"][method]
+        assert headers(publish) == ["X-Title", "X-Priority", "X-Tags", "Idempotency-Key"]
+        assert {"200", "400", "404", "413", "415", "422", "429"} <= set(publish["responses"])
+        assert publish["tags"] == ["notifer"]
+    for path in ("/{topic}/sse", "/{topic}/ws"):
+        assert headers(paths[path]["get"]) == ["Last-Event-ID"]
+    assert list(paths["/{topic}/sse"]["get"]["responses"]["200"]["content"]) == ["text/event-stream"]
+
+
 async def test_a_topic_that_a_route_hides_is_told_and_reached_by_id(tmp_path: Path, clock: SetClock) -> None:
     hidden = new_topic("livez", owner_id=SYSTEM_ID, access_level="public", now=clock.now())
     async with open_test_house(tmp_path, plugins=["topics"], clock=clock) as house:
@@ -101,6 +118,6 @@ async def test_a_topic_that_a_route_hides_is_told_and_reached_by_id(tmp_path: Pa
             assert (await client.post("/livez", body=b"x")).status == 405
             assert (await client.post(f"/{hidden.id}", body=b"x")).json()["topic"] == "livez"
 
-    (warning,) = [line for line in logged if line["log_level"] == "warning"]
-    assert warning["event"] == "a topic is hidden by a route"
+    (warning,) = [line for line in logged if line["event"] == "a topic is hidden by a route"]
+    assert warning["log_level"] == "warning"
     assert (warning["topic"], warning["hidden_by"], warning["id"]) == ("livez", "core", str(hidden.id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manor import PUBLIC, Route, Upgrade
+from manor import PUBLIC, Live, Route, Upgrade
 from manor_topics.config import TopicsConfig
 from manor_topics.http.api import NOTIFER, PUBLISHING, STREAM_PLACES, HistoryQuery, PageQuery, StreamQuery
 from manor_topics.http.publish import PublishHandlers
@@ -13,6 +13,14 @@ _LONGEST_ESCAPE = 6
 """Bytes that JSON may take for one byte of a message: `\\u0001`."""
 
 _OTHER_MEMBERS = 16_384
+
+_PUBLISH_HEADERS = {
+    "X-Title": "1 to 250 characters: UTF-8, or encoded words (RFC 2047).",
+    "X-Priority": "1 (the most important) to 5; 3 without it.",
+    "X-Tags": "At most 20 words of at most 50 characters each, with commas between them.",
+    "Idempotency-Key": "At most 128 characters: the same key within a day publishes once.",
+}
+_STREAM_HEADERS = {"Last-Event-ID": "The last message's id: the stream goes on behind it, whatever the query says."}
 
 
 def routes(publish: PublishHandlers, read: ReadHandlers, config: TopicsConfig) -> list[Route]:
@@ -29,6 +37,9 @@ def routes(publish: PublishHandlers, read: ReadHandlers, config: TopicsConfig) -
             body_limit=body_limit,
             returns=Message,
             summary="Publish a message",
+            headers=_PUBLISH_HEADERS,
+            errors=(415, 422),
+            tag=NOTIFER.name,
         )
         for method in ("POST", "PUT")
     ]
@@ -72,6 +83,8 @@ def routes(publish: PublishHandlers, read: ReadHandlers, config: TopicsConfig) -
             api=NOTIFER,
             access=PUBLIC,
             query=StreamQuery,
+            returns=Live,
+            headers=_STREAM_HEADERS,
             places=STREAM_PLACES,
         ),
         Route(
@@ -81,6 +94,7 @@ def routes(publish: PublishHandlers, read: ReadHandlers, config: TopicsConfig) -
             api=NOTIFER,
             access=PUBLIC,
             query=StreamQuery,
+            headers=_STREAM_HEADERS,
             websocket=Upgrade.ONLY,
             places=STREAM_PLACES,
         ),
