@@ -13,10 +13,25 @@ import trio
 from manor.assembly import Services
 from manor.discovery import Plugin
 from manor.errors import Conflict, Unprocessable
-from manor.identity import AddUser, UserAdded, UserCommands
+from manor.identity.commands import (
+    AddUser,
+    ListUsers,
+    MakeAdmin,
+    SetPassword,
+    SetTier,
+    UserAdded,
+    UserCommands,
+    UserShown,
+    UsersListed,
+    Who,
+)
 from manor.outbox import OutboxRow
 from manor.plugins import Command
 from manor.storage import Transaction, purge
+
+
+SHELL = "shell"
+"""Who did it, for the audit log, when an admin did it from the shell."""
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -110,6 +125,15 @@ def core_commands(services: Services, plugins: Sequence[Plugin], data_dir: Path)
         folder = data_dir / arguments.name
         if folder.is_dir() and not folder.is_symlink():
             await trio.to_thread.run_sync(shutil.rmtree, folder)
+
+        def note(transaction: Transaction) -> None:
+            dropped = services.outbox.drop_of(transaction, arguments.name)
+            detail = {"tables": tables, "outbox_rows": dropped}
+            services.audit.record(
+                transaction, "core.plugin_purged", actor=SHELL, target=arguments.name, detail=detail
+            )
+
+        await storage.write(note)
         return Purged(tables)
 
     async def list_outbox(arguments: ListOutbox) -> OutboxListed:
@@ -131,7 +155,7 @@ def core_commands(services: Services, plugins: Sequence[Plugin], data_dir: Path)
 
         return await storage.read(work)
 
-    people = UserCommands(services.identity, storage)
+    people = UserCommands(services.identity, storage, services.audit, lambda: services.tiers.names)
     return [
         Command("audit.verify", VerifyAudit, verify_audit, AuditVerified),
         Command("outbox.list", ListOutbox, list_outbox, OutboxListed),
@@ -139,4 +163,13 @@ def core_commands(services: Services, plugins: Sequence[Plugin], data_dir: Path)
         Command("plugins.list", Nothing, list_plugins, PluginsListed),
         Command("plugins.purge", Purge, purge_plugin, Purged),
         Command("user.add", AddUser, people.add, UserAdded),
+        Command("user.delete", Who, people.delete, UserShown),
+        Command("user.disable", Who, people.disable, UserShown),
+        Command("user.enable", Who, people.enable, UserShown),
+        Command("user.list", ListUsers, people.list, UsersListed),
+        Command("user.make_admin", MakeAdmin, people.make_admin, UserShown),
+        Command("user.set_password", SetPassword, people.set_password, UserShown),
+        Command("user.set_tier", SetTier, people.set_tier, UserShown),
+        Command("user.show", Who, people.show, UserShown),
+        Command("user.verify", Who, people.verify, UserShown),
     ]

@@ -38,6 +38,11 @@ class Tiers:
         """Take new values, at the start and at a reload."""
         self._limits = limits
 
+    @property
+    def names(self) -> frozenset[str]:
+        """All tiers: those that are shipped, the admin's own, and the default one."""
+        return frozenset((*self._limits, self.default_tier))
+
     def limit(self, name: str, tier: str = "") -> int:
         """A limit of a tier (the default tier when it has none of that name); 0 is unlimited."""
         table = self._limits.get(tier or self.default_tier) or self._limits.get(self.default_tier, {})

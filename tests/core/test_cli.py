@@ -156,7 +156,7 @@ def test_a_plugin_that_cannot_be_imported_costs_only_its_own_command(
 def sections() -> dict[str, str]:
     """The reference by command: `manor topics create` → its text."""
     parts = re.split(r"^## (manor .*)$", REFERENCE.read_text(), flags=re.MULTILINE)[1:]
-    words = re.compile(r"manor(?: [a-z]+)+")
+    words = re.compile(r"manor(?: [a-z-]+)+")
     found = {}
     for heading, text in zip(parts[::2], parts[1::2], strict=True):
         name = words.match(heading)

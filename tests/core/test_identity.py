@@ -11,6 +11,8 @@ import msgspec
 import pytest
 from sqlalchemy import select, text
 
+from manor import audit
+from manor.audit import Audit
 from manor.clock import SetClock
 from manor.config import IdentityConfig
 from manor.errors import Conflict, Refused, Unprocessable
@@ -52,6 +54,7 @@ async def storage(tmp_path: Path, heard: list[Event]) -> AsyncIterator[Storage]:
     async with open_storage(
         tmp_path / "manor.db", clock=clock, bus=bus, outbox=Outbox(bus, clock), inline=True
     ) as opened:
+        await apply_migrations(opened, "core", audit.MIGRATIONS)
         await apply_migrations(opened, "identity", MIGRATIONS)
         yield opened
 
@@ -61,7 +64,7 @@ def commands(storage: Storage) -> UserCommands:
     identity = Identity(
         CHEAP, default_tier="TEAM", storage=storage, clock=SetClock(NOW), live=LiveService(), inline=True
     )
-    return UserCommands(identity, storage)
+    return UserCommands(identity, storage, Audit(), lambda: {"TEAM"})
 
 
 def new(username: str = "Ada", email: str | None = "Ada@Example.org") -> NewUser:
