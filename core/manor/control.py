@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -226,6 +227,8 @@ def call_house(config_path: Path | None, command: str, arguments: Any, returns: 
         NoAnswer: A process has the house open and does not answer.
         PermissionError: The data directory belongs to somebody else.
     """
+    # What the house logs is no part of a command's answer, which a script reads from stdout.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     loaded = load(config_path, os.environ)
     become(loaded.config.server.user, loaded.data_dir)
     request = _Request(command, msgspec.Raw(msgspec.json.encode(arguments)))

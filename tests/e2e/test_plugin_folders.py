@@ -120,6 +120,9 @@ async def test_a_folder_of_plugins_serves_what_works_and_names_what_does_not(mak
         assert [line for line in checked.stderr.splitlines() if f"'{name}'" in line and word in line], checked.stderr
     assert "broken glass" in daemon.log.wait_for("broken glass")
     assert daemon.stop() == 0
+    created = daemon.manor("topics", "create", "hall", "--json")
+    assert [topic["name"] for topic in json.loads(created.stdout)] == ["hall"], "what is logged is on stderr"
+    assert "no_such_module_of_the_cellar" in created.stderr
 
 
 def assert_named(readiness: Answer, listed: str) -> None:
