@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 import trio
@@ -11,6 +13,7 @@ from tests.e2e.daemon import Daemon
 POST = b"POST /welcome HTTP/1.1\r\nHost: manor.test\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 SMUGGLED = b"GET /livez HTTP/1.1\r\nHost: manor.test\r\n\r\n"
+STATUS_LINE = re.compile(rb"HTTP/1\.1 \d{3} ")
 LONGEST = 65_536
 
 
@@ -55,7 +58,7 @@ async def test_a_head_that_can_be_read_in_two_ways_is_answered_once_and_ends_the
     said = await raw(shared.port, sent + SMUGGLED)
 
     assert said.startswith(b"HTTP/1.1 %d " % status), said
-    assert said.count(b"HTTP/1.1 ") == 1, "what was smuggled in behind it is no request"
+    assert len(STATUS_LINE.findall(said)) == 1, "what was smuggled in behind it is no request"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ async def test_a_broken_chunk_is_a_400_and_publishes_nothing(shared: Daemon, bod
     said = await raw(shared.port, CHUNKED + body + SMUGGLED)
 
     assert said.startswith(b"HTTP/1.1 400 "), said
-    assert said.count(b"HTTP/1.1 ") == 1
+    assert len(STATUS_LINE.findall(said)) == 1
     assert (await ask(shared.port, "GET", "/api/topics/welcome")).json["message_count"] == before
 
 
@@ -169,9 +172,9 @@ BODIES = {
     "two values": (b'{"message": "a"} {}', "application/json", 400),
     "a JSON bomb": (BOMB, "application/json", 400),
     "a bomb of lists": (b"[" * 300_000, "application/json", 400),
-    "a half surrogate": (b'{"message": "\\ud800"}', "application/json", 400),
+    "a half surrogate": (b'{"message": "\\ud800"}', "application/json", 422),
     "a priority of its own": (b'{"message": "a", "priority": 9}', "application/json", 422),
-    "a huge number": (b'{"message": "a", "priority": 1' + b"0" * 5000 + b"}", "application/json", 400),
+    "a huge number": (b'{"message": "a", "priority": 1' + b"0" * 5000 + b"}", "application/json", 422),
     "tags that are none": (b'{"message": "a", "tags": {"a": 1}}', "application/json", 422),
 }
 
