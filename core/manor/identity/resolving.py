@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 import structlog
 import trio
-from sqlalchemy import bindparam, func, update
+from sqlalchemy import bindparam, case, update
 
 from manor.auth import Principal
 from manor.clock import Clock
@@ -22,7 +22,7 @@ from manor.identity.credentials import Credential, digest, find_by_secret
 from manor.identity.events import CredentialRevoked, SessionEnded, UserChanged, UserErased
 from manor.identity.sessions import Session, find_session, touch_session
 from manor.identity.users import User, find_user
-from manor.storage import Storage, Transaction
+from manor.storage import Storage, Time, Transaction
 
 MOST_KNOWN = 20_000
 """Secrets and sessions kept in memory; the least recently used go first, and are read again."""
@@ -243,13 +243,14 @@ def _write_uses(transaction: Transaction, uses: dict[Tag, tuple[int, datetime]])
         if what == "credential"
     ]
     if counted:
-        last_used_at = func.coalesce(credentials.c.last_used_at, bindparam("used_at"))
+        used_at = bindparam("used_at", type_=Time)
+        is_newer = credentials.c.last_used_at.is_(None) | (credentials.c.last_used_at < used_at)
         statement = (
             update(credentials)
             .where(credentials.c.id == bindparam("used_id"))
             .values(
                 use_count=credentials.c.use_count + bindparam("used_count"),
-                last_used_at=func.max(last_used_at, bindparam("used_at")),
+                last_used_at=case((is_newer, used_at), else_=credentials.c.last_used_at),
             )
         )
         transaction.connection.execute(statement, counted)
