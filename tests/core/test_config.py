@@ -219,6 +219,8 @@ def test_a_file_that_is_not_toml_is_told_with_line_and_column(tmp_path: Path, te
         ("server.limits.connections = 1.5", "server.limits.connections: expected int, got float"),
         ("server.smtp.port = 70000", "server.smtp.port: expected int <= 65535, got 70000"),
         ("server.smtp.host = 'mail'", "server.smtp.from: is missing"),
+        ("server.smtp.from = 'Manor'", "server.smtp.from: expected an address as Manor <manor@example.org>"),
+        ('server.smtp.from = "Manor\\r\\nBcc: x <a@b>"', "server.smtp.from: expected an address"),
         ("server.smtp.username = 'me'", "server.smtp.password_file: is missing"),
         ("server.smtp.password_file = 'nowhere'", "server.smtp.password_file: nowhere cannot be read"),
         ("server.outgoing.allow = ['localhost']", "server.outgoing.allow[0]: expected HOST:PORT"),

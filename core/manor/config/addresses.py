@@ -5,11 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,62})?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62})?)*\.?")
+_MAILBOX = re.compile(r'[^\s<>(),;:"\[\]\\@]+@[^\s<>(),;:"\[\]\\@]+')
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,16 @@ def check_target(text: str) -> None:
         if "/" in text:
             raise
         _host_and_port(text, "HOST:PORT, an address or a network as 10.0.0.0/8", least_port=1)
+
+
+def check_sender(text: str) -> None:
+    """See that mail may come from this: an address, or a name and `<ADDRESS>`; "" passes.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if text and (not text.isprintable() or not _MAILBOX.fullmatch(parseaddr(text)[1])):
+        raise ValueError(f"expected an address as Manor <manor@example.org>, got {text!r}")
 
 
 def check_url(text: str) -> None:

@@ -14,7 +14,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, field
 
-from manor.config.addresses import check_origin, check_root_url, check_target, check_url, parse_bind, parse_network
+from manor.config.addresses import (
+    check_origin,
+    check_root_url,
+    check_sender,
+    check_target,
+    check_url,
+    parse_bind,
+    parse_network,
+)
 from manor.limits import Limits
 
 LIVE = {"live": True}
@@ -61,7 +69,9 @@ class Smtp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ""
     )
     sender: Annotated[
-        str, Meta(description='Who mail comes from, as in `"Manor <manor@example.org>"`; needed with `host`.')
+        str,
+        _check(check_sender),
+        Meta(description='Who mail comes from, as in `"Manor <manor@example.org>"`; needed with `host`.'),
     ] = field(name="from", default="")
 
 
@@ -72,7 +82,7 @@ class Outgoing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Annotated[str, _check(check_target)], ...],
         Meta(
             description='Private targets that may be reached, as `"127.0.0.1:9000"` or `"10.0.0.0/8"`; public ones '
-            "always may."
+            "always may, on ports 80, 443 and from 1024 on."
         ),
     ] = ()
 
