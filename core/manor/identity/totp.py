@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, insert, select, update
 from manor.errors import BadRequest, Conflict
 from manor.identity.credential_tables import recovery_codes, totp
 from manor.identity.credentials import digest
+from manor.identity.users import find_user
 from manor.storage import Transaction
 
 ISSUER = "Manor"
@@ -44,19 +45,22 @@ class WrongCode(BadRequest):
     """400: the code is not the one that the app shows now, or was used before."""
 
 
-def begin_totp(transaction: Transaction, user_id: UUID, *, account: str) -> TotpSetup:
+def begin_totp(transaction: Transaction, user_id: UUID, *, account: str = "") -> TotpSetup:
     """Make a key; nothing asks for codes before `activate_totp`. A key that was made and never activated is replaced.
 
     Args:
         transaction: The caller's.
         user_id: Whose.
-        account: What the app shows beside the code, such as the e-mail address.
+        account: What the app shows beside the code; their e-mail address or name when empty.
 
     Raises:
         Conflict: 409: it is active already.
     """
     if has_totp(transaction, user_id):
         raise Conflict("Two-factor sign-in is active already; disable it first")
+    user = find_user(transaction, user_id=user_id)
+    if user is not None:
+        account = account or user.email or user.username
     secret = pyotp.random_base32()
     transaction.connection.execute(delete(totp).where(totp.c.user_id == user_id))
     transaction.connection.execute(

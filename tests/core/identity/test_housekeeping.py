@@ -1,0 +1,126 @@
+"""What is removed, and what is kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import trio
+
+from manor.clock import SetClock
+from manor.events import Event
+from manor.identity import (
+    Identity,
+    NewCredential,
+    Session,
+    User,
+    end_session,
+    find_by_secret,
+    find_link,
+    find_session,
+    housekeeping,
+    issue,
+    make_link,
+    open_session,
+)
+from manor.identity.housekeeping import tidy_once
+from manor.storage import Storage, Transaction
+
+DAY = timedelta(days=1)
+
+
+async def signed_in(storage: Storage, user: User, life: timedelta = DAY) -> Session:
+    return await storage.write(
+        lambda t: open_session(t, user_id=user.id, kind="access", ip="", user_agent="", life=life, absolute=life)
+    )
+
+
+async def issued(storage: Storage, secret: str, **fields: Any) -> None:
+    await storage.write(lambda transaction: issue(transaction, NewCredential(kind="refresh", **fields), secret))
+
+
+async def known(storage: Storage, *secrets: str) -> list[str]:
+    def work(transaction: Transaction) -> list[str]:
+        return [secret for secret in secrets if find_by_secret(transaction, secret) is not None]
+
+    return await storage.read(work)
+
+
+async def test_sessions_go_thirty_days_after_they_were_over_with_all_their_credentials(
+    storage: Storage, ada: User, clock: SetClock, heard: list[Event]
+) -> None:
+    ended, expired = await signed_in(storage, ada, 90 * DAY), await signed_in(storage, ada, 10 * DAY)
+    alive = await signed_in(storage, ada, 90 * DAY)
+    for number, session in enumerate((ended, expired, alive)):
+        await issued(storage, str(number), user_id=ada.id, session_id=session.id)
+    await storage.write(lambda transaction: end_session(transaction, ended.id))
+    heard.clear()
+    start = clock.now()
+    seen = []
+    for day in (29, 30, 39, 40):
+        clock.set(start + day * DAY)
+        await tidy_once(storage)
+        seen.append(await known(storage, "0", "1", "2"))
+
+    assert seen == [["0", "1", "2"], ["1", "2"], ["1", "2"], ["2"]]
+    for session, is_there in ((ended, False), (expired, False), (alive, True)):
+        found = await storage.read(lambda t, session=session: find_session(t, session.id))  # type: ignore[misc]
+        assert (found is not None) is is_there
+    assert heard == []
+
+
+async def test_expired_credentials_of_a_session_go_a_day_later(storage: Storage, ada: User, clock: SetClock) -> None:
+    session = await signed_in(storage, ada, 90 * DAY)
+    await issued(storage, "spent", session_id=session.id, expires_at=clock.now() + DAY)
+    await issued(storage, "key", user_id=ada.id, expires_at=clock.now() + DAY)
+    clock.set(clock.now() + 2 * DAY - timedelta(seconds=1))
+    await tidy_once(storage)
+    assert await known(storage, "spent", "key") == ["spent", "key"]
+
+    clock.set(clock.now() + timedelta(seconds=1))
+    await tidy_once(storage)
+    assert await known(storage, "spent", "key") == ["key"]
+
+
+async def test_links_go_a_week_after_they_expired(storage: Storage, clock: SetClock) -> None:
+    _, token = await storage.write(lambda t: make_link(t, "verify", email="ada@example.org", life=DAY))
+    found = []
+    for days in (7, 1):
+        clock.set(clock.now() + days * DAY)
+        await tidy_once(storage)
+        found.append(await storage.read(lambda transaction: find_link(transaction, "verify", token)) is not None)
+
+    assert found == [True, False]
+
+
+async def test_many_rows_go_in_small_batches(
+    storage: Storage, ada: User, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "BATCH", 3)
+    session = await signed_in(storage, ada)
+    secrets = [str(number) for number in range(8)]
+    for secret in secrets:
+        await issued(storage, secret, session_id=session.id)
+    clock.set(clock.now() + 31 * DAY)
+    commits = storage.commits
+
+    await tidy_once(storage)
+
+    assert storage.commits == commits + 3
+    assert await known(storage, *secrets) == []
+    assert await storage.read(lambda transaction: find_session(transaction, session.id)) is None
+
+
+async def test_it_is_done_every_hour(
+    identity: Identity, storage: Storage, clock: SetClock, autojump_clock: trio.abc.Clock
+) -> None:
+    _, token = await storage.write(lambda t: make_link(t, "verify", email="ada@example.org", life=DAY))
+    clock.set(clock.now() + 8 * DAY)
+    async with trio.open_nursery() as nursery:
+        for task in identity.background_tasks():
+            nursery.start_soon(task.run)
+        await trio.sleep(3601)
+        nursery.cancel_scope.cancel()
+
+    assert await storage.read(lambda transaction: find_link(transaction, "verify", token)) is None
