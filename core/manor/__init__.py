@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from manor.identity import find_credential as find_credential
     from manor.identity import find_invite as find_invite
     from manor.identity import find_link as find_link
+    from manor.identity import find_password_hash as find_password_hash
     from manor.identity import find_session as find_session
     from manor.identity import find_user as find_user
     from manor.identity import fold_email as fold_email
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
     from manor.identity import set_active as set_active
     from manor.identity import set_password_hash as set_password_hash
     from manor.identity import touch_session as touch_session
+    from manor.identity import update_user as update_user
     from manor.identity import use_link as use_link
     from manor.identity import void_links as void_links
     from manor.limits import Address as Address
@@ -263,6 +265,7 @@ _EXPORTS = {
     "find_credential": "manor.identity",
     "find_invite": "manor.identity",
     "find_link": "manor.identity",
+    "find_password_hash": "manor.identity",
     "find_session": "manor.identity",
     "find_user": "manor.identity",
     "fold_email": "manor.identity",
@@ -288,6 +291,7 @@ _EXPORTS = {
     "set_active": "manor.identity",
     "set_password_hash": "manor.identity",
     "touch_session": "manor.identity",
+    "update_user": "manor.identity",
     "use_link": "manor.identity",
     "void_links": "manor.identity",
     "Address": "manor.limits",

@@ -19,9 +19,12 @@ from manor.clock import Clock, SystemClock
 from manor.config import (
     Loaded,
     Misread,
+    Server,
     Setting,
+    TcpBind,
     decode_plugin,
     load,
+    parse_bind,
     plugin_enabled,
     read_plugin,
     tier_limits,
@@ -134,9 +137,23 @@ def _context(plugin: Plugin, config: Any, loaded: Loaded, services: Services) ->
         log=structlog.get_logger(f"manor.{plugin.name}", plugin=plugin.name),
         data_dir=loaded.data_dir / plugin.name,
         public_url=loaded.config.server.public_url.rstrip("/"),
+        frontend_url=loaded.config.server.frontend_url.rstrip("/"),
+        link_url=_link_url(loaded.config.server),
         tiers=services.tiers,
         routes=services.routes,
     )
+
+
+def _link_url(server: Server) -> str:
+    """Never what a request's Host says: whoever asks for somebody else's link must not choose where it leads."""
+    if server.public_url:
+        return server.public_url.rstrip("/")
+    scheme = "https" if server.tls_cert is not None else "http"
+    for bind in map(parse_bind, server.bind):
+        if isinstance(bind, TcpBind):
+            host = "localhost" if bind.host in ("", "0.0.0.0", "::") else bind.host  # noqa: S104 - compared
+            return f"{scheme}://{f'[{host}]' if ':' in host else host}{f':{bind.port}' if bind.port else ''}"
+    return f"{scheme}://localhost"
 
 
 def refurnish(plugins: Iterable[Plugin], loaded: Loaded) -> None:

@@ -80,6 +80,8 @@ class PluginContext(Generic[C]):
         log: A logger bound to the plugin's name.
         data_dir: A folder of its own under the server's data directory; made when first asked for.
         public_url: As people reach the server, without a trailing slash; "" when not configured.
+        frontend_url: The front end that handles links, without a trailing slash; "" for our own pages.
+        link_url: What links for people begin with: `public_url`, or the address that is listened on; never "".
         tiers: What each tier allows.
         routes: The house's routes, complete once the plugin's lifespan starts: for reserved names.
     """
@@ -100,6 +102,8 @@ class PluginContext(Generic[C]):
     log: BoundLogger
     data_dir: Path
     public_url: str
+    frontend_url: str
+    link_url: str
     tiers: Tiers
     routes: RouteTable
 
