@@ -30,10 +30,6 @@ from manor.plugins import Command
 from manor.storage import Transaction, purge
 
 
-SHELL = "shell"
-"""Who did it, for the audit log, when an admin did it from the shell."""
-
-
 class Nothing(msgspec.Struct, frozen=True):
     """No arguments."""
 
@@ -118,22 +114,20 @@ def core_commands(services: Services, plugins: Sequence[Plugin], data_dir: Path)
     async def purge_plugin(arguments: Purge) -> Purged:
         if any(plugin.name == arguments.name and plugin.is_running for plugin in plugins):
             raise Conflict(f"'{arguments.name}' is enabled: disable it and restart first")
+
+        def forget(transaction: Transaction, tables: Sequence[str]) -> None:
+            detail = {"tables": tables, "outbox_rows": services.outbox.drop_of(transaction, arguments.name)}
+            services.audit.record(
+                transaction, "core.plugin_purged", actor="shell", target=arguments.name, detail=detail
+            )
+
         try:
-            tables = await purge(storage, arguments.name)
+            tables = await purge(storage, arguments.name, also=forget)
         except ValueError as error:
             raise Unprocessable(str(error)) from error
         folder = data_dir / arguments.name
         if folder.is_dir() and not folder.is_symlink():
             await trio.to_thread.run_sync(shutil.rmtree, folder)
-
-        def note(transaction: Transaction) -> None:
-            dropped = services.outbox.drop_of(transaction, arguments.name)
-            detail = {"tables": tables, "outbox_rows": dropped}
-            services.audit.record(
-                transaction, "core.plugin_purged", actor=SHELL, target=arguments.name, detail=detail
-            )
-
-        await storage.write(note)
         return Purged(tables)
 
     async def list_outbox(arguments: ListOutbox) -> OutboxListed:

@@ -19,6 +19,7 @@ from manor import (
     Delivery,
     Event,
     HealthCheck,
+    Job,
     Migration,
     PluginContext,
     Request,
@@ -27,6 +28,7 @@ from manor import (
     Transaction,
     hookimpl,
 )
+from manor.commands import Purge
 from manor.config import load
 from manor.discovery import Found, State
 from manor.errors import AdminFault, NotFound
@@ -502,3 +504,23 @@ async def test_a_rolled_back_unit_tells_nobody(tmp_path: Path) -> None:
             await house.storage.write(work)
 
     assert heard == []
+
+
+async def test_a_purge_forgets_what_the_plugin_put_off_and_stands_in_the_audit_log(tmp_path: Path) -> None:
+    ringing, other = Job("gone.ring", Greeting), Job("gone_too.ring", Greeting)
+
+    def leave(transaction: Transaction) -> None:
+        transaction.connection.exec_driver_sql("CREATE TABLE gone_bells (id INTEGER)")
+        transaction.defer(ringing, Greeting("ding"))
+        transaction.defer(other, Greeting("dong"))
+
+    async with opened(tmp_path, serve=False) as house:
+        await house.storage.write(leave)
+        purged = await house.run_command("plugins.purge", Purge("gone"))
+        rows = await house.storage.read(house.services.outbox.list)
+        (noted,) = await house.storage.read(house.services.audit.list)
+
+    assert purged.tables == ["gone_bells"]
+    assert [row.name for row in rows] == ["gone_too.ring"]
+    assert (noted.action, noted.actor, noted.target) == ("core.plugin_purged", "shell", "gone")
+    assert noted.detail == '{"outbox_rows":1,"tables":["gone_bells"]}'

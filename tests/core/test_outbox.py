@@ -184,6 +184,17 @@ async def test_a_plugin_removed_while_its_rows_are_done_leaves_the_rest_waiting(
     assert [(row.payload, row.attempts) for row in await post.rows()] == [('{"number":"2"}', 0)]
 
 
+async def test_all_that_a_plugin_put_off_or_was_to_hear_is_forgotten_and_nothing_else(post: Post, log: Log) -> None:
+    post.hear(log, "phone")
+    post.hear(log, "chat")
+    await post.tell("attic")
+    await post.defer(RING, "112")
+
+    await post.storage.write(lambda transaction: post.outbox.drop_of(transaction, "phone"))
+
+    assert [(row.kind, row.subscriber) for row in await post.rows()] == [("event", "chat")]
+
+
 # --- Attempts
 
 

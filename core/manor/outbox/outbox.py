@@ -175,6 +175,18 @@ class Outbox:
         """
         return store.drop(transaction.connection, ids)
 
+    def drop_of(self, transaction: Transaction, owner: str) -> int:
+        """Forget all that a plugin has put off or was to hear: it is gone for good.
+
+        Args:
+            transaction: A writing one.
+            owner: The plugin.
+
+        Returns:
+            How many rows there were.
+        """
+        return store.drop_of(transaction.connection, owner)
+
     def _targets(self) -> Iterable[Target]:
         yield from (Target(name, "") for name in self._jobs)
         yield from (Target(owned.subscription.event, owned.owner) for owned in self._bus.durable())

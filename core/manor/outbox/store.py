@@ -245,6 +245,12 @@ def drop(connection: Connection, ids: Iterable[int]) -> int:
     return connection.execute(delete(outbox).where(outbox.c.id.in_(list(ids)))).rowcount
 
 
+def drop_of(connection: Connection, owner: str) -> int:
+    """A plugin's jobs, and the events that it was to hear, are to be forgotten. Returns how many there were."""
+    its_jobs = and_(outbox.c.kind == "job", outbox.c.name.startswith(f"{owner}.", autoescape=True))
+    return connection.execute(delete(outbox).where(or_(its_jobs, outbox.c.subscriber == owner))).rowcount
+
+
 def put_back(connection: Connection, row: OutboxRow, reason: str, *, due_at: datetime) -> None:
     """An attempt failed; another follows."""
     connection.execute(_failed(row, reason).values(due_at=due_at))

@@ -81,8 +81,15 @@ def applied(connection: Connection, owner: str) -> set[str]:
     return set(rows.scalars())
 
 
-async def purge(storage: Storage, owner: str) -> list[str]:
+async def purge(
+    storage: Storage, owner: str, *, also: Callable[[Transaction, list[str]], None] = lambda transaction, dropped: None
+) -> list[str]:
     """Drop all that a plugin keeps in the database: tables, indexes, triggers, views, and its marks.
+
+    Args:
+        storage: The database.
+        owner: The plugin.
+        also: What is done in the same unit, with the names of what was dropped.
 
     Returns:
         The names of the tables and views that were dropped.
@@ -93,7 +100,13 @@ async def purge(storage: Storage, owner: str) -> list[str]:
     _check_owner(owner)
     if owner in _KEPT:
         raise ValueError(f"{owner!r} belongs to the core and is never purged")
-    return await storage.write(lambda transaction: _drop(transaction.connection, owner))
+
+    def work(transaction: Transaction) -> list[str]:
+        dropped = _drop(transaction.connection, owner)
+        also(transaction, dropped)
+        return dropped
+
+    return await storage.write(work)
 
 
 def _step(owner: str, migration: Migration) -> Callable[[Transaction], None]:
