@@ -44,7 +44,11 @@ class Tiers:
         return frozenset((*self._limits, self.default_tier))
 
     def limit(self, name: str, tier: str = "") -> int:
-        """A limit of a tier (the default tier when it has none of that name); 0 is unlimited."""
+        """A limit of a tier (the default tier when it has none of that name); 0 is unlimited.
+
+        `tier` "" is the default tier. The system person's tier is "" too, so what the server itself owns is kept as long
+        as the default tier says; whoever limits what people do asks whether it is the system person first.
+        """
         table = self._limits.get(tier or self.default_tier) or self._limits.get(self.default_tier, {})
         return table.get(name, 0)
 
