@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from manor.identity import fold_email as fold_email
     from manor.identity import has_totp as has_totp
     from manor.identity import issue as issue
+    from manor.identity import link_login as link_login
     from manor.identity import list_consents as list_consents
     from manor.identity import list_credentials as list_credentials
     from manor.identity import list_logins as list_logins
@@ -271,6 +272,7 @@ _EXPORTS = {
     "fold_email": "manor.identity",
     "has_totp": "manor.identity",
     "issue": "manor.identity",
+    "link_login": "manor.identity",
     "list_consents": "manor.identity",
     "list_credentials": "manor.identity",
     "list_logins": "manor.identity",

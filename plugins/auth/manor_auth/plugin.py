@@ -6,14 +6,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
-from manor import Authenticator, BackgroundTask, PluginContext, Route, hookimpl
+from manor import Authenticator, BackgroundTask, JobHandler, PluginContext, Route, hookimpl
 from manor_auth.config import AuthConfig
+from manor_auth.domain import Places
 from manor_auth.http.jwks import key_routes
 from manor_auth.http.me import MeHandlers, me_routes
 from manor_auth.http.mfa import MfaHandlers, mfa_routes
+from manor_auth.http.passwords import PasswordHandlers, password_routes
+from manor_auth.http.register import RegisterHandlers, register_routes
 from manor_auth.http.sign_in import SignInHandlers, sign_in_routes
 from manor_auth.keys import KeyRing
+from manor_auth.passwords import Passwords
 from manor_auth.profile import Profile
+from manor_auth.quotas import Quotas
+from manor_auth.registering import Registering
 from manor_auth.rotation import Rotation
 from manor_auth.second_factor import SecondFactor
 from manor_auth.sessions import Sessions
@@ -35,6 +41,10 @@ class Auth:
         self._rotation = Rotation(self._keys, context.clock, lambda: context.config.rotate_days)
         self._sessions = Sessions(context, Tokens(self._keys, context.clock, context.public_url or "manor"))
         self._sign_in = SignInHandlers(SigningIn(context, self._sessions), self._sessions)
+        places, quotas = Places(context.link_url, context.frontend_url), Quotas(context.limits)
+        self._registering = Registering(context, places, quotas)
+        self._passwords = Passwords(context, places, quotas)
+        self._register = RegisterHandlers(self._registering, places)
         self._me = MeHandlers(Profile(context))
         self._mfa = MfaHandlers(SecondFactor(context))
 
@@ -43,6 +53,8 @@ class Auth:
         """Every operation, group by group."""
         return [
             *sign_in_routes(self._sign_in),
+            *register_routes(self._register),
+            *password_routes(PasswordHandlers(self._passwords)),
             *me_routes(self._me),
             *mfa_routes(self._mfa),
             *key_routes(self._keys),
@@ -52,6 +64,11 @@ class Auth:
     def manor_authenticators(self) -> list[Authenticator]:
         """Access tokens open APIs."""
         return [Authenticator("access", looks_like_token, self._sessions.authenticate)]
+
+    @hookimpl
+    def manor_jobs(self) -> list[JobHandler]:  # type: ignore[type-arg]
+        """Links are made and mailed behind the answer, so that its time says nothing."""
+        return [*self._registering.jobs, *self._passwords.jobs]
 
     @hookimpl
     def manor_background_tasks(self) -> list[BackgroundTask]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import trio.testing
+
 from manor import NewUser, add_user
 from manor.testing import Answer, Client, House
 
@@ -62,3 +64,11 @@ async def actions(house: House) -> list[str]:
     """What the audit log says was done."""
     rows = await house.storage.read(lambda transaction: house.services.audit.list(transaction))
     return [row.action for row in rows]
+
+
+async def links(house: House, email: str, kind: str) -> list[str]:
+    """The links that were mailed, newest first, once all work that was put off is done."""
+    await trio.testing.wait_all_tasks_blocked()
+    mail = house.services.mail
+    found = await house.storage.read(lambda transaction: mail.links(transaction, email, kind))
+    return [link.url for link in found]

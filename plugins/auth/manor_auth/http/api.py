@@ -9,7 +9,20 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from manor import Api, Bearer, FieldProblem, Header, Kinds, Rate, Request, Unauthorized, Unprocessable, User
+from manor import (
+    Access,
+    Api,
+    Bearer,
+    FieldProblem,
+    Header,
+    Kinds,
+    Principal,
+    Rate,
+    Request,
+    Unauthorized,
+    Unprocessable,
+    User,
+)
 from manor_auth.sessions import Visitor
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -77,14 +90,29 @@ def visitor(request: Request[Any, Any]) -> Visitor:
 
 
 def person(request: Request[Any, Any]) -> UUID:
-    """Who asks, on routes that only people reach.
+    """Who asks, on routes that only people reach: the one who has signed in, if a key of somebody else came along.
 
     Raises:
         Unauthorized: Nobody does.
     """
+    for principal in request.principals:
+        if SIGNED_IN.allows(principal) and principal.user_id is not None:
+            return principal.user_id
     if request.user_id is None:
         raise Unauthorized("This credential has no person behind it")
     return request.user_id
+
+
+def actor(request: Request[Any, Any], access: Access) -> Principal:
+    """The credential that opened a route. Of several that came with a request others may be somebody else's, or less.
+
+    Raises:
+        Unauthorized: It has no person behind it.
+    """
+    for principal in request.principals:
+        if access.allows(principal) and principal.user_id is not None:
+            return principal
+    raise Unauthorized("This credential has no person behind it")
 
 
 def session(request: Request[Any, Any]) -> UUID:
