@@ -74,7 +74,8 @@ async def test_the_line_to_try_is_heard_by_a_listening_curl_and_outlives_a_resta
 def test_its_data_is_for_its_owner_alone(tmp_path: Path, started: list[Running]) -> None:
     start(tmp_path, free_port(), started)
 
-    modes = {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "data").iterdir()}
+    files = [path for path in (tmp_path / "data").rglob("*") if not path.is_dir()]
+    modes = {path.name: path.stat().st_mode & 0o077 for path in files}
 
     assert {"manor.db", "manor.lock", "control.sock"} <= modes.keys()
     assert set(modes.values()) == {0}
