@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -40,7 +41,14 @@ class Report(msgspec.Struct, frozen=True):
         return not self.faults
 
 
-async def survive_kills(folder: Path, *, kills: int = 15, connections: int = 8, random: Random | None = None) -> Report:
+async def survive_kills(
+    folder: Path,
+    *,
+    kills: int = 15,
+    connections: int = 8,
+    random: Random | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Report:
     """Publish to a daemon of its own in `folder`, kill it `kills` times, and compare.
 
     A daemon that does not come back is a fault in the report, with the end of its log.
@@ -50,10 +58,11 @@ async def survive_kills(folder: Path, *, kills: int = 15, connections: int = 8, 
         kills: how many times the daemon is killed, at random moments.
         connections: how many publishers run at once.
         random: the source of the moments.
+        tell: takes a line for people after every kill.
     """
     daemon = Daemon(folder)
     await daemon.command("topics", "create", TOPIC)
-    run = _Run(daemon, kills, connections, random or Random())  # noqa: S311 - moments, not secrets
+    run = _Run(daemon, kills, connections, random or Random(), tell)  # noqa: S311 - moments, not secrets
     began = trio.current_time()
     found: list[str] = []
     try:
@@ -80,7 +89,9 @@ async def survive_kills(folder: Path, *, kills: int = 15, connections: int = 8, 
 class _Run:
     """The moving parts of one run and what they saw."""
 
-    def __init__(self, daemon: Daemon, kills: int, connections: int, random: Random) -> None:
+    def __init__(
+        self, daemon: Daemon, kills: int, connections: int, random: Random, tell: Callable[[str], None]
+    ) -> None:
         self.publishers = Publishers(daemon.port, TOPIC, connections=connections)
         self.reader = Reader(daemon.port, TOPIC)
         self.stored: list[Stored] = []
@@ -89,6 +100,7 @@ class _Run:
         self._daemon = daemon
         self._kills = kills
         self._random = random
+        self._tell = tell
 
     async def publish_and_kill(self) -> None:
         await self._daemon.start()
@@ -132,4 +144,5 @@ class _Run:
         await trio.sleep(self._random.uniform(0.05, LONGEST_LIFE))
         await self._daemon.kill()
         self.killed += 1
+        self._tell(f"kill {self.killed} of {self._kills}: {len(self.publishers.acknowledged)} messages acknowledged")
         await self._daemon.start()
