@@ -52,11 +52,14 @@ HOSTILE = [
 ]
 
 
+# Not every resolver knows names with a dot at their end: then there is no address to refuse.
+REFUSALS = dict.fromkeys(["127.0.0.1.", "LOCALHOST."], (OutgoingRefused, OutgoingFailed))
+
+
 @pytest.mark.parametrize("host", HOSTILE)
 async def test_a_hostile_host_is_refused_and_nothing_connects(host: str) -> None:
     async with open_server(plain()) as server:
-        # Some of them no resolver knows, or not every one: they fail before there is an address to refuse.
-        with pytest.raises((OutgoingRefused, OutgoingFailed)):
+        with pytest.raises(REFUSALS.get(host, OutgoingRefused)):
             await Outgoing().request("GET", f"http://{host}:{server.port}/")
 
         assert server.connections == 0
@@ -136,7 +139,7 @@ async def test_a_redirect_to_a_hostile_host_is_refused(host: str) -> None:
     async with open_server(plain(b"secret")) as inside:
         ascii_host = host.encode("idna").decode() if not host.isascii() else host
         async with open_server(redirect(f"http://{ascii_host}:{inside.port}/")) as server:
-            with pytest.raises((OutgoingRefused, OutgoingFailed)):
+            with pytest.raises(REFUSALS.get(host, OutgoingRefused)):
                 await Outgoing([server.place]).request("GET", server.url)
 
             assert (server.connections, inside.connections) == (1, 0)
@@ -245,6 +248,20 @@ def test_an_ipv6_address_is_as_public_as_the_ipv4_one_in_it(inner: ipaddress.IPv
     sixtofour = ipaddress.IPv6Address(0x2002 << 112 | number << 80)
 
     assert {is_public(mapped), is_public(nat64), is_public(sixtofour)} == {is_public(inner)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *["0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.31.0.1", "192.168.0.1"],
+        *["192.0.0.9", "192.0.2.1", "192.88.99.1", "198.18.0.1", "224.0.0.1", "239.255.255.250", "240.0.0.1"],
+        *["255.255.255.255", "::", "::1", "::7f00:1", "::5db8:d70e", "::ffff:7f00:1", "::ffff:0:7f00:1"],
+        *["64:ff9b::7f00:1", "64:ff9b:1::7f00:1", "100::1", "2001::1", "2001:db8::1", "2002:7f00:1::", "3fff::1"],
+        *["5f00::1", "fc00::1", "fd00::1", "fe80::1", "fec0::1", "ff02::1", "ff0e::1"],
+    ],
+)
+def test_all_other_addresses_are_not(text: str) -> None:
+    assert not is_public(ipaddress.ip_address(text))
 
 
 @pytest.mark.parametrize("text", ["93.184.215.14", "1.1.1.1", "2606:4700:4700::1111", "64:ff9b::101:101"])
