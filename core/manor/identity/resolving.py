@@ -24,7 +24,7 @@ from manor.identity.sessions import Session, find_session, touch_session
 from manor.identity.users import User, find_user
 from manor.storage import Storage, Time, Transaction
 
-MOST_KNOWN = 20_000
+MOST_KNOWN = 10_000
 """Secrets and sessions kept in memory; the least recently used go first, and are read again."""
 
 FLUSH_SECONDS = 60.0
@@ -209,13 +209,10 @@ class Resolver:
         if not uses:
             return
         try:
-            touched = await self._storage.write(lambda transaction: _write_uses(transaction, uses))
+            await self._storage.write(lambda transaction: _write_uses(transaction, uses))
         except Refused as refused:
             # A full disk, most likely. Counts are worth a second try and no more: the house has other worries.
             log.warning("the use of credentials could not be written down", reason=str(refused))
-            return
-        for session_id in touched:
-            self.drop(("session", session_id))
 
 
 def _by_secret(transaction: Transaction, kind: str, secret: str) -> Known | None:
@@ -235,8 +232,8 @@ def _by_session(transaction: Transaction, session_id: UUID) -> Known | None:
     return None if user is None else Known(None, session, user)
 
 
-def _write_uses(transaction: Transaction, uses: dict[Tag, tuple[int, datetime]]) -> list[UUID]:
-    """Write counts and times; returns the sessions that last longer for it."""
+def _write_uses(transaction: Transaction, uses: dict[Tag, tuple[int, datetime]]) -> None:
+    """Write counts and times. Sessions last longer for it: memory finds out when what it knows of them is over."""
     counted = [
         {"used_id": id_, "used_count": count, "used_at": last_used_at}
         for (what, id_), (count, last_used_at) in uses.items()
@@ -254,5 +251,6 @@ def _write_uses(transaction: Transaction, uses: dict[Tag, tuple[int, datetime]])
             )
         )
         transaction.connection.execute(statement, counted)
-    used_sessions = [id_ for what, id_ in uses if what == "session"]
-    return [id_ for id_ in used_sessions if touch_session(transaction, id_) is not None]
+    for what, id_ in uses:
+        if what == "session":
+            touch_session(transaction, id_)
