@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import os
 import socket as stdlib_socket
 import struct
 from dataclasses import dataclass, field
@@ -114,6 +115,7 @@ class Connection:
         self._context = context
         self._config = config
         self._sending = trio.Lock()
+        self._unyielded = 0
         self._is_broken = False
         self._is_draining = False
         self._phase = Phase.HEAD
@@ -254,6 +256,16 @@ class Connection:
     async def _write(self, data: bytes) -> None:
         if not data or self._is_broken:
             return
+        sent = self._write_now(data)
+        if sent == len(data):
+            self._unyielded += sent
+            if self._unyielded > PIECE:
+                # Writing without waiting: whoever writes on and on must still give others a turn.
+                self._unyielded = 0
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        data = data[sent:]
+        self._unyielded = 0
         # Shielded, because half a frame would garble all that follows; bounded, because clients stop reading.
         with trio.CancelScope(shield=True):
             async with self._sending:
@@ -265,6 +277,15 @@ class Connection:
                 except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
                     self.abort()
             await self._protocol.handle(Closed())
+
+    def _write_now(self, data: bytes) -> int:
+        """Give the kernel what it takes at once, if nobody else writes; most answers need no more. Returns how much."""
+        if self._stream is not self._transport or self._sending.locked():
+            return 0
+        try:
+            return os.write(self._transport.socket.fileno(), data)
+        except OSError:
+            return 0  # it is full, or gone: the waiting way finds out which
 
     async def _end(self) -> None:
         """The protocol is done: say so, and read on for a moment what the client owes us."""

@@ -14,7 +14,7 @@ import trio
 from h2.events import DataReceived, RequestReceived
 from h2.settings import SettingCodes, Settings
 from hypercorn.config import Config
-from hypercorn.events import Closed, Updated
+from hypercorn.events import Closed, RawData, Updated
 from hypercorn.protocol.events import Body, Data, EndBody, InformationalResponse, Request, Response, StreamClosed
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
@@ -149,6 +149,7 @@ class Http1(H11Protocol):
         self.connection = StrictConnection(limits)
         self.goodbye_sent = False
         self._method = ""
+        self._held_head = b""
 
     @property
     def socket(self) -> SocketStream | None:
@@ -204,6 +205,20 @@ class Http1(H11Protocol):
                 headers.append((b"connection", b"close"))
             head = h11.Response(headers=headers, status_code=status, reason=reason)
         await self._send_h11_event(head)
+
+    async def _send_h11_event(self, event: Any) -> None:
+        """Join a head with the body that follows at once, as one with a length does: one write in place of two."""
+        try:
+            data = self.connection.send(event) or b""
+        except h11.LocalProtocolError:
+            if self.connection.their_state is not h11.ERROR:
+                raise
+            return
+        if isinstance(event, h11.Response) and any(name == b"content-length" for name, _ in event.headers):
+            self._held_head += data
+            return
+        held, self._held_head = self._held_head, b""
+        await self.send(RawData(held + data))
 
     async def _ask_for_body(self) -> None:
         connection = self.connection
