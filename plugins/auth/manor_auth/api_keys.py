@@ -85,6 +85,7 @@ class ApiKeys:
         self._identity = context.identity
         self._audit = context.audit
         self._tiers = context.tiers
+        self._clock = context.clock
 
     async def authenticate(self, presented: Presented) -> Principal | None:
         """Who a key stands for, while it and its owner are good."""
@@ -94,6 +95,10 @@ class ApiKeys:
         """Someone's keys, the newest first; revoked and expired ones too."""
         keys = await self._storage.read(lambda transaction: list_credentials(transaction, kind=KIND, user_id=user_id))
         return keys[::-1]
+
+    def is_active(self, key: Credential) -> bool:
+        """Whether a key still opens something."""
+        return key.is_usable(self._clock.now())
 
     async def create(self, maker: Principal, wanted: WantedKey) -> tuple[Credential, str]:
         """Make a key.

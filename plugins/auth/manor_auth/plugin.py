@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
-from manor import Authenticator, BackgroundTask, JobHandler, PluginContext, Route, hookimpl
+from manor import Authenticator, BackgroundTask, JobHandler, PluginContext, Route, ScopeDeclaration, TierLimit, hookimpl
+from manor_auth.api_keys import LIMITS, SCOPE, ApiKeys, looks_like_key
 from manor_auth.config import AuthConfig
 from manor_auth.domain import Places
 from manor_auth.http.jwks import key_routes
+from manor_auth.http.keys import KeyHandlers, key_list_routes
 from manor_auth.http.me import MeHandlers, me_routes
 from manor_auth.http.mfa import MfaHandlers, mfa_routes
 from manor_auth.http.passwords import PasswordHandlers, password_routes
@@ -45,6 +47,7 @@ class Auth:
         self._registering = Registering(context, places, quotas)
         self._passwords = Passwords(context, places, quotas)
         self._register = RegisterHandlers(self._registering, places)
+        self._api_keys = ApiKeys(context)
         self._me = MeHandlers(Profile(context))
         self._mfa = MfaHandlers(SecondFactor(context))
 
@@ -58,12 +61,26 @@ class Auth:
             *me_routes(self._me),
             *mfa_routes(self._mfa),
             *key_routes(self._keys),
+            *key_list_routes(KeyHandlers(self._api_keys)),
         ]
 
     @hookimpl
     def manor_authenticators(self) -> list[Authenticator]:
-        """Access tokens open APIs."""
-        return [Authenticator("access", looks_like_token, self._sessions.authenticate)]
+        """Access tokens and API keys open APIs."""
+        return [
+            Authenticator("access", looks_like_token, self._sessions.authenticate),
+            Authenticator("api_key", looks_like_key, self._api_keys.authenticate),
+        ]
+
+    @hookimpl
+    def manor_scopes(self) -> list[ScopeDeclaration]:
+        """What an API key needs to make others."""
+        return [SCOPE]
+
+    @hookimpl
+    def manor_tier_limits(self) -> list[TierLimit]:
+        """How many API keys people have."""
+        return LIMITS
 
     @hookimpl
     def manor_jobs(self) -> list[JobHandler]:  # type: ignore[type-arg]

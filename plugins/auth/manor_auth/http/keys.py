@@ -88,7 +88,7 @@ class KeyHandlers:
     async def list(self, request: Request[None, KeysQuery]) -> Any:
         """One's keys, the newest first."""
         by = actor(request, KEYS)
-        shown = [_shown(key) for key in await self._keys.list(_owner(by))]
+        shown = [self._shown(key) for key in await self._keys.list(_owner(by))]
         wants_object = by.kind == KIND if request.query.format is None else request.query.format == "object"
         return KeysShown(shown, len(shown)) if wants_object else shown
 
@@ -116,11 +116,26 @@ class KeyHandlers:
 
     async def revoke(self, request: Request) -> KeyShown:
         """Have a key open nothing any more, and keep it in the list."""
-        return _shown(await self._keys.revoke(_owner(actor(request, KEYS)), parse_id(request.params["key_id"])))
+        return self._shown(await self._keys.revoke(_owner(actor(request, KEYS)), parse_id(request.params["key_id"])))
 
     async def delete(self, request: Request) -> None:
         """Remove a key."""
         await self._keys.delete(_owner(actor(request, KEYS)), parse_id(request.params["key_id"]))
+
+    def _shown(self, key: Credential) -> KeyShown:
+        return KeyShown(
+            id=key.id,
+            name=key.label,
+            key_prefix=key.prefix,
+            scopes=key.scopes,
+            description=key.meta.get("description"),
+            is_active=self._keys.is_active(key),
+            request_count=key.use_count,
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            last_used_at=key.last_used_at,
+            last_used=key.last_used_at,
+        )
 
 
 def key_list_routes(handlers: KeyHandlers) -> list[Route]:
@@ -161,20 +176,3 @@ def _check_printable(field: str, text: str) -> None:
     if not text.isprintable() or not text.strip():
         message = "expected characters that can be seen"
         raise Unprocessable(f"{field}: {message}", errors=[FieldProblem(field, message)])
-
-
-def _shown(key: Credential) -> KeyShown:
-    return KeyShown(
-        id=key.id,
-        name=key.label,
-        key_prefix=key.prefix,
-        scopes=key.scopes,
-        description=key.meta.get("description"),
-        # As the seed has it: what was revoked is not active; `expires_at` says the rest.
-        is_active=key.revoked_at is None,
-        request_count=key.use_count,
-        created_at=key.created_at,
-        expires_at=key.expires_at,
-        last_used_at=key.last_used_at,
-        last_used=key.last_used_at,
-    )
