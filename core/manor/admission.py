@@ -16,8 +16,6 @@ from manor.prepared import Manners, Prepared
 from manor.routing import Head, Rate
 
 _CREDENTIAL_SECONDS = 20.0
-_NEEDED = "A credential is needed here"
-_BAD = "The credential is unknown, expired or revoked"
 
 
 class Gate:
@@ -77,12 +75,12 @@ class Gate:
         else:
             self._charge(manners, headers, api.anonymous_rate, api.name, Address(head.address))
         if refused is not None:
-            raise refused if principals else Unauthorized(_NEEDED)
+            raise refused if principals else Unauthorized(api.missing_credential)
         assert prepared is not None, "a request without a route is refused"
         access = prepared.route.access
         if not access.is_public:
             if not principals:
-                raise Unauthorized(_NEEDED)
+                raise Unauthorized(api.missing_credential)
             if not any(access.allows(principal) for principal in principals):
                 raise Forbidden("This credential may not do that")
         if prepared.route.rate is not None:
@@ -105,7 +103,7 @@ class Gate:
         api = manners.api
         if given is not None:
             if any(principal.kind not in api.kinds for principal in given):
-                raise Unauthorized("This kind of credential opens nothing here")
+                raise Unauthorized(api.bad_credential)
             return tuple(given)
         presented = [(secret, place) for place in manners.places if (secret := place.find(head)) is not None]
         if not presented:
@@ -119,7 +117,7 @@ class Gate:
             if principal is not None:
                 found.append(principal)
             elif not ignores_bad:
-                raise Unauthorized(_BAD)
+                raise Unauthorized(api.bad_credential)
         return tuple(found)
 
     async def _recognised(self, presented: Presented, kinds: frozenset[str]) -> Principal | None:

@@ -60,7 +60,7 @@ def body_decoder(body: Any, bad_value_status: int) -> Decode:
     """Make what turns a request's body into what its handler takes.
 
     Args:
-        body: A route's `body`: None, `bytes`, or a type that msgspec decodes.
+        body: A route's `body`: None, `bytes`, or a type that msgspec decodes; with `| None` it may be left out.
         bad_value_status: 400 or 422, for JSON that is well-formed and does not fit.
 
     Returns:
@@ -73,9 +73,12 @@ def body_decoder(body: Any, bad_value_status: int) -> Decode:
         return lambda raw: raw
     decoder = msgspec.json.Decoder(body)
     has_times = _may_hold_times(body)
+    is_optional = may_be_left_out(body)
 
     def decode(raw: bytes) -> Any:
         if not raw:
+            if is_optional:
+                return None
             raise _bad_value(bad_value_status, "", "is wanted as JSON, and there is none")
         try:
             if not raw.isascii():
@@ -92,6 +95,11 @@ def body_decoder(body: Any, bad_value_status: int) -> Decode:
         return in_utc(value) if has_times else value
 
     return decode
+
+
+def may_be_left_out(body: Any) -> bool:
+    """Whether a route takes a request without a body: one that is not read, raw bytes, or something or None."""
+    return body in (None, bytes) or type(None) in _alternatives(body)
 
 
 def _check_syntax(raw: bytes) -> None:

@@ -92,6 +92,8 @@ def _basic_response(refused: Refused, context: ErrorContext) -> Rendered:
 
 
 def _selfprivacy(refused: Refused, context: ErrorContext) -> Rendered:
+    if refused.errors and not refused.code:
+        return _json(refused, {"message": {problem.field or "body": problem.message for problem in refused.errors}})
     return _json(refused, {refused.code or "error": refused.detail})
 
 
@@ -133,9 +135,16 @@ BASIC_RESPONSE = Dialect(
 """`{"success": false, "message": str}`: the Owncast API."""
 
 SELFPRIVACY = Dialect(
-    "selfprivacy", "application/json", _selfprivacy, {"type": "object", "additionalProperties": _TEXT}
+    "selfprivacy",
+    "application/json",
+    _selfprivacy,
+    {
+        "type": "object",
+        "additionalProperties": {"anyOf": [_TEXT, {"type": "object", "additionalProperties": _TEXT}]},
+    },
 )
-"""`{"error": str}`, or the member that the refusal's code names: the SelfPrivacy REST API."""
+"""`{"error": str}`, or the member that the refusal's code names; what is wrong with a body's members stands in an
+object, `{"message": {field: str}}`: the SelfPrivacy REST API."""
 
 PAGE = Dialect("page", "text/html; charset=utf-8", _page, _TEXT)
 """A page for people; 401 goes to the sign-in page and comes back."""

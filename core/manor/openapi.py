@@ -13,6 +13,7 @@ import msgspec
 
 from manor.assets import STATIC, Assets, core_assets
 from manor.auth import PUBLIC, Bearer, Header, Place, Query
+from manor.bodies import may_be_left_out
 from manor.matching import Match, OwnedRoute, RouteTable
 from manor.routing import Api, Reply, Request, Route, Upgrade
 from manor.schemas import Schemas
@@ -120,7 +121,7 @@ def _operation(owned: OwnedRoute, path: str, schemas: Schemas) -> dict[str, Any]
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
-        operation["requestBody"] = {"content": schemas.body(route), "required": route.body is not bytes}
+        operation["requestBody"] = {"content": schemas.body(route), "required": not may_be_left_out(route.body)}
     operation["responses"] = {**schemas.success(route), **schemas.errors(route)}
     security = _security(route)
     if security:

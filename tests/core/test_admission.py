@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import trio
 from tests.core import dispatching
-from tests.core.dispatching import NOW, Silence, ask, head
+from tests.core.dispatching import NOW, Silence, ask, detail, head
 from trio.testing import MockClock
 
 from manor.auth import ADMIN, PUBLIC, Authenticator, Bearer, Header, Kinds, Presented, Principal, Query, Scope
@@ -153,6 +153,15 @@ async def test_the_person_is_the_first_credential_with_a_user() -> None:
 async def test_an_api_names_its_own_challenge() -> None:
     made = dispatcher(route("GET /x", api=replace(DOORS, challenge='Basic realm="doors"'), access=ADMIN))
     assert (await ask(made, head("GET /x"))).headers["WWW-Authenticate"] == 'Basic realm="doors"'
+
+
+async def test_an_api_words_its_own_401() -> None:
+    api = replace(DOORS, missing_credential="Ring first", bad_credential="Wrong bell")
+    made = dispatcher(route("GET /x", access=Kinds("api_key"), api=api))
+
+    assert detail(await ask(made, head("GET /x"))) == "Ring first"
+    assert detail(await ask(made, head("GET /x", bearer("key_bad")))) == "Wrong bell"
+    assert detail(await ask(made, head("GET /x", bearer("phone_good")))) == "Wrong bell"
 
 
 async def test_tests_may_bring_principals_in_place_of_credentials() -> None:

@@ -107,6 +107,15 @@ def test_members_further_down_are_named_with_their_path(body: bytes, field: str)
     assert refused.value.errors[0].field == field
 
 
+@pytest.mark.parametrize("body", [b"", b"null"])
+def test_a_body_that_may_be_none_may_be_left_out(body: bytes) -> None:
+    decode = body_decoder(Wish | None, 400)
+    assert decode(body) is None
+    assert decode(b'{"message":"hi"}') == Wish("hi")
+    with pytest.raises(BadRequest):
+        decode(b"{}")
+
+
 def test_a_structs_own_check_is_a_misfit() -> None:
     with pytest.raises(BadRequest, match="a tone is not negative"):
         body_decoder(Bell, 400)(b'{"tone":-1}')

@@ -15,9 +15,9 @@ from structlog.typing import EventDict
 from tests.core.dispatching import NOW, Silence, ask, detail, dispatcher, head, route
 from trio.testing import MockClock
 
-from manor.dialects import BASIC_RESPONSE, MATTERMOST, PAGE, Dialect
+from manor.dialects import BASIC_RESPONSE, MATTERMOST, PAGE, SELFPRIVACY, Dialect
 from manor.dispatch import Settings
-from manor.errors import Conflict, InternalError, NotFound, StorageFull, TooLarge
+from manor.errors import BadRequest, Conflict, FieldProblem, InternalError, NotFound, StorageFull, TooLarge
 from manor.routing import (
     Api,
     Later,
@@ -182,6 +182,27 @@ async def test_a_refusal_is_worded_in_the_apis_dialect() -> None:
     stream = await serve(handler, api=Api("stream", BASIC_RESPONSE))
     assert msgspec.json.decode(stream.body) == {"success": False, "message": "No such door"}
     assert (chat.status, stream.status) == (404, 404)
+
+
+@pytest.mark.parametrize(
+    ("refused", "body"),
+    [
+        (BadRequest("Key exists"), {"error": "Key exists"}),
+        (BadRequest("Not that one", code="message"), {"message": "Not that one"}),
+        (
+            BadRequest("name: is missing", errors=[FieldProblem("name", "is missing")]),
+            {"message": {"name": "is missing"}},
+        ),
+        (BadRequest("body: is wanted", errors=[FieldProblem("", "is wanted")]), {"message": {"body": "is wanted"}}),
+    ],
+)
+async def test_the_host_api_says_why_under_error_or_message(refused: BadRequest, body: dict[str, Any]) -> None:
+    def handler(request: Request) -> None:
+        raise refused
+
+    answer = await serve(handler, api=Api("host", SELFPRIVACY))
+
+    assert (answer.status, msgspec.json.decode(answer.body)) == (400, body)
 
 
 async def test_a_handler_that_raises_is_500_and_the_log_names_its_owner(logged: list[EventDict]) -> None:

@@ -158,9 +158,13 @@ def list_credentials(
     return [_credential(row) for row in transaction.connection.execute(query).mappings()]
 
 
-def change_credential(transaction: Transaction, credential_id: UUID, *, label: str) -> bool:
-    """Give a credential another label; False when there is none."""
-    changed = update(credentials).where(credentials.c.id == credential_id).values(label=label)
+def change_credential(
+    transaction: Transaction, credential_id: UUID, *, label: str | None = None, meta: Mapping[str, Any] | None = None
+) -> bool:
+    """Give a credential another label, or have its plugin keep something else with it; False when there is none."""
+    given = {"label": label, "meta": None if meta is None else dict(meta)}
+    values = {name: value for name, value in given.items() if value is not None}
+    changed = update(credentials).where(credentials.c.id == credential_id).values(values)
     return transaction.connection.execute(changed).rowcount > 0
 
 

@@ -188,6 +188,16 @@ async def test_a_label_can_be_changed(storage: Storage) -> None:
     assert changed.label == "new"
 
 
+async def test_what_a_plugin_keeps_with_it_can_be_changed(storage: Storage) -> None:
+    credential = await issued(storage, "1", label="old", meta={"uses_left": 2})
+
+    await storage.write(lambda transaction: change_credential(transaction, credential.id, meta={"uses_left": 1}))
+
+    changed = await found(storage, "1")
+    assert changed is not None
+    assert (changed.label, changed.meta) == ("old", {"uses_left": 1})
+
+
 async def test_the_secret_stands_neither_in_the_files_nor_in_the_struct(storage: Storage, tmp_path: Path) -> None:
     secret = new_secret("noti_")
     credential = await issued(storage, secret, prefix=secret[:8])
