@@ -7,13 +7,20 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
+import trio
 
 from manor.auth import PUBLIC
+from manor.discovery import told
 from manor.errors import Forbidden
+from manor.plugins import HealthCheck
 from manor.routing import Api, Reply, Request, Route
+from manor.tasks import contained
 
 CORE = Api("core")
 """The core's own routes: errors as `{"detail"}`, no credentials."""
+
+CHECK_SECONDS = 2.0
+"""How long one of a plugin's health checks may take."""
 
 
 class Degraded(msgspec.Struct, frozen=True):
@@ -74,3 +81,11 @@ def _is_local(request: Request) -> bool:
     if "x-forwarded-for" in request.headers or "forwarded" in request.headers:
         return False
     return not request.head.address or ipaddress.ip_address(request.head.address).is_loopback
+
+
+async def ask(check: HealthCheck) -> str | None:
+    """What a plugin's check says; raising is an answer too."""
+    failures: list[Exception] = []
+    with contained(failures.append), trio.fail_after(CHECK_SECONDS):
+        return await check.check()
+    return told(failures[0])

@@ -32,7 +32,7 @@ from manor.matching import CORE, RouteTable
 from manor.metrics import CoreMetrics, Metrics
 from manor.outbox import Outbox
 from manor.outgoing import Outgoing
-from manor.plugins import HealthCheck, TierLimit, Tiers
+from manor.plugins import TierLimit, Tiers
 from manor.storage import MigrationFailed, Storage, apply_migrations, open_storage
 from manor.tasks import BackgroundTask, LoopWatch, contained, supervise
 
@@ -40,9 +40,6 @@ log = structlog.get_logger("manor.house")
 
 PLUGIN_SECONDS = 30.0
 """How long a plugin may take to start before it is quarantined."""
-
-CHECK_SECONDS = 2.0
-"""How long one of a plugin's health checks may take."""
 
 STOP_SECONDS = 5.0
 """How long the plugins may take to stop before they are left behind."""
@@ -132,7 +129,7 @@ class House:
             return health.Readiness(self.phase.value, degraded)
         for plugin in self.running:
             for check in plugin.brought.health_checks:
-                reason = await _checked(check)
+                reason = await health.ask(check)
                 if reason is not None:
                     degraded.append(health.Degraded(plugin.name, f"{check.name}: {reason}"))
         storage = await self.storage.check()
@@ -298,14 +295,6 @@ class House:
             self.note_trouble(owner, f"the task '{task}' {reason}")
 
         await supervise(owner, task, on_trouble=tell, task_status=task_status)
-
-
-async def _checked(check: HealthCheck) -> str | None:
-    """What a plugin's check says; raising is an answer too."""
-    failures: list[Exception] = []
-    with contained(failures.append), trio.fail_after(CHECK_SECONDS):
-        return await check.check()
-    return told(failures[0])
 
 
 def _declared_limits(plugins: Sequence[Plugin]) -> list[TierLimit]:

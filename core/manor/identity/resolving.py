@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,9 @@ FLUSH_SECONDS = 60.0
 
 MOST_USES = 10_000
 """With so many credentials and sessions counted, they are written sooner."""
+
+BATCH = 200
+"""Credentials and sessions written in one transaction, so that nobody waits for a large one."""
 
 log = structlog.get_logger("manor.identity")
 
@@ -208,10 +212,13 @@ class Resolver:
         self._is_used, self._is_crowded = trio.Event(), trio.Event()
         if not uses:
             return
+        used = list(uses.items())
         try:
-            await self._storage.write(lambda transaction: _write_uses(transaction, uses))
+            for start in range(0, len(used), BATCH):
+                batch = dict(used[start : start + BATCH])
+                await self._storage.write(partial(_write_uses, uses=batch))
         except Refused as refused:
-            # A full disk, most likely. Counts are worth a second try and no more: the house has other worries.
+            # A full disk, most likely. These counts are lost: the house has other worries.
             log.warning("the use of credentials could not be written down", reason=str(refused))
 
 

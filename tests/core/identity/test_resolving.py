@@ -414,3 +414,18 @@ async def test_many_readers_of_one_secret_agree(identity: Identity, storage: Sto
     assert len(found) == 50
     assert len(set(found)) == 1
     assert found[0] is not None
+
+
+async def test_many_uses_are_written_in_small_batches(
+    resolver: resolving.Resolver, storage: Storage, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolving, "BATCH", 2)
+    credentials = [await issued(storage, ada, name) for name in "abcde"]
+    for name in "abcde":
+        await resolver.by_secret("api_key", name)
+    commits = storage.commits
+
+    await resolver.flush()
+
+    assert storage.commits == commits + 3
+    assert [(await used(storage, credential))[0] for credential in credentials] == [1] * 5
