@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from manor.routing import Head
+    from manor.requests import Head
 
 
 @dataclass(frozen=True)

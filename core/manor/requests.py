@@ -1,0 +1,122 @@
+"""A request as every door makes it: its head, its headers, and the whole that a handler sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Generic
+from urllib.parse import parse_qsl, unquote_to_bytes
+from uuid import UUID
+
+from typing_extensions import TypeVar
+
+from manor.auth import Principal
+
+B = TypeVar("B", default=None)
+Q = TypeVar("Q", default=None)
+
+
+class Headers:
+    """A request's headers as sent: Latin-1 text by lower-case name, the first of a name wins."""
+
+    __slots__ = ("_first", "raw")
+
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        self.raw = raw
+        first: dict[bytes, bytes] = {}
+        for name, value in raw:
+            first.setdefault(name, value)
+        self._first = first
+
+    def get(self, name: str) -> str | None:
+        """The header's value, or None. Bytes above 127 come as Latin-1, as HTTP says."""
+        value = self._first.get(name.lower().encode("latin-1"))
+        return None if value is None else value.decode("latin-1")
+
+    def get_all(self, name: str) -> list[str]:
+        """The values of all header lines of that name, in their order."""
+        wanted = name.lower().encode("latin-1")
+        return [value.decode("latin-1") for sent, value in self.raw if sent == wanted]
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower().encode("latin-1") in self._first
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        return iter(self.raw)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A request before its body: what every door can say at once.
+
+    Args:
+        method: Upper case.
+        raw_path: As on the request line, still percent-encoded, without the query.
+        query_string: What stands behind `?`.
+        headers: See `Headers`; names are lower case in `raw`.
+        address: Who asks: the peer's address, or the forwarded one when the peer is a trusted proxy; "" for a Unix
+            socket without a proxy.
+        scheme: `http` or `https`.
+        upgrade: Whether this is a WebSocket handshake.
+        request_id: Made by the door, or taken from a trusted proxy's `X-Request-Id`.
+    """
+
+    method: str
+    raw_path: bytes
+    query_string: bytes = b""
+    headers: Headers = field(default_factory=lambda: Headers(()))
+    address: str = "127.0.0.1"
+    scheme: str = "http"
+    upgrade: bool = False
+    request_id: str = ""
+
+    @cached_property
+    def path(self) -> str:
+        """The path decoded, for logs and errors; routes are matched segment by segment, before decoding."""
+        return unquote_to_bytes(self.raw_path).decode("utf-8", "replace")
+
+    @cached_property
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """The query's parameters in order; blank values are kept."""
+        text = self.query_string.decode("utf-8", "replace")
+        return tuple(parse_qsl(text, keep_blank_values=True, max_num_fields=1000))
+
+    def parameter(self, name: str) -> str | None:
+        """The first query parameter of that name."""
+        return next((value for key, value in self.parameters if key == name), None)
+
+
+@dataclass(frozen=True)
+class Request(Generic[B, Q]):
+    """One request, whole, as a handler sees it.
+
+    Args:
+        head: Method, path, headers, address.
+        params: The path's parameters by name, decoded.
+        body: What the route's `body` says: a struct, raw bytes, or None.
+        query: The route's `query` struct, or None.
+        principals: All credentials that came with it, each of them valid.
+    """
+
+    head: Head
+    params: Mapping[str, str]
+    body: B
+    query: Q
+    principals: tuple[Principal, ...] = ()
+
+    @property
+    def headers(self) -> Headers:
+        """The request's headers."""
+        return self.head.headers
+
+    @property
+    def person(self) -> Principal | None:
+        """The first credential with a user behind it."""
+        return next((principal for principal in self.principals if principal.user_id is not None), None)
+
+    @property
+    def user_id(self) -> UUID | None:
+        """Who asks, or None for nobody that we know."""
+        person = self.person
+        return person.user_id if person else None
