@@ -60,7 +60,7 @@ class CredentialExported(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     kind: str
     prefix: str
-    scopes: tuple[str, ...]
+    scopes: list[str]
     label: str
     created_at: datetime
     expires_at: datetime | None
@@ -146,4 +146,4 @@ def _teams(transaction: Transaction, user_id: UUID) -> list[TeamExported]:
 def _rows(transaction: Transaction, shape: type[R], table: Table, condition: ColumnElement[bool]) -> list[R]:
     """A table's rows in a shape whose members are columns, the oldest first."""
     query = select(*(table.c[name] for name in shape.__struct_fields__)).where(condition).order_by(table.c.id)
-    return [msgspec.convert(dict(row), shape) for row in transaction.connection.execute(query).mappings()]
+    return [shape(**row) for row in transaction.connection.execute(query).mappings()]
