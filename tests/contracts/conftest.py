@@ -40,16 +40,19 @@ class Door:
 @pytest.fixture
 def house_config() -> Mapping[str, Any]:
     """Tables as in config.toml; a module overrides it. Rates are off: they have tests of their own."""
-    return {"server": {"limits": {"address_limit_factor": 0}}}
+    return {
+        "server": {"limits": {"address_limit_factor": 0}},
+        "identity": {"argon2_memory_mib": 19, "argon2_time": 2},
+    }
 
 
 @pytest.fixture(params=["quart", "plain"])
 async def door(
     request: pytest.FixtureRequest, house_config: Mapping[str, Any], clock: SetClock, tmp_path: Path
 ) -> AsyncIterator[Door]:
-    """The house with topics in it, behind one door after the other."""
+    """The house with auth and topics in it, behind one door after the other."""
     async with open_test_house(
-        tmp_path / "house", plugins=["topics"], config=house_config, clock=clock, inline=False
+        tmp_path / "house", plugins=["auth", "topics"], config=house_config, clock=clock, inline=False
     ) as house:
         opened = _quart(house) if request.param == "quart" else listening(PlainDoor(house.dispatcher))
         async with opened as port:

@@ -19,6 +19,18 @@ def can_manage(topic: Topic, principals: Sequence[Principal]) -> bool:
     return any(principal.is_admin or principal.user_id == topic.owner_id for principal in principals)
 
 
+def in_scope(principals: Sequence[Principal], *scopes: str) -> Sequence[Principal]:
+    """The credentials that carry one of the scopes; a request may do what any of them allows.
+
+    Raises:
+        Forbidden: There are credentials, and none of them does.
+    """
+    able = [principal for principal in principals if any(map(principal.has, scopes))]
+    if principals and not able:
+        raise Forbidden(f"This credential lacks the scope '{scopes[0]}'")
+    return able
+
+
 def check_read(topic: Topic, principals: Sequence[Principal], config: TopicsConfig) -> None:
     """See that the caller may read the topic.
 

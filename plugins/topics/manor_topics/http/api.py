@@ -14,8 +14,25 @@ PLACES = (Header("X-Topic-Token"), Header("X-API-Key"), Bearer())
 STREAM_PLACES = (QueryParameter("token"),)
 """Where credentials stand on routes that browsers open without headers of their own."""
 
-NOTIFER = Api("notifer", places=PLACES, anonymous_rate=Rate(300), rate_headers=True)
-PUBLISHING = Api("notifer publishing", places=PLACES, anonymous_rate=Rate(100), rate_headers=True)
+KINDS = frozenset({"access", "api_key"})
+SIGNED_IN_RATE = Rate(1200)
+
+NOTIFER = Api(
+    "notifer",
+    kinds=KINDS,
+    places=PLACES,
+    anonymous_rate=Rate(300),
+    signed_in_rate=SIGNED_IN_RATE,
+    rate_headers=True,
+)
+PUBLISHING = Api(
+    "notifer publishing",
+    kinds=KINDS,
+    places=PLACES,
+    anonymous_rate=Rate(100),
+    signed_in_rate=SIGNED_IN_RATE,
+    rate_headers=True,
+)
 """The same API with a rate of its own."""
 
 STREAMS_PER_ADDRESS = 20

@@ -12,7 +12,7 @@ from manor_topics.domain import Misfit, Topic, check_name
 from manor_topics.drafts import BrokenJson, Draft, MessageTooLong, Sent, check_key, read_draft
 from manor_topics.events import MessagePublished
 from manor_topics.publishing import Publisher, Publishing
-from manor_topics.rights import check_anonymous, check_publish, missing
+from manor_topics.rights import check_anonymous, check_publish, in_scope, missing
 
 
 class PublishHandlers:
@@ -46,7 +46,7 @@ class PublishHandlers:
         return self._publish_to(request, topic)
 
     def _publish_to(self, request: Request[bytes], topic: Topic) -> Later:
-        check_publish(topic, request.principals, self._config())
+        check_publish(topic, in_scope(request.principals, "publish"), self._config())
         draft, publisher = self._draft(request), _publisher(request)
         return self._publishing.submit(topic, draft, publisher).map(_published)
 
@@ -61,7 +61,7 @@ class PublishHandlers:
             check_name(name, self._taken())
         except Misfit as misfit:
             raise missing(name) from misfit
-        check_anonymous(request.principals, self._config())
+        check_anonymous(in_scope(request.principals, "publish"), self._config())
         draft, publisher = self._draft(request), _publisher(request)
         return self._publishing.submit_to_new(name, draft, publisher).map(_published)
 

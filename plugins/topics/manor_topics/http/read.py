@@ -9,7 +9,11 @@ from manor_topics.http.api import STREAM_RETRY_SECONDS, STREAMS_PER_ADDRESS, His
 from manor_topics.live import Streams
 from manor_topics.messages import History, TopicListed, TopicShown
 from manor_topics.reading import Reading
+from manor_topics.rights import in_scope
 from manor_topics.since import Since, SinceMessage, read_since
+
+READING = ("topics:read", "subscribe")
+"""Who may follow a topic may look at it too."""
 
 
 class ReadHandlers:
@@ -31,25 +35,27 @@ class ReadHandlers:
     async def list_topics(self, request: Request[None, PageQuery]) -> list[TopicListed]:
         """Topics that the caller may read, those with the newest messages first."""
         query = request.query
-        return await self._reading.list_topics(request.principals, limit=query.limit, offset=query.offset)
+        principals = in_scope(request.principals, "topics:read")
+        return await self._reading.list_topics(principals, limit=query.limit, offset=query.offset)
 
     async def list_public(self, request: Request[None, PageQuery]) -> list[TopicListed]:
         """Topics that are meant to be found: public and discoverable."""
+        in_scope(request.principals, "topics:read")
         return await self._reading.list_public(limit=request.query.limit, offset=request.query.offset)
 
     async def show(self, request: Request) -> TopicShown:
         """A topic by name or id, with its counters and open streams."""
-        return await self._reading.show(request.params["topic"], request.principals)
+        return await self._reading.show(request.params["topic"], in_scope(request.principals, *READING))
 
     async def history(self, request: Request[None, HistoryQuery]) -> History:
         """A topic's messages: newest first, or, with `since`, those after it, oldest first."""
-        topic = await self._reading.topic(request.params["topic"], request.principals)
+        topic = await self._reading.topic(request.params["topic"], in_scope(request.principals, *READING))
         since = self._since("since", request.query.since)
         return await self._reading.history(topic, since, limit=request.query.limit)
 
     async def stream(self, request: Request[None, StreamQuery]) -> Live:
         """Hear a topic: what was missed, then what comes."""
-        topic = await self._reading.topic(request.params["topic"], request.principals)
+        topic = await self._reading.topic(request.params["topic"], in_scope(request.principals, "subscribe"))
         start = await self._reading.start(topic, self._stream_since(request))
         released = None
         if not request.principals:
