@@ -179,6 +179,18 @@ async def test_a_key_makes_none_that_outlive_it(client: Client, signed_in: Sign)
     assert (await create(client, headers, expires_at="2030-02-01T00:00:01Z")).status == 403
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("2031-01-01", "2031-01-01T00:00:00Z"),
+        ("2031-01-01T10:00:00", "2031-01-01T10:00:00Z"),
+        ("2031-01-01T10:00:00+02:00", "2031-01-01T08:00:00Z"),
+    ],
+)
+async def test_a_life_is_a_time_or_a_day(client: Client, signed_in: Sign, typed: str, kept: str) -> None:
+    assert (await made(client, (await signed_in()).bearer, expires_at=typed))["expires_at"] == kept
+
+
 async def test_other_peoples_keys_are_as_unknown_as_any(client: Client, signed_in: Sign) -> None:
     ada, eve = await signed_in("ada"), await signed_in("eve")
     key = await made(client, ada.bearer)
@@ -250,6 +262,10 @@ async def test_no_key_whatever_its_scopes_does_what_only_sessions_may(
         {"name": "a", "scopes": "*"},
         {"name": "a", "scopes": ["publish"] * 51},
         {"name": "a", "expires_at": "tomorrow"},
+        {"name": "a", "expires_at": "2030-02-30"},
+        {"name": "a", "expires_at": ""},
+        {"name": "a", "expires_at": 5},
+        {"name": "a", "expires_at": "9999-12-31T23:59:59-23:00"},
         {"name": "a", "expires_at": "2030-01-02T12:00:00Z"},
         {"name": "a", "description": "x" * 501},
     ],

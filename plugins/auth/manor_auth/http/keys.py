@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -38,7 +38,7 @@ class CreateKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key for a program: what it may do, and until when."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
-    expires_at: datetime | None = None
+    expires_at: Annotated[str, Meta(description="A time, or a day that it does not live to see (UTC).")] | None = None
     description: Annotated[str, Meta(max_length=500)] | None = None
     scopes: Annotated[list[ScopeName], Meta(min_length=1, max_length=50)] = msgspec.field(default_factory=lambda: ["*"])
 
@@ -100,7 +100,7 @@ class KeyHandlers:
             name=body.name.strip(),
             description=body.description,
             scopes=tuple(dict.fromkeys(body.scopes)),
-            expires_at=body.expires_at,
+            expires_at=None if body.expires_at is None else _moment(body.expires_at),
         )
         key, secret = await self._keys.create(actor(request, KEYS), wanted)
         return KeyMade(
@@ -174,5 +174,19 @@ def _owner(principal: Principal) -> UUID:
 def _check_printable(field: str, text: str) -> None:
     # Lists of keys are shown in terminals, too.
     if not text.isprintable() or not text.strip():
-        message = "expected characters that can be seen"
-        raise Unprocessable(f"{field}: {message}", errors=[FieldProblem(field, message)])
+        raise _wrong(field, "expected characters that can be seen")
+
+
+def _moment(text: str) -> datetime:
+    """People type days on the command line, which no datetime is decoded from."""
+    try:
+        if len(text) == len("2030-01-02"):
+            return datetime.combine(msgspec.convert(text, date), time(), UTC)
+        moment = msgspec.convert(text, datetime)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise _wrong("expires_at", "expected a time, as 2030-01-02T12:00:00Z, or a day") from error
+
+
+def _wrong(field: str, message: str) -> Unprocessable:
+    return Unprocessable(f"{field}: {message}", errors=[FieldProblem(field, message)])
