@@ -11,7 +11,6 @@ import trio
 
 from manor.auth import Principal
 from manor.clock import SetClock
-from manor.errors import StorageFull
 from manor.identity import (
     SYSTEM_ID,
     Credential,
@@ -22,8 +21,6 @@ from manor.identity import (
     UserChanged,
     delete_credential,
     end_session,
-    find_credential,
-    find_session,
     issue,
     open_session,
     resolving,
@@ -307,99 +304,6 @@ async def test_a_session_that_expired_takes_its_credentials_along(
     assert await identity.session_principal(session.id) is None
 
 
-async def used(storage: Storage, credential: Credential) -> tuple[int, Any]:
-    known = await storage.read(lambda transaction: find_credential(transaction, credential.id))
-    assert known is not None
-    return known.use_count, known.last_used_at
-
-
-async def test_uses_are_written_once_a_minute(
-    identity: Identity, storage: Storage, ada: User, clock: SetClock, autojump_clock: trio.abc.Clock
-) -> None:
-    credential = await issued(storage, ada)
-    commits = storage.commits
-    async with trio.open_nursery() as nursery:
-        for task in identity.background_tasks():
-            nursery.start_soon(task.run)
-        for _ in range(6):
-            await identity.authenticate("api_key", "s3cret")
-            await trio.sleep(9)
-        assert await used(storage, credential) == (0, None)
-        clock.set(clock.now() + timedelta(seconds=54))
-        await identity.authenticate("api_key", "s3cret")
-        await trio.sleep(10)
-
-        assert await used(storage, credential) == (7, clock.now())
-        assert storage.commits == commits + 1
-        nursery.cancel_scope.cancel()
-
-
-async def test_uses_of_the_last_minute_are_written_at_the_end(
-    identity: Identity, storage: Storage, ada: User, clock: SetClock, autojump_clock: trio.abc.Clock
-) -> None:
-    credential = await issued(storage, ada)
-    async with trio.open_nursery() as nursery:
-        for task in identity.background_tasks():
-            nursery.start_soon(task.run)
-        await identity.authenticate("api_key", "s3cret")
-        await trio.sleep(1)
-        nursery.cancel_scope.cancel()
-
-    assert await used(storage, credential) == (1, clock.now())
-
-
-async def test_a_time_of_use_never_goes_back(
-    resolver: resolving.Resolver, storage: Storage, ada: User, clock: SetClock
-) -> None:
-    credential = await issued(storage, ada)
-    late = clock.now() + DAY
-    for now in (late, clock.now()):
-        clock.set(now)
-        await resolver.by_secret("api_key", "s3cret")
-        await resolver.flush()
-
-    assert await used(storage, credential) == (2, late)
-
-
-async def test_use_puts_off_the_end_of_a_session_also_in_memory(
-    resolver: resolving.Resolver, storage: Storage, ada: User, clock: SetClock
-) -> None:
-    session = await signed_in(storage, ada)
-    await issued(storage, ada, session_id=session.id)
-    clock.set(clock.now() + DAY / 2)
-    assert await resolver.by_secret("api_key", "s3cret") is not None
-    await resolver.flush()
-
-    clock.set(clock.now() + DAY * 0.75)
-
-    assert await resolver.by_secret("api_key", "s3cret") is not None
-    known = await storage.read(lambda transaction: find_session(transaction, session.id))
-    assert known is not None
-    assert known.last_used_at == clock.now() - DAY * 0.75
-
-
-async def test_a_full_disk_loses_counts_and_nothing_else(
-    resolver: resolving.Resolver,
-    counting: CountingStorage,
-    storage: Storage,
-    ada: User,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    credential = await issued(storage, ada)
-    await resolver.by_secret("api_key", "s3cret")
-
-    async def full(work: Work[Any]) -> Any:
-        raise StorageFull("The disk is full")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(counting, "write", full)
-        await resolver.flush()
-    await resolver.by_secret("api_key", "s3cret")
-    await resolver.flush()
-
-    assert (await used(storage, credential))[0] == 1
-
-
 async def test_many_readers_of_one_secret_agree(identity: Identity, storage: Storage, ada: User) -> None:
     await issued(storage, ada)
     found: list[Principal | None] = []
@@ -414,18 +318,3 @@ async def test_many_readers_of_one_secret_agree(identity: Identity, storage: Sto
     assert len(found) == 50
     assert len(set(found)) == 1
     assert found[0] is not None
-
-
-async def test_many_uses_are_written_in_small_batches(
-    resolver: resolving.Resolver, storage: Storage, ada: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(resolving, "BATCH", 2)
-    credentials = [await issued(storage, ada, name) for name in "abcde"]
-    for name in "abcde":
-        await resolver.by_secret("api_key", name)
-    commits = storage.commits
-
-    await resolver.flush()
-
-    assert storage.commits == commits + 3
-    assert [(await used(storage, credential))[0] for credential in credentials] == [1] * 5
