@@ -49,7 +49,9 @@ class Server:
     def __enter__(self) -> Self:
         began = time.perf_counter()
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command("serve"), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                self._command("serve"), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=_environment()
+            )
         self._wait_until_ready(began)
         return self
 
@@ -145,3 +147,8 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what would keep Python from caching its bytecode, as an installed daemon does."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
