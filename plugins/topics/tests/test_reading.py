@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
-from manor import SYSTEM_ID, Forbidden, NotFound, Principal, Refused, Storage, Transaction, Unauthorized
+from manor import SYSTEM_ID, Forbidden, NotFound, Principal, Refused, Storage, Transaction, Unauthorized, new_id
 from manor.house import House
 from manor.storage import Work
 from manor.testing import Client, SetClock
@@ -255,3 +255,31 @@ async def test_a_change_during_a_read_is_not_overwritten_by_what_was_read(house:
     assert await catalog.find("open") == topic
 
     assert catalog.known("open") is None
+
+
+@pytest.mark.parametrize(
+    ("scopes", "statuses"),
+    [
+        ({"*"}, (200, 200, 200)),
+        ({"publish"}, (200, 403, 403)),
+        ({"subscribe"}, (403, 200, 403)),
+        ({"topics:read"}, (403, 200, 200)),
+        ({"keys"}, (403, 403, 403)),
+    ],
+)
+async def test_a_key_does_what_its_scopes_say(client: Client, scopes: set[str], statuses: tuple[int, ...]) -> None:
+    key = client(principals=[Principal("api_key", user_id=new_id(), scopes=frozenset(scopes))])
+
+    answers = [
+        await key.post("/welcome", body=b"x"),
+        await key.get("/welcome/json"),
+        await key.get("/api/topics"),
+    ]
+
+    assert tuple(answer.status for answer in answers) == statuses
+
+
+async def test_of_two_credentials_either_may_allow_it(client: Client) -> None:
+    first, second = (Principal("api_key", user_id=new_id(), scopes=frozenset({scope})) for scope in ("keys", "publish"))
+
+    assert (await client(principals=[first, second]).post("/welcome", body=b"x")).status == 200
