@@ -128,11 +128,14 @@ class Authenticator:
         kind: The credential kind.
         recognises: Whether a secret looks like this kind (its prefix, say). Sync and cheap.
         authenticate: The principal, or None when the secret is unknown, expired or revoked.
+        make: Makes one for an admin at the shell, by the label that it is to have, and gives its secret; None where
+            the shell makes none.
     """
 
     kind: str
     recognises: Callable[[str], bool]
     authenticate: Callable[[Presented], Awaitable[Principal | None]]
+    make: Callable[[str], Awaitable[str]] | None = None
 
 
 class Access(Protocol):

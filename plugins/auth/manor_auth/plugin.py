@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
-from manor import Authenticator, BackgroundTask, JobHandler, PluginContext, Route, ScopeDeclaration, TierLimit, hookimpl
+from manor import (
+    Authenticator,
+    BackgroundTask,
+    JobHandler,
+    Pages,
+    PluginContext,
+    Route,
+    ScopeDeclaration,
+    TierLimit,
+    hookimpl,
+)
+from manor_auth.account import Account
 from manor_auth.api_keys import LIMITS, SCOPE, ApiKeys, looks_like_key
 from manor_auth.config import AuthConfig
+from manor_auth.devices import Devices, looks_like_device_token
 from manor_auth.domain import Places
+from manor_auth.http.account import AccountHandlers, account_routes
+from manor_auth.http.devices import DeviceHandlers, device_routes
 from manor_auth.http.jwks import key_routes
 from manor_auth.http.keys import KeyHandlers, key_list_routes
 from manor_auth.http.me import MeHandlers, me_routes
@@ -19,6 +34,7 @@ from manor_auth.http.register import RegisterHandlers, register_routes
 from manor_auth.http.sign_in import SignInHandlers, sign_in_routes
 from manor_auth.keys import KeyRing
 from manor_auth.passwords import Passwords
+from manor_auth.phrases import Phrases
 from manor_auth.profile import Profile
 from manor_auth.quotas import Quotas
 from manor_auth.registering import Registering
@@ -48,7 +64,11 @@ class Auth:
         self._passwords = Passwords(context, places, quotas)
         self._register = RegisterHandlers(self._registering, places)
         self._api_keys = ApiKeys(context)
-        self._me = MeHandlers(Profile(context))
+        self._devices = Devices(context, Phrases())
+        profile = Profile(context)
+        self._me = MeHandlers(profile)
+        self._pages = Pages(context.name, Path(__file__).parent, public_url=context.public_url)
+        self._account = AccountHandlers(Account(context, places, quotas), profile, self._pages)
         self._mfa = MfaHandlers(SecondFactor(context))
 
     @hookimpl
@@ -61,14 +81,17 @@ class Auth:
             *me_routes(self._me),
             *mfa_routes(self._mfa),
             *key_routes(self._keys),
+            *device_routes(DeviceHandlers(self._devices)),
             *key_list_routes(KeyHandlers(self._api_keys)),
+            *account_routes(self._account, self._pages),
         ]
 
     @hookimpl
     def manor_authenticators(self) -> list[Authenticator]:
-        """Access tokens and API keys open APIs."""
+        """Access tokens, API keys and device tokens open APIs."""
         return [
             Authenticator("access", looks_like_token, self._sessions.authenticate),
+            Authenticator("device", looks_like_device_token, self._devices.authenticate, make=self._devices.add),
             Authenticator("api_key", looks_like_key, self._api_keys.authenticate),
         ]
 
