@@ -122,11 +122,15 @@ def use_link(transaction: Transaction, purpose: str, token: str) -> Link:
     return msgspec.structs.replace(link, used_at=transaction.now)
 
 
-def void_links(transaction: Transaction, user_id: UUID, *, purpose: str | None = None) -> int:
-    """Make a person's links worthless, of one purpose if given; returns how many there were."""
+def void_links(
+    transaction: Transaction, user_id: UUID, *, purpose: str | None = None, after: Link | None = None
+) -> int:
+    """Make a person's links worthless, of one purpose and made later than another one, if given; returns how many."""
     condition = links.c.user_id == user_id
     if purpose is not None:
         condition &= links.c.purpose == purpose
+    if after is not None:
+        condition &= links.c.id > after.id
     return transaction.connection.execute(delete(links).where(condition)).rowcount
 
 

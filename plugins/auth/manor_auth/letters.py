@@ -55,3 +55,15 @@ def password_changed(to: str, user_id: UUID) -> Message:
         "If it was not you, ask for a new password at once and tell the admin of this server."
     )
     return Message(to=to, subject="Your password was changed", text=text, kind="notice", user_id=user_id)
+
+
+def email_changed(places: Places, to: str, token: str, user_id: UUID) -> Message:
+    """Tells somebody, where they were reached until now, that they are reached elsewhere from now on."""
+    link = places.undoing(token)
+    text = (
+        "The e-mail address of your account was replaced just now; this one is not used any more.\n\n"
+        f"If it was not you, open this link within 7 days to have it back, and to sign out everybody else:\n\n{link}\n"
+    )
+    return Message(
+        to=to, subject="Your e-mail address was changed", text=text, kind="undo-email", link=link, user_id=user_id
+    )
