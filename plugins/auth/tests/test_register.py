@@ -240,10 +240,12 @@ async def test_a_mailbox_gets_one_link_a_minute_and_five_an_hour(
 ) -> None:
     await made(house, "ada", is_verified=False)
 
-    for _ in range(8):
+    counts = []
+    for _ in range(7):
         for _ in range(2):
             answer = await client.post("/auth/resend-verification", json={"email": "ada@example.org"})
             assert answer.status == 200
+        counts.append(len(await links(house, "ada@example.org", "verify")))
         await trio.sleep(61)
 
-    assert len(await links(house, "ada@example.org", "verify")) == 5
+    assert counts == [1, 2, 3, 4, 5, 5, 5]
