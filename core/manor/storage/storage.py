@@ -21,6 +21,7 @@ from manor.storage.engine import BUSY_TIMEOUT, Desk, writer_pragmas
 from manor.storage.readers import Readers, Rows
 from manor.storage.schema import prepare
 from manor.storage.transaction import Recording, Telling, Transaction, Work
+from manor.storage.wiping import NotAlone, wipe_some
 from manor.storage.writer import Writer
 
 T = TypeVar("T")
@@ -50,8 +51,9 @@ class StorageHealth:
 class Storage:
     """The database. Made by `open_storage`."""
 
-    def __init__(self, path: Path, connection: Connection, writer: Writer, readers: Readers) -> None:
+    def __init__(self, path: Path, file: int, connection: Connection, writer: Writer, readers: Readers) -> None:
         self._path = path
+        self._file = file
         self._connection = connection
         self._writer = writer
         self._readers = readers
@@ -146,31 +148,37 @@ class Storage:
         return StorageHealth(trouble, free, is_low=free < RESERVE)
 
     async def compact(self) -> bool:
-        """Move the whole log into the database and empty it, so that what was erased is gone from it too.
+        """Remove from the files what was erased from the tables: the log is emptied, and pages hold rows and zeros.
 
         Waits up to 30 seconds for those who still read an older state; the writer and new readers go on meanwhile.
 
         Returns:
-            Whether the log is empty; False when somebody (a stream, a backup) read all the time.
+            Whether it is done; False when somebody (a stream, a backup) read all the time.
         """
         async with self._compacting:
-            with trio.move_on_after(_COMPACT_WAIT):
-                while True:
+            page: int | None = 1
+            with trio.move_on_after(_COMPACT_WAIT) as patience:
+                while page is not None:
                     async with self._readers.paused():
-                        if await self._connection.run(self._empty_log):
-                            return True
-                    await trio.sleep(_COMPACT_PAUSE)
-            return False
+                        following = await self._connection.run(self._compact_some, page)
+                    if following == page:
+                        await trio.sleep(_COMPACT_PAUSE)
+                    else:
+                        patience.deadline = trio.current_time() + _COMPACT_WAIT
+                    page = following
+            return page is None
 
-    def _empty_log(self) -> bool:
+    def _compact_some(self, page: int) -> int | None:
+        """Go on with a page; returns the next one, the same one when others are in the way, None at the end."""
         handle = self._connection.handle
         # It would wait for readers with the writer's thread in its hand; we come again instead.
         handle.execute("PRAGMA busy_timeout = 0").close()
         try:
-            is_busy = handle.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            return wipe_some(handle, self._path, self._file, page)
+        except NotAlone:
+            return page
         finally:
             handle.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}").close()
-        return not is_busy
 
 
 def _touch(transaction: Transaction) -> None:
@@ -200,6 +208,26 @@ async def open_storage(
         on_batch: Told how many units a batch had and how many seconds it took, for the metrics.
     """
     make_file(path)
+    # Closed last: closing it drops the locks that SQLite's connections have on the file.
+    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        async with _opened(path, file, clock, bus, outbox, inline, synchronous, on_batch) as storage:
+            yield storage
+    finally:
+        os.close(file)
+
+
+@asynccontextmanager
+async def _opened(
+    path: Path,
+    file: int,
+    clock: Clock,
+    bus: Telling,
+    outbox: Recording,
+    inline: bool,
+    synchronous: str,
+    on_batch: Callable[[int, float], None],
+) -> AsyncIterator[Storage]:
     connection = await Connection(path, name="manor-writer", interruptible=False, inline=inline).open()
     failure: BaseException | None = None
     try:
@@ -213,7 +241,7 @@ async def open_storage(
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(writer.run)
                 try:
-                    yield Storage(path, connection, writer, readers)
+                    yield Storage(path, file, connection, writer, readers)
                 except BaseException as error:
                     # What the body raises leaves as it is, and not in the group that a nursery makes of it.
                     failure = error
