@@ -28,6 +28,7 @@ from manor.identity.commands import (
 from manor.outbox import OutboxRow
 from manor.plugins import Command
 from manor.storage import Transaction, purge
+from manor.tokens import NewToken, TokenMade, token_maker
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -156,6 +157,7 @@ def core_commands(services: Services, plugins: Sequence[Plugin], data_dir: Path)
         Command("outbox.retry", RetryOutbox, retry_outbox, OutboxRetried),
         Command("plugins.list", Nothing, list_plugins, PluginsListed),
         Command("plugins.purge", Purge, purge_plugin, Purged),
+        Command("token.new", NewToken, token_maker(plugins), TokenMade),
         Command("user.add", AddUser, people.add, UserAdded),
         Command("user.delete", Who, people.delete, UserShown),
         Command("user.disable", Who, people.disable, UserShown),

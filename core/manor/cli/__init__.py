@@ -39,6 +39,7 @@ COMMANDS = {
     "routes": Lazy("manor.cli.routes:routes", "List what the enabled plugins serve."),
     "selftest": Lazy("manor.cli.selftest:selftest", "Prove promises on this machine."),
     "serve": Lazy("manor.cli.serve:serve", "Run the daemon."),
+    "token": Lazy("manor.cli.token:token", "Credentials that are made here."),
     "user": Lazy("manor.cli.user:user", "People on this server."),
 }
 

@@ -15,6 +15,7 @@ from mnemonic import Mnemonic
 
 from manor import CredentialRevoked, Event
 from manor.testing import Answer, Client, House, SetClock
+from manor.tokens import NewToken
 from manor_auth.device_rules import UNNAMED, device_name, free_name, precise, recovery_end
 from manor_auth.phrases import as_made
 from tests.people import Sign, actions
@@ -451,3 +452,9 @@ def test_a_fraction_of_seconds_may_be_missing(text: str) -> None:
     read = recovery_end(text)
     assert read is not None
     assert precise(read) == "2030-01-02T12:00:00.000000Z"
+
+
+async def test_the_shell_lets_the_first_device_in(house: House, client: Client) -> None:
+    made = await house.run_command("token.new", NewToken("device", "Ada's phone"))
+
+    assert await names(client(headers=bearer(made.secret))) == ["Ada_s_phone"]
