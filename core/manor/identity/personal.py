@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -102,6 +102,7 @@ class Personal:
         user_id: UUID,
         *,
         head: Mapping[str, Any],
+        always: Sequence[str] = (),
         tail: Callable[[Mapping[str, int]], Mapping[str, Any]] = dict,
     ) -> AsyncGenerator[bytes, None]:
         """The export as one JSON object, piece by piece, without ever holding more than a row of it.
@@ -109,13 +110,14 @@ class Personal:
         Args:
             user_id: Whose.
             head: The member `export_metadata`.
+            always: Sections that are there, if empty, even when no plugin that runs has them.
             tail: Makes the member `statistics` of how many rows each section has.
 
         Raises:
             NotFound: There is no such person; before anything was given out.
             ManorError: A plugin came back to a section that it had left.
         """
-        counts = dict.fromkeys(self.sections, 0)
+        counts = dict.fromkeys((*self.sections, *always), 0)
         current = ""
         async with aclosing(self.export(user_id)) as rows:
             async for section, row in rows:

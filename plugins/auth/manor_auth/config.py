@@ -51,3 +51,12 @@ class AuthConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=LIVE,
         ),
     ] = False
+    admin_contact: Annotated[
+        str,
+        Meta(
+            max_length=200,
+            description="Where people who have no password ask for the deletion of their account: an address, or a "
+            "sentence.",
+            extra=LIVE,
+        ),
+    ] = ""

@@ -12,6 +12,7 @@ from manor import (
     BackgroundTask,
     JobHandler,
     Pages,
+    PersonalData,
     PluginContext,
     Route,
     ScopeDeclaration,
@@ -30,10 +31,12 @@ from manor_auth.http.keys import KeyHandlers, key_list_routes
 from manor_auth.http.me import MeHandlers, me_routes
 from manor_auth.http.mfa import MfaHandlers, mfa_routes
 from manor_auth.http.passwords import PasswordHandlers, password_routes
+from manor_auth.http.personal import PersonalHandlers, personal_routes
 from manor_auth.http.register import RegisterHandlers, register_routes
 from manor_auth.http.sign_in import SignInHandlers, sign_in_routes
 from manor_auth.keys import KeyRing
 from manor_auth.passwords import Passwords
+from manor_auth.personal import ErasingOneself, Exporting
 from manor_auth.phrases import Phrases
 from manor_auth.profile import Profile
 from manor_auth.quotas import Quotas
@@ -67,6 +70,8 @@ class Auth:
         self._devices = Devices(context, Phrases())
         profile = Profile(context)
         self._me = MeHandlers(profile)
+        self._exporting = Exporting(context)
+        self._personal = PersonalHandlers(self._exporting, ErasingOneself(context), context.limits)
         self._pages = Pages(context.name, Path(__file__).parent, public_url=context.public_url)
         self._account = AccountHandlers(Account(context, places, quotas), profile, self._pages)
         self._mfa = MfaHandlers(SecondFactor(context))
@@ -84,6 +89,7 @@ class Auth:
             *device_routes(DeviceHandlers(self._devices)),
             *key_list_routes(KeyHandlers(self._api_keys)),
             *account_routes(self._account, self._pages),
+            *personal_routes(self._personal),
         ]
 
     @hookimpl
@@ -104,6 +110,11 @@ class Auth:
     def manor_tier_limits(self) -> list[TierLimit]:
         """How many API keys people have."""
         return LIMITS
+
+    @hookimpl
+    def manor_personal_data(self) -> PersonalData:
+        """API keys as their owner knows them; the core removes them."""
+        return self._exporting.data
 
     @hookimpl
     def manor_jobs(self) -> list[JobHandler]:  # type: ignore[type-arg]
