@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from manor.identity import LinkExpired as LinkExpired
     from manor.identity import LinkUnknown as LinkUnknown
     from manor.identity import LinkUsed as LinkUsed
+    from manor.identity import Login as Login
     from manor.identity import MfaRequired as MfaRequired
     from manor.identity import NewCredential as NewCredential
     from manor.identity import NewUser as NewUser
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from manor.identity import UserErased as UserErased
     from manor.identity import WrongCode as WrongCode
     from manor.identity import WrongCredentials as WrongCredentials
+    from manor.identity import accept_invite as accept_invite
     from manor.identity import account_of as account_of
     from manor.identity import activate_totp as activate_totp
     from manor.identity import add_user as add_user
@@ -93,6 +95,7 @@ if TYPE_CHECKING:
     from manor.identity import find_credential as find_credential
     from manor.identity import find_invite as find_invite
     from manor.identity import find_link as find_link
+    from manor.identity import find_login as find_login
     from manor.identity import find_password_hash as find_password_hash
     from manor.identity import find_session as find_session
     from manor.identity import find_user as find_user
@@ -118,8 +121,10 @@ if TYPE_CHECKING:
     from manor.identity import revoke as revoke
     from manor.identity import revoke_all as revoke_all
     from manor.identity import set_active as set_active
+    from manor.identity import set_admin as set_admin
     from manor.identity import set_password_hash as set_password_hash
     from manor.identity import touch_session as touch_session
+    from manor.identity import unlink_login as unlink_login
     from manor.identity import update_user as update_user
     from manor.identity import use_link as use_link
     from manor.identity import void_links as void_links
@@ -220,7 +225,6 @@ _EXPORTS = {
     "Job": "manor.events",
     "Subscription": "manor.events",
     "hookimpl": "manor.hookspecs",
-    "SYSTEM_ID": "manor.identity",
     "Consent": "manor.identity",
     "Credential": "manor.identity",
     "CredentialRevoked": "manor.identity",
@@ -230,10 +234,12 @@ _EXPORTS = {
     "LinkExpired": "manor.identity",
     "LinkUnknown": "manor.identity",
     "LinkUsed": "manor.identity",
+    "Login": "manor.identity",
     "MfaRequired": "manor.identity",
     "NewCredential": "manor.identity",
     "NewUser": "manor.identity",
     "NotVerified": "manor.identity",
+    "SYSTEM_ID": "manor.identity",
     "Session": "manor.identity",
     "SessionEnded": "manor.identity",
     "TotpSetup": "manor.identity",
@@ -242,6 +248,7 @@ _EXPORTS = {
     "UserErased": "manor.identity",
     "WrongCode": "manor.identity",
     "WrongCredentials": "manor.identity",
+    "accept_invite": "manor.identity",
     "account_of": "manor.identity",
     "activate_totp": "manor.identity",
     "add_user": "manor.identity",
@@ -266,6 +273,7 @@ _EXPORTS = {
     "find_credential": "manor.identity",
     "find_invite": "manor.identity",
     "find_link": "manor.identity",
+    "find_login": "manor.identity",
     "find_password_hash": "manor.identity",
     "find_session": "manor.identity",
     "find_user": "manor.identity",
@@ -291,8 +299,10 @@ _EXPORTS = {
     "revoke": "manor.identity",
     "revoke_all": "manor.identity",
     "set_active": "manor.identity",
+    "set_admin": "manor.identity",
     "set_password_hash": "manor.identity",
     "touch_session": "manor.identity",
+    "unlink_login": "manor.identity",
     "update_user": "manor.identity",
     "use_link": "manor.identity",
     "void_links": "manor.identity",
