@@ -46,8 +46,8 @@ class Tiers:
     def limit(self, name: str, tier: str = "") -> int:
         """A limit of a tier (the default tier when it has none of that name); 0 is unlimited.
 
-        `tier` "" is the default tier. The system person's tier is "" too, so what the server itself owns is kept as long
-        as the default tier says; whoever limits what people do asks whether it is the system person first.
+        `tier` "" is the default tier. The system person's tier is "" too, so what the server itself owns is kept as
+        long as the default tier says; whoever limits what people do asks whether it is the system person first.
         """
         table = self._limits.get(tier or self.default_tier) or self._limits.get(self.default_tier, {})
         return table.get(name, 0)
@@ -146,8 +146,9 @@ class PersonalData:
 
     Args:
         sections: Names of the export's top-level members.
-        export: Writes each section's rows: an async iterator of `(section, row)`.
-        erase: Removes a batch of at most 500 rows in a transaction; returns how many are gone, 0 when done.
+        export: `(user_id)`: an async generator of `(section, struct)`, section after section; no secrets, no digests.
+        erase: `(transaction, user_id, limit)`: removes at most so many rows; returns how many are gone, 0 when none is
+            left and full-text indexes are merged. It is asked again and again, after a restart too.
     """
 
     sections: tuple[str, ...]
