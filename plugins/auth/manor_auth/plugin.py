@@ -10,6 +10,7 @@ from pathlib import Path
 from manor import (
     Authenticator,
     BackgroundTask,
+    Command,
     JobHandler,
     Pages,
     PersonalData,
@@ -21,6 +22,7 @@ from manor import (
 )
 from manor_auth.account import Account
 from manor_auth.api_keys import LIMITS, SCOPE, ApiKeys, looks_like_key
+from manor_auth.commands import KeyCommands
 from manor_auth.config import AuthConfig
 from manor_auth.devices import Devices, looks_like_device_token
 from manor_auth.domain import Places
@@ -67,6 +69,7 @@ class Auth:
         self._passwords = Passwords(context, places, quotas)
         self._register = RegisterHandlers(self._registering, places)
         self._api_keys = ApiKeys(context)
+        self._key_commands = KeyCommands(context, self._keys)
         self._devices = Devices(context, Phrases())
         profile = Profile(context)
         self._me = MeHandlers(profile)
@@ -120,6 +123,11 @@ class Auth:
     def manor_jobs(self) -> list[JobHandler]:  # type: ignore[type-arg]
         """Links are made and mailed behind the answer, so that its time says nothing."""
         return [*self._registering.jobs, *self._passwords.jobs]
+
+    @hookimpl
+    def manor_commands(self) -> list[Command]:
+        """Keys are replaced and ended from the shell."""
+        return self._key_commands.all()
 
     @hookimpl
     def manor_background_tasks(self) -> list[BackgroundTask]:

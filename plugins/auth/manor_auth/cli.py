@@ -1,0 +1,54 @@
+"""`manor auth`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from manor.cli import call_house, config_option, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from manor_auth.commands import KeysShown
+
+
+@click.group()
+def auth() -> None:
+    """What people sign in with."""
+
+
+@auth.group()
+def keys() -> None:
+    """The keys that sign access and refresh tokens."""
+
+
+@keys.command()
+@config_option
+@json_option
+def rotate(config: Path | None, as_json: bool) -> None:
+    """Sign with a new key from here on; nobody is signed out. Prints the keys."""
+    from manor_auth.commands import KeysShown, RotateKeys
+
+    _show(call_house(config, "auth.rotate_keys", RotateKeys(), KeysShown), as_json)
+
+
+@keys.command()
+@click.argument("kid", type=click.STRING)
+@config_option
+@json_option
+def revoke(kid: str, config: Path | None, as_json: bool) -> None:
+    """End a key and every token that it signed: whoever has one signs in anew. Prints the keys that are left."""
+    from manor_auth.commands import KeysShown, RevokeKey
+
+    # Bytes that are not UTF-8 arrive as lone surrogates, and no key is called so.
+    wanted = RevokeKey(kid.encode("utf-8", "replace").decode())
+    _show(call_house(config, "auth.revoke_key", wanted, KeysShown), as_json)
+
+
+def _show(shown: KeysShown, as_json: bool) -> None:
+    if as_json:
+        print_json(shown.keys)
+        return
+    rows = [(key.kid, f"{key.created_at:%Y-%m-%dT%H:%M:%SZ}", "yes" if key.signs else "") for key in shown.keys]
+    print_table(("KID", "CREATED", "SIGNS"), rows)

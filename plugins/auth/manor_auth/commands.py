@@ -1,0 +1,83 @@
+"""What the shell's commands say to the house about the keys that sign tokens, and what it answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from manor import Command, NotFound, PluginContext, Transaction
+from manor_auth.config import AuthConfig
+from manor_auth.keys import KeyRing
+
+
+class RotateKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No arguments."""
+
+
+class RevokeKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The key that ends, by its id; JWKS and `manor auth keys rotate` say the ids."""
+
+    kid: str
+
+
+class KeyShown(msgspec.Struct, frozen=True):
+    """A key, without either half."""
+
+    kid: str
+    created_at: datetime
+    signs: bool
+
+
+class KeysShown(msgspec.Struct, frozen=True):
+    """All keys that verify something, the one that signs last."""
+
+    keys: list[KeyShown]
+
+
+class KeyCommands:
+    """The commands about keys.
+
+    Args:
+        context: The plugin's.
+        keys: What they change.
+    """
+
+    def __init__(self, context: PluginContext[AuthConfig], keys: KeyRing) -> None:
+        self._storage = context.storage
+        self._audit = context.audit
+        self._keys = keys
+
+    def all(self) -> list[Command]:
+        """For the hook."""
+        return [
+            Command("auth.rotate_keys", RotateKeys, self.rotate, returns=KeysShown),
+            Command("auth.revoke_key", RevokeKey, self.revoke, returns=KeysShown),
+        ]
+
+    async def rotate(self, arguments: RotateKeys) -> KeysShown:
+        """Sign with a new key from here on; what the old ones signed stays good."""
+        await self._note("auth.key_rotated", self._keys.rotate().kid)
+        return self._shown()
+
+    async def revoke(self, arguments: RevokeKey) -> KeysShown:
+        """End a key and all tokens that it signed.
+
+        Raises:
+            NotFound: There is no such key.
+        """
+        if not self._keys.revoke(arguments.kid):
+            there_are = ", ".join(key.kid for key in self._keys.all())
+            raise NotFound(f"There is no key {arguments.kid!r}; there are {there_are}")
+        await self._note("auth.key_revoked", arguments.kid)
+        return self._shown()
+
+    async def _note(self, action: str, kid: str) -> None:
+        def work(transaction: Transaction) -> None:
+            self._audit.record(transaction, action, actor="shell", target=kid)
+
+        await self._storage.write(work)
+
+    def _shown(self) -> KeysShown:
+        signs = self._keys.current.kid
+        return KeysShown([KeyShown(key.kid, key.created_at, key.kid == signs) for key in self._keys.all()])
