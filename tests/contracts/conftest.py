@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import trio
 from tests.contracts.plain_door import PlainDoor, listening
@@ -38,11 +39,14 @@ class Door:
 
 
 @pytest.fixture
-def house_config() -> Mapping[str, Any]:
-    """Tables as in config.toml; a module overrides it. Rates are off: they have tests of their own."""
+def house_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    """Tables as in config.toml: quick hashes, and no rates, but where a test's marker is about them."""
+    marker = request.node.get_closest_marker("manor")
+    own: dict[str, Any] = marker.kwargs["config"] if marker else {}
     return {
         "server": {"limits": {"address_limit_factor": 0}},
         "identity": {"argon2_memory_mib": 19, "argon2_time": 2},
+        **own,
     }
 
 
@@ -57,6 +61,13 @@ async def door(
         opened = _quart(house) if request.param == "quart" else listening(PlainDoor(house.dispatcher))
         async with opened as port:
             yield Door(f"http://127.0.0.1:{port}", port, house, request.param)
+
+
+@pytest.fixture
+async def http(door: Door) -> AsyncIterator[httpx.AsyncClient]:
+    """Asks the house through the door."""
+    async with httpx.AsyncClient(base_url=door.url, timeout=20) as client:
+        yield client
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -14,12 +13,6 @@ from tests.contracts.conftest import Door
 
 PASSWORD = "correct horse battery"
 ADA = {"email": "ada@example.org", "username": "ada", "password": PASSWORD, "terms_accepted": True}
-
-
-@pytest.fixture
-async def http(door: Door) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=door.url, timeout=20) as client:
-        yield client
 
 
 async def mailed(door: Door, email: str, kind: str) -> str:
