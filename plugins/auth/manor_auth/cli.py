@@ -18,6 +18,34 @@ def auth() -> None:
     """What people sign in with."""
 
 
+@auth.command()
+@click.option("--email", help="Only those for this address.")
+@click.option("--kind", type=click.Choice(["verify", "reset", "invite"]), help="Only those of this kind.")
+@config_option
+@json_option
+def links(email: str | None, kind: str | None, config: Path | None, as_json: bool) -> None:
+    """List the links that were not mailed, because there is no mail server or it does not answer."""
+    from manor_auth.commands import LinksListed, ListLinks
+
+    # Bytes that are not UTF-8 arrive as lone surrogates, and no address has them.
+    wanted = None if email is None else email.encode("utf-8", "replace").decode()
+    listed = call_house(config, "auth.list_links", ListLinks(wanted, kind), LinksListed)
+    if as_json:
+        print_json(listed.links)
+        return
+    rows = [
+        (
+            link.kind,
+            link.email,
+            f"{link.created_at:%Y-%m-%dT%H:%M:%SZ}",
+            "given up" if link.is_given_up else "waits",
+            link.url,
+        )
+        for link in listed.links
+    ]
+    print_table(("KIND", "EMAIL", "CREATED", "MAIL", "LINK"), rows)
+
+
 @auth.group()
 def keys() -> None:
     """The keys that sign access and refresh tokens."""

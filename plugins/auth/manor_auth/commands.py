@@ -1,4 +1,4 @@
-"""What the shell's commands say to the house about the keys that sign tokens, and what it answers."""
+"""What the shell's commands say to the house about signing keys and unsent links, and what it answers."""
 
 from __future__ import annotations
 
@@ -35,8 +35,31 @@ class KeysShown(msgspec.Struct, frozen=True):
     keys: list[KeyShown]
 
 
+class ListLinks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which links: for one address, of one kind; None is all."""
+
+    email: str | None = None
+    kind: str | None = None
+
+
+class LinkListed(msgspec.Struct, frozen=True):
+    """A link whose mail has not gone out; `is_given_up` says that nobody will try again."""
+
+    kind: str
+    email: str
+    url: str
+    created_at: datetime
+    is_given_up: bool
+
+
+class LinksListed(msgspec.Struct, frozen=True):
+    """The links, newest first."""
+
+    links: list[LinkListed]
+
+
 class KeyCommands:
-    """The commands about keys.
+    """The commands about keys, and about links that wait for somebody to pass them on.
 
     Args:
         context: The plugin's.
@@ -46,6 +69,7 @@ class KeyCommands:
     def __init__(self, context: PluginContext[AuthConfig], keys: KeyRing) -> None:
         self._storage = context.storage
         self._audit = context.audit
+        self._mail = context.mail
         self._keys = keys
 
     def all(self) -> list[Command]:
@@ -53,6 +77,7 @@ class KeyCommands:
         return [
             Command("auth.rotate_keys", RotateKeys, self.rotate, returns=KeysShown),
             Command("auth.revoke_key", RevokeKey, self.revoke, returns=KeysShown),
+            Command("auth.list_links", ListLinks, self.links, returns=LinksListed),
         ]
 
     async def rotate(self, arguments: RotateKeys) -> KeysShown:
@@ -71,6 +96,17 @@ class KeyCommands:
             raise NotFound(f"There is no key {arguments.kid!r}; there are {there_are}")
         await self._note("auth.key_revoked", arguments.kid)
         return self._shown()
+
+    async def links(self, arguments: ListLinks) -> LinksListed:
+        """The links that were not mailed: an admin may pass them on."""
+
+        def work(transaction: Transaction) -> LinksListed:
+            unsent = self._mail.links(transaction, arguments.email or "", arguments.kind or "")
+            return LinksListed(
+                [LinkListed(link.kind, link.email, link.url, link.created_at, link.is_given_up) for link in unsent]
+            )
+
+        return await self._storage.read(work)
 
     async def _note(self, action: str, kid: str) -> None:
         def work(transaction: Transaction) -> None:
