@@ -20,7 +20,7 @@ def auth() -> None:
 
 @auth.command()
 @click.option("--email", help="Only those for this address.")
-@click.option("--kind", type=click.Choice(["verify", "reset", "invite"]), help="Only those of this kind.")
+@click.option("--kind", type=click.Choice(["verify", "reset", "invite", "undo-email"]), help="Only those of this kind.")
 @config_option
 @json_option
 def links(email: str | None, kind: str | None, config: Path | None, as_json: bool) -> None:
