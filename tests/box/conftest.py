@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from tests.box.machine import Box, booted
 from tests.box.service import UNIT, Service
 from tests.box.tree import PROJECT, build_wheel, tree

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import httpx
+
 from tests.box.machine import Box
 
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"

@@ -9,6 +9,7 @@ import time
 
 import httpx
 import pytest
+
 from tests.box.service import SOCKET, TOPIC, UNIT, Service
 
 pytestmark = pytest.mark.box

@@ -12,13 +12,13 @@ from typing import Any
 import httpx
 import pytest
 import trio
-from tests.contracts.plain_door import PlainDoor, listening
 
 from manor.daemon import Listeners, Server, open_listeners
 from manor.daemon.running import server_limits, web_options
 from manor.house import House
 from manor.testing import SetClock, open_test_house
 from manor.web import Front
+from tests.contracts.plain_door import PlainDoor, listening
 
 
 @dataclass(frozen=True)

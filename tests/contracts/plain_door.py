@@ -17,7 +17,6 @@ from http import HTTPStatus
 
 import h11
 import trio
-from tests.contracts.plain_sockets import Socket, SocketOutlet, converse, subscribe
 from trio.testing import memory_stream_pair
 
 from manor.answers import EVENT_STREAM_TYPE, Finished
@@ -36,6 +35,7 @@ from manor.routing import (
     WebSocket,
     Wire,
 )
+from tests.contracts.plain_sockets import Socket, SocketOutlet, converse, subscribe
 
 _HEAD_SECONDS = 10
 _BODY_IDLE_SECONDS = 15

@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 import trio
+
 from tests.contracts.conftest import Door
 
 PASSWORD = "correct horse battery"

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import httpx
 import pytest
-from tests.contracts.conftest import Door
 
 from manor import NewCredential, NewUser, Transaction, add_user, issue, new_secret
+from tests.contracts.conftest import Door
 
 PASSWORD = "correct horse battery"
 MANY = 2_000

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.contracts.conftest import Door
 
 from manor.tokens import NewToken
+from tests.contracts.conftest import Door
 
 JSON = {"Content-Type": "application/json"}
 

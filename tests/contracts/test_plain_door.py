@@ -9,8 +9,6 @@ import h11
 import msgspec
 import pytest
 import trio
-from tests.contracts.plain_door import PlainDoor, in_memory, listening
-from tests.core.dispatching import dispatcher, route
 from trio.testing import MockClock
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
@@ -41,6 +39,8 @@ from manor.routing import (
     Wire,
     Write,
 )
+from tests.contracts.plain_door import PlainDoor, in_memory, listening
+from tests.core.dispatching import dispatcher, route
 
 Connect = Callable[[], trio.abc.Stream]
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 import trio
+
 from tests.contracts.conftest import Door
 from tests.contracts.event_streams import opened
 from tests.contracts.topic_clients import JSON, MESSAGE_MEMBERS, UNKNOWN, publish

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+
 from tests.contracts.conftest import Door
 from tests.contracts.event_streams import opened
 from tests.contracts.topic_clients import TOPIC_MEMBERS, UNKNOWN, frame, publish, websocket

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 import trio
+
 from tests.contracts.conftest import Door
 from tests.contracts.event_streams import opened
 from tests.contracts.topic_clients import LOTS, UNKNOWN, close_code, frame, handshake, publish, websocket

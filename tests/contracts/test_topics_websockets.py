@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+
 from tests.contracts.conftest import Door
 from tests.contracts.topic_clients import LOTS, close_code, frame, handshake, publish, websocket
 

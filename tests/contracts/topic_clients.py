@@ -11,6 +11,7 @@ import httpx
 import pytest
 import trio
 import trio_websocket
+
 from tests.contracts.conftest import Door
 
 JSON = {"Content-Type": "application/json"}

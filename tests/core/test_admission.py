@@ -12,13 +12,13 @@ from uuid import UUID
 import msgspec
 import pytest
 import trio
-from tests.core import dispatching
-from tests.core.dispatching import NOW, Silence, ask, detail, head
 from trio.testing import MockClock
 
 from manor.auth import ADMIN, PUBLIC, Authenticator, Bearer, Header, Kinds, Presented, Principal, Query, Scope
 from manor.dispatch import Dispatcher, Settings
 from manor.routing import Api, Head, Live, Rate, Reply, Request, Route, Upgrade
+from tests.core import dispatching
+from tests.core.dispatching import NOW, Silence, ask, detail, head
 
 ANNA = UUID("00000000-0000-7000-8000-00000000000a")
 KEY = Principal("api_key", user_id=ANNA, credential_id=UUID(int=1), scopes=frozenset(("doors:ring",)))

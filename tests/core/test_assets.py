@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.core.dispatching import ask, dispatcher, head
 
 from manor.assets import LARGEST_FILE, Assets, UnfitFolder, core_assets
 from manor.routing import Reply
+from tests.core.dispatching import ask, dispatcher, head
 
 
 @pytest.fixture

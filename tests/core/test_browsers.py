@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.core.dispatching import DOORS, Silence, ask, dispatcher, head, route
 
 from manor.dispatch import Call, Settings
 from manor.routing import Api, Conversation, Live, Reply, Route, Stream, Upgrade, WebSocket, Write
+from tests.core.dispatching import DOORS, Silence, ask, dispatcher, head, route
 
 
 async def write_nothing(write: Write) -> None:

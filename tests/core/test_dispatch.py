@@ -12,7 +12,6 @@ import pytest
 import structlog
 import trio
 from structlog.typing import EventDict
-from tests.core.dispatching import NOW, Silence, ask, detail, dispatcher, head, route
 from trio.testing import MockClock
 
 from manor.dialects import BASIC_RESPONSE, MATTERMOST, PAGE, SELFPRIVACY, Dialect
@@ -27,6 +26,7 @@ from manor.routing import (
     Stream,
     Write,
 )
+from tests.core.dispatching import NOW, Silence, ask, detail, dispatcher, head, route
 
 STRICT = Api("strict", bad_value_status=400)
 

@@ -13,8 +13,6 @@ import pytest
 import structlog
 import trio
 from structlog.typing import EventDict
-from tests.core.mailing import free_port, open_sink, trusting
-from tests.core.outboxing import LoopClock, Post, open_post
 from trio.testing import MockClock
 
 from manor.config import Smtp
@@ -25,6 +23,8 @@ from manor.mail.composing import Letter
 from manor.outgoing import OutgoingFailed, OutgoingRefused
 from manor.storage import Transaction
 from manor.testing import open_test_house
+from tests.core.mailing import free_port, open_sink, trusting
+from tests.core.outboxing import LoopClock, Post, open_post
 
 LINK = "https://manor.example.org/auth/verify-email?token=abc123"
 VERIFY = Message(to="ann@example.net", subject="Your address", text="Hello Ann,", kind="verify", link=LINK)

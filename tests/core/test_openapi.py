@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import msgspec
 import pytest
-from tests.core.dispatching import ask, dispatcher, head
 
 from manor import openapi
 from manor.assets import core_assets
@@ -17,6 +16,7 @@ from manor.dialects import BASIC_RESPONSE, DETAIL, MATTERMOST, PAGE, SELFPRIVACY
 from manor.errors import BadRequest
 from manor.matching import OwnedRoute, RouteTable
 from manor.routing import Api, Live, Rate, Request, Route, Upgrade
+from tests.core.dispatching import ask, dispatcher, head
 
 KEYS = Api("doors", kinds=frozenset(("api_key",)), places=(Header("X-API-Key"), Bearer()))
 OPEN = Api("open")

@@ -8,7 +8,6 @@ import pytest
 import structlog
 import trio
 from structlog.typing import EventDict
-from tests.core.outboxing import Call, DoorRang, Log, Post, open_post
 from trio.testing import MockClock
 
 from manor.errors import ManorError
@@ -16,6 +15,7 @@ from manor.events import Job
 from manor.outbox import GiveUp, JobHandler
 from manor.outbox.store import Target
 from manor.storage import Deferred, Transaction
+from tests.core.outboxing import Call, DoorRang, Log, Post, open_post
 
 RING = Job("phone.ring", Call)
 TEXT = Job("phone.text", Call, attempts=3, deadline=10, backoff=60)

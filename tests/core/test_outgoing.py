@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 import trio
-from tests.core.outgoing_servers import Answer, open_server, plain, redirect, trusting
 
 from manor.outgoing import Outgoing, OutgoingFailed, OutgoingRefused
 from manor.outgoing.client import MOST_OF_ONE_ORIGIN
+from tests.core.outgoing_servers import Answer, open_server, plain, redirect, trusting
 
 LOOPBACK = ["127.0.0.0/8"]
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.outgoing_servers import open_server, plain, redirect
 
 from manor.outgoing import Outgoing, OutgoingFailed, OutgoingRefused, Targets, is_public
+from tests.core.outgoing_servers import open_server, plain, redirect
 
 HOSTILE = [
     "127.0.0.1",

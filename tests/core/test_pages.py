@@ -12,11 +12,11 @@ from uuid import UUID
 import jinja2
 import msgspec
 import pytest
-from tests.core.web.serving import make_dispatcher
 
 from manor.auth import PUBLIC, Cookie, Kinds, Principal
 from manor.pages import Pages, front_page, local_path, redirect
 from manor.routing import Head, Headers, Reply, Request, Route
+from tests.core.web.serving import make_dispatcher
 
 TEMPLATE = """{% extends "manor/base.html" %}
 {% block title %}{{ title }}{% endblock %}

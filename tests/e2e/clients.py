@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 import trio
 import wsproto
-from tests.e2e.daemon import DEADLINE
 from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, RejectConnection, Request, TextMessage
+
+from tests.e2e.daemon import DEADLINE
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import re
 import msgspec
 import pytest
 import trio
+
 from tests.e2e.clients import ask, connected, raw
 from tests.e2e.daemon import Daemon
 

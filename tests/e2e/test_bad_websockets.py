@@ -6,9 +6,10 @@ import struct
 
 import pytest
 import trio
+from wsproto.events import BytesMessage, CloseConnection, TextMessage
+
 from tests.e2e.clients import Wire, ask, connected, subscribed
 from tests.e2e.daemon import DEADLINE, Daemon
-from wsproto.events import BytesMessage, CloseConnection, TextMessage
 
 MASK = b"\x01\x02\x03\x04"
 LONGEST = 4096

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
+
 from tests.e2e.clients import ask
 from tests.e2e.conftest import Make
 from tests.e2e.daemon import Daemon, spawn

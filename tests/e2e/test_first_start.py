@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.clients import ask, listening
 from tests.e2e.daemon import DEADLINE, Running, free_port, spawn
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import trio
+
 from tests.e2e.clients import Answer, Events, ask, connected, listening
 from tests.e2e.conftest import Make
 

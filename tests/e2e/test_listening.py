@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.clients import ask, listening, subscribed
 from tests.e2e.conftest import Make
 from tests.e2e.daemon import Daemon, Running, free_port, spawn

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 import trio
+
 from tests.e2e.clients import Events, Socket, ask, connected, listening, subscribed
 from tests.e2e.conftest import Make
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import trio
+
 from tests.e2e.clients import ask, connected, listening, subscribed
 from tests.e2e.conftest import Make
 

@@ -16,10 +16,10 @@ from random import Random
 
 import pytest
 import trio
-from tests.torture import powercut
-from tests.torture.powercut import Disk, Note, Operation, Survival
 
 from manor.selftest import Acknowledged, Daemon, Publishers, Stored, faults
+from tests.torture import powercut
+from tests.torture.powercut import Disk, Note, Operation, Survival
 
 pytestmark = pytest.mark.torture
 

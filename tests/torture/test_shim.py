@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+
 from tests.torture.powercut import Disk, Note, NotModelled, Operation, Survival, environment, read_notes
 
 pytestmark = pytest.mark.torture

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import trio
-from tests.people import PASSWORD
 
 from manor.testing import Client, House
 from manor_auth.commands import LinksListed, ListLinks
+from tests.people import PASSWORD
 
 
 async def unsent(house: House, **which: str) -> LinksListed:

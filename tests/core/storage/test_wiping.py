@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import trio
-from tests.core.storage.conftest import Opened
 from trio.testing import MockClock
 
 from manor.storage import Storage, Transaction, wiping
+from tests.core.storage.conftest import Opened
 
 WORD = "marzipan"
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import trio
-from tests.core.web.serving import BASIC, PATIENCE, Count, Running, Serve, make_dispatcher
 
 from manor.daemon import ConnectionLimits, Server, ServerLimits, Tls, open_listeners
 from manor.dispatch import Settings
 from manor.routing import Route
 from manor.web import Front, WebOptions
+from tests.core.web.serving import BASIC, PATIENCE, Count, Running, Serve, make_dispatcher
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import trio
-from tests.core.web.serving import Client, Count, Fountain, Running, Serve, route
 from wsproto.events import AcceptConnection
 
 from manor.routing import Live, Reply, Request, Stream, Upgrade, Write
 from manor.web import BodyTimes
+from tests.core.web.serving import Client, Count, Fountain, Running, Serve, route
 
 
 async def closes(client: Client, *, after: float, slack: float = 2.0) -> bytes:

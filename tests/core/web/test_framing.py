@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.web.serving import Fountain, Serve, route
 
 from manor.daemon.framing import HeadLimits, fault
 from manor.routing import Live, Upgrade
+from tests.core.web.serving import Fountain, Serve, route
 
 LIMITS = HeadLimits(size=1000, count=10)
 GOOD = b"GET / HTTP/1.1\r\nHost: test\r\n"

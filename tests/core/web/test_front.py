@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 import trio
-from tests.core.web.serving import Fountain, Serve, echo, hello, route
 
 from manor.auth import Kinds
 from manor.dispatch import Settings
 from manor.errors import Conflict
 from manor.routing import GOING_AWAY, Api, Door, Live, Rate, Reply, Request, Route, Stream, Write
+from tests.core.web.serving import Fountain, Serve, echo, hello, route
 
 
 class Counted(msgspec.Struct):

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import trio
-from tests.core.web.serving import Client, Serve, route
 
 from manor.daemon import CannotListen, open_listeners
 from manor.daemon.listeners import passed_descriptors
 from manor.daemon.systemd import Supervisor
 from manor.routing import Reply
+from tests.core.web.serving import Client, Serve, route
 
 
 async def test_a_unix_socket_is_served_and_removed(serve: Serve, tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import trio
-from tests.core.web.serving import Fountain, Serve, route
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from manor.errors import Forbidden
 from manor.routing import TOO_SLOW, Closing, Conversation, ConversationOver, Live, Reply, Request, Upgrade, WebSocket
+from tests.core.web.serving import Fountain, Serve, route
 
 
 def subscription(fountain: Fountain, **more: Any) -> Any:

@@ -13,11 +13,11 @@ import trio
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded, StreamReset
-from tests.core.web.serving import PATIENCE, Client, Fountain, Running, Serve, SocketClient, route
 from wsproto.events import AcceptConnection
 
 from manor.daemon import Tls
 from manor.routing import GOING_AWAY, Live, Reply, Request, Upgrade
+from tests.core.web.serving import PATIENCE, Client, Fountain, Running, Serve, SocketClient, route
 
 CERTIFICATES = Path(__file__).parent / "certificates"
 
