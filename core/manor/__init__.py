@@ -53,17 +53,24 @@ if TYPE_CHECKING:
     from manor.identity import CredentialRevoked as CredentialRevoked
     from manor.identity import Disabled as Disabled
     from manor.identity import Identity as Identity
+    from manor.identity import Invite as Invite
     from manor.identity import Link as Link
     from manor.identity import LinkExpired as LinkExpired
     from manor.identity import LinkUnknown as LinkUnknown
     from manor.identity import LinkUsed as LinkUsed
     from manor.identity import Login as Login
+    from manor.identity import Member as Member
+    from manor.identity import MemberChanged as MemberChanged
     from manor.identity import MfaRequired as MfaRequired
     from manor.identity import NewCredential as NewCredential
     from manor.identity import NewUser as NewUser
     from manor.identity import NotVerified as NotVerified
     from manor.identity import Session as Session
     from manor.identity import SessionEnded as SessionEnded
+    from manor.identity import Team as Team
+    from manor.identity import TeamChanged as TeamChanged
+    from manor.identity import TeamDeleted as TeamDeleted
+    from manor.identity import TeamRole as TeamRole
     from manor.identity import TotpSetup as TotpSetup
     from manor.identity import User as User
     from manor.identity import UserChanged as UserChanged
@@ -73,8 +80,10 @@ if TYPE_CHECKING:
     from manor.identity import accept_invite as accept_invite
     from manor.identity import account_of as account_of
     from manor.identity import activate_totp as activate_totp
+    from manor.identity import add_member as add_member
     from manor.identity import add_user as add_user
     from manor.identity import begin_totp as begin_totp
+    from manor.identity import cancel_invite as cancel_invite
     from manor.identity import change_credential as change_credential
     from manor.identity import check_code as check_code
     from manor.identity import check_email as check_email
@@ -86,8 +95,11 @@ if TYPE_CHECKING:
     from manor.identity import check_totp as check_totp
     from manor.identity import check_username as check_username
     from manor.identity import clear_lockout as clear_lockout
+    from manor.identity import count_members as count_members
     from manor.identity import count_recovery_codes as count_recovery_codes
+    from manor.identity import create_team as create_team
     from manor.identity import delete_credential as delete_credential
+    from manor.identity import delete_team as delete_team
     from manor.identity import disable_totp as disable_totp
     from manor.identity import end_session as end_session
     from manor.identity import end_sessions as end_sessions
@@ -96,17 +108,22 @@ if TYPE_CHECKING:
     from manor.identity import find_invite as find_invite
     from manor.identity import find_link as find_link
     from manor.identity import find_login as find_login
+    from manor.identity import find_member as find_member
     from manor.identity import find_password_hash as find_password_hash
     from manor.identity import find_session as find_session
+    from manor.identity import find_team as find_team
     from manor.identity import find_user as find_user
     from manor.identity import fold_email as fold_email
     from manor.identity import has_totp as has_totp
+    from manor.identity import invite as invite
     from manor.identity import issue as issue
     from manor.identity import link_login as link_login
     from manor.identity import list_consents as list_consents
     from manor.identity import list_credentials as list_credentials
     from manor.identity import list_logins as list_logins
+    from manor.identity import list_members as list_members
     from manor.identity import list_sessions as list_sessions
+    from manor.identity import list_teams as list_teams
     from manor.identity import make_link as make_link
     from manor.identity import mark_verified as mark_verified
     from manor.identity import new_secret as new_secret
@@ -117,14 +134,20 @@ if TYPE_CHECKING:
     from manor.identity import open_session as open_session
     from manor.identity import pending_invites as pending_invites
     from manor.identity import record_consent as record_consent
+    from manor.identity import remove_member as remove_member
     from manor.identity import renew_recovery_codes as renew_recovery_codes
+    from manor.identity import resend_invite as resend_invite
     from manor.identity import revoke as revoke
     from manor.identity import revoke_all as revoke_all
+    from manor.identity import roles_of as roles_of
     from manor.identity import set_active as set_active
     from manor.identity import set_admin as set_admin
     from manor.identity import set_password_hash as set_password_hash
+    from manor.identity import set_role as set_role
+    from manor.identity import set_team_active as set_team_active
     from manor.identity import touch_session as touch_session
     from manor.identity import unlink_login as unlink_login
+    from manor.identity import update_team as update_team
     from manor.identity import update_user as update_user
     from manor.identity import use_link as use_link
     from manor.identity import void_links as void_links
@@ -230,11 +253,14 @@ _EXPORTS = {
     "CredentialRevoked": "manor.identity",
     "Disabled": "manor.identity",
     "Identity": "manor.identity",
+    "Invite": "manor.identity",
     "Link": "manor.identity",
     "LinkExpired": "manor.identity",
     "LinkUnknown": "manor.identity",
     "LinkUsed": "manor.identity",
     "Login": "manor.identity",
+    "Member": "manor.identity",
+    "MemberChanged": "manor.identity",
     "MfaRequired": "manor.identity",
     "NewCredential": "manor.identity",
     "NewUser": "manor.identity",
@@ -242,6 +268,10 @@ _EXPORTS = {
     "SYSTEM_ID": "manor.identity",
     "Session": "manor.identity",
     "SessionEnded": "manor.identity",
+    "Team": "manor.identity",
+    "TeamChanged": "manor.identity",
+    "TeamDeleted": "manor.identity",
+    "TeamRole": "manor.identity",
     "TotpSetup": "manor.identity",
     "User": "manor.identity",
     "UserChanged": "manor.identity",
@@ -251,8 +281,10 @@ _EXPORTS = {
     "accept_invite": "manor.identity",
     "account_of": "manor.identity",
     "activate_totp": "manor.identity",
+    "add_member": "manor.identity",
     "add_user": "manor.identity",
     "begin_totp": "manor.identity",
+    "cancel_invite": "manor.identity",
     "change_credential": "manor.identity",
     "check_code": "manor.identity",
     "check_email": "manor.identity",
@@ -264,8 +296,11 @@ _EXPORTS = {
     "check_totp": "manor.identity",
     "check_username": "manor.identity",
     "clear_lockout": "manor.identity",
+    "count_members": "manor.identity",
     "count_recovery_codes": "manor.identity",
+    "create_team": "manor.identity",
     "delete_credential": "manor.identity",
+    "delete_team": "manor.identity",
     "disable_totp": "manor.identity",
     "end_session": "manor.identity",
     "end_sessions": "manor.identity",
@@ -274,17 +309,22 @@ _EXPORTS = {
     "find_invite": "manor.identity",
     "find_link": "manor.identity",
     "find_login": "manor.identity",
+    "find_member": "manor.identity",
     "find_password_hash": "manor.identity",
     "find_session": "manor.identity",
+    "find_team": "manor.identity",
     "find_user": "manor.identity",
     "fold_email": "manor.identity",
     "has_totp": "manor.identity",
+    "invite": "manor.identity",
     "issue": "manor.identity",
     "link_login": "manor.identity",
     "list_consents": "manor.identity",
     "list_credentials": "manor.identity",
     "list_logins": "manor.identity",
+    "list_members": "manor.identity",
     "list_sessions": "manor.identity",
+    "list_teams": "manor.identity",
     "make_link": "manor.identity",
     "mark_verified": "manor.identity",
     "new_secret": "manor.identity",
@@ -295,14 +335,20 @@ _EXPORTS = {
     "open_session": "manor.identity",
     "pending_invites": "manor.identity",
     "record_consent": "manor.identity",
+    "remove_member": "manor.identity",
     "renew_recovery_codes": "manor.identity",
+    "resend_invite": "manor.identity",
     "revoke": "manor.identity",
     "revoke_all": "manor.identity",
+    "roles_of": "manor.identity",
     "set_active": "manor.identity",
     "set_admin": "manor.identity",
     "set_password_hash": "manor.identity",
+    "set_role": "manor.identity",
+    "set_team_active": "manor.identity",
     "touch_session": "manor.identity",
     "unlink_login": "manor.identity",
+    "update_team": "manor.identity",
     "update_user": "manor.identity",
     "use_link": "manor.identity",
     "void_links": "manor.identity",

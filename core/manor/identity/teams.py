@@ -22,7 +22,7 @@ from manor.identity.tables import users
 from manor.identity.team_tables import invites, members, teams
 from manor.storage import Transaction, new_id
 
-Role = Literal["owner", "admin", "member"]
+TeamRole = Literal["owner", "admin", "member"]
 
 NAME_LENGTHS = (2, 64)
 DISPLAY_NAME_LENGTH = 100
@@ -52,7 +52,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     user_id: UUID
     username: str
     email: str | None
-    role: Role
+    role: TeamRole
     joined_at: datetime
     is_active: bool
 
@@ -123,6 +123,13 @@ def list_teams(transaction: Transaction, user_id: UUID) -> Sequence[Team]:
     query = select(*_TEAM).join_from(teams, members, members.c.team_id == teams.c.id)
     rows = transaction.connection.execute(query.where(members.c.user_id == user_id).order_by(teams.c.name))
     return [Team(**row) for row in rows.mappings()]
+
+
+def roles_of(transaction: Transaction, user_id: UUID) -> dict[UUID, TeamRole]:
+    """What someone is in each of their active teams."""
+    query = select(members.c.team_id, members.c.role).join_from(members, teams, members.c.team_id == teams.c.id)
+    rows = transaction.connection.execute(query.where(members.c.user_id == user_id, teams.c.is_active))
+    return {row.team_id: row.role for row in rows}
 
 
 def update_team(
@@ -218,7 +225,7 @@ def count_members(transaction: Transaction, team_id: UUID) -> int:
     return transaction.connection.execute(query).scalar_one()
 
 
-def add_member(transaction: Transaction, team_id: UUID, user_id: UUID, role: Role = "member") -> Member:
+def add_member(transaction: Transaction, team_id: UUID, user_id: UUID, role: TeamRole = "member") -> Member:
     """Take someone into a team.
 
     Raises:
@@ -234,7 +241,7 @@ def add_member(transaction: Transaction, team_id: UUID, user_id: UUID, role: Rol
     return _there(find_member(transaction, team_id, user_id), "There is no such person")
 
 
-def set_role(transaction: Transaction, team_id: UUID, user_id: UUID, role: Role) -> Member:
+def set_role(transaction: Transaction, team_id: UUID, user_id: UUID, role: TeamRole) -> Member:
     """Make someone an admin of a team, or a plain member.
 
     Raises:
@@ -285,7 +292,7 @@ def _there(member: Member | None, otherwise: str) -> Member:
     return member
 
 
-def _add(transaction: Transaction, team_id: UUID, user_id: UUID, role: Role) -> None:
+def _add(transaction: Transaction, team_id: UUID, user_id: UUID, role: TeamRole) -> None:
     row = {"id": new_id(), "team_id": team_id, "user_id": user_id, "role": role, "joined_at": transaction.now}
     transaction.connection.execute(insert(members).values(row))
 
