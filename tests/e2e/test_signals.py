@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -84,6 +85,25 @@ async def test_sighup_applies_what_can_be_changed_and_keeps_what_was_right(make:
 
     assert daemon.stop() == 0
     assert manager.told() == "STOPPING=1"
+
+
+async def test_a_sighup_while_it_starts_is_obeyed_once_it_serves(make: Make, manager: Manager) -> None:
+    daemon = make()
+    configured = daemon.config.read_text()
+    daemon.config.unlink()
+    os.mkfifo(daemon.config)
+    running = daemon.start(manager.environment)
+    # Opened once the daemon reads its configuration: that is long before it listens to signals.
+    with daemon.config.open("w") as pipe:
+        running.signal(signal.SIGHUP)
+        pipe.write(configured)
+    assert manager.told() == "READY=1"
+
+    with daemon.config.open("w") as pipe:
+        pipe.write(configured)
+
+    assert [manager.told(), manager.told()] == ["RELOADING=1", "READY=1"]
+    assert daemon.stop() == 0
 
 
 async def test_the_first_interrupt_waits_for_requests_and_the_second_does_not(make: Make) -> None:

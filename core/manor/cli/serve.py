@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import click
@@ -17,6 +18,9 @@ def serve(ctx: click.Context, config: Path | None) -> None:
 
     Without a configuration it listens on 127.0.0.1:8080 and keeps its data in ./data.
     """
+    # Held back by the kernel until the daemon listens to signals: until then a SIGHUP would end the process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+
     from manor.daemon.running import serve as run_daemon
 
     ctx.exit(run_daemon(config))

@@ -119,12 +119,12 @@ class _Daemon:
 
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_control, house, self.loaded.data_dir / SOCKET)
-            nursery.start_soon(self._obey_reloads, house, front, server)
             listening = self.listeners.listen(ServerLimits.backlog)
             serving = partial(server.serve, listening, stop=self._stop, on_stop=end_streams)
             async with trio.open_nursery() as doors:
                 await doors.start(serving)
                 self._announce(house)
+                nursery.start_soon(self._obey_reloads, house, front, server)
             nursery.cancel_scope.cancel()
 
     def _announce(self, house: House) -> None:
@@ -141,6 +141,8 @@ class _Daemon:
 
     async def _obey_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
+            # The command holds SIGHUP back from its start on; one that came meanwhile arrives now.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
             task_status.started()
             async for number in received:
                 if number == signal.SIGHUP:
