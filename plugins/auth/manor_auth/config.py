@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from manor_auth.keys import Algorithm
+
 LIVE = {"live": True}
 """Applied by a reload."""
 
@@ -43,6 +45,14 @@ class AuthConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=LIVE,
         ),
     ] = 90
+    signing: Annotated[
+        Algorithm,
+        Meta(
+            description="What new keys sign tokens with. When it is changed the key is replaced within the hour, and "
+            "the one before it verifies until its last token has expired.",
+            extra=LIVE,
+        ),
+    ] = "ES256"
     reveal_existing_email: Annotated[
         bool,
         Meta(

@@ -8,15 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal, get_args
 
 import msgspec
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, OKPKey
 
 from manor import Clock, ManorError
 
-ALGORITHM = "ES256"
-_CURVE = "P-256"
+Algorithm = Literal["ES256", "EdDSA"]
+"""What signs: ECDSA over P-256 (RFC 7518 section 3.4), or Ed25519 (RFC 8037). Nothing else is ever believed."""
+
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+
+_OF_CURVE: dict[str, Algorithm] = {"P-256": "ES256", "Ed25519": "EdDSA"}
 
 
 class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,11 +33,12 @@ class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A key pair; `kid` is its RFC 7638 thumbprint."""
+    """A key pair; `kid` is its RFC 7638 thumbprint. The algorithm is its curve's, for as long as it lives."""
 
     kid: str
     created_at: datetime
-    pair: ECKey
+    pair: ECKey | OKPKey
+    algorithm: Algorithm
 
 
 class KeyRing:
@@ -45,12 +51,20 @@ class KeyRing:
         folder: Holds a file for each key; made with mode 0700, its files with 0600.
         clock: Dates new keys.
         longest_life: How long the longest-lived token is good, as configured now: a replaced key verifies for as long.
+        signing: The algorithm of new keys, as configured now; keys that there are keep theirs.
     """
 
-    def __init__(self, folder: Path, clock: Clock, longest_life: Callable[[], timedelta]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        longest_life: Callable[[], timedelta],
+        signing: Callable[[], Algorithm] = lambda: "ES256",
+    ) -> None:
         self._folder = folder
         self._clock = clock
         self._longest_life = longest_life
+        self._signing = signing
         self._keys: dict[str, SigningKey] = {}
 
     def open(self) -> None:
@@ -108,10 +122,15 @@ class KeyRing:
     def public(self) -> list[dict[str, object]]:
         """The public halves, as a JWK set has them."""
         return [
-            {**key.pair.as_dict(private=False), "kid": key.kid, "use": "sig", "alg": ALGORITHM}
+            {**key.pair.as_dict(private=False), "kid": key.kid, "use": "sig", "alg": key.algorithm}
             for key in self.all()
             if not self._is_over(key)
         ]
+
+    @property
+    def is_as_configured(self) -> bool:
+        """Whether the key that signs does it with the algorithm that new keys get."""
+        return self.current.algorithm == self._signing()
 
     def _is_over(self, key: SigningKey) -> bool:
         keys = self.all()
@@ -119,11 +138,12 @@ class KeyRing:
         return bool(later) and self._clock.now() > later[0].created_at + self._longest_life()
 
     def _add(self) -> SigningKey:
-        pair = ECKey.generate_key(_CURVE)
+        algorithm = self._signing()
+        pair = ECKey.generate_key("P-256") if algorithm == "ES256" else OKPKey.generate_key("Ed25519")
         # Never older than the key it replaces, also when the clock was put back: the order of the files is the order
         # in which keys are in use.
         created_at = max([self._clock.now(), *(key.created_at + timedelta(microseconds=1) for key in self.all())])
-        key = SigningKey(pair.thumbprint(), created_at, pair)
+        key = SigningKey(pair.thumbprint(), created_at, pair, algorithm)
         private = {name: str(value) for name, value in pair.as_dict(private=True).items() if name != "kid"}
         _write(self._path(key.kid), msgspec.json.encode(KeyFile(created_at, private)))
         self._keys[key.kid] = key
@@ -143,16 +163,16 @@ def _read(path: Path) -> SigningKey:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             path.chmod(0o600)
         kept = msgspec.json.decode(path.read_bytes(), type=KeyFile)
-        pair = ECKey.import_key({**kept.key})
-        if pair.curve_name != _CURVE or not pair.is_private:
-            raise ManorError(f"{path}: expected a private {_CURVE} key")
+        pair = (OKPKey if kept.key.get("kty") == "OKP" else ECKey).import_key({**kept.key})
+        if pair.curve_name not in _OF_CURVE or not pair.is_private:
+            raise ManorError(f"{path}: expected a private key of {' or '.join(_OF_CURVE)}")
     except OSError as error:
         raise ManorError(f"{path}: {error.strerror}") from error
     except (msgspec.MsgspecError, JoseError, ValueError, KeyError) as error:
         raise ManorError(f"{path}: is no signing key; move it away, and its tokens end") from error
     if kept.created_at.tzinfo is None:
         raise ManorError(f"{path}: created_at has no time zone")
-    return SigningKey(pair.thumbprint(), kept.created_at, pair)
+    return SigningKey(pair.thumbprint(), kept.created_at, pair, _OF_CURVE[pair.curve_name])
 
 
 def _write(path: Path, content: bytes) -> None:

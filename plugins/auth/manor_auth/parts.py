@@ -54,7 +54,12 @@ def assemble(context: PluginContext[AuthConfig]) -> Parts:
     """Make them all; nothing is read, written or begun by it."""
     places, quotas = Places(context.link_url, context.frontend_url), Quotas(context.limits)
     # Refresh tokens live longest.
-    keys = KeyRing(context.data_dir / "keys", context.clock, lambda: timedelta(days=context.config.refresh_days))
+    keys = KeyRing(
+        context.data_dir / "keys",
+        context.clock,
+        longest_life=lambda: timedelta(days=context.config.refresh_days),
+        signing=lambda: context.config.signing,
+    )
     sessions = Sessions(context, Tokens(keys, context.clock, context.public_url or "manor"))
     return Parts(
         places=places,

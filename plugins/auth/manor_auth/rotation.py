@@ -34,10 +34,11 @@ class Rotation:
             await trio.sleep(HOUR)
 
     def rotate_if_due(self) -> bool:
-        """Replace the key if it is old enough, and forget those that verify nothing any more."""
+        """Replace the key if it is old enough or the admin wants another algorithm, and forget those that verify
+        nothing any more."""
         age = self._clock.now() - self._keys.current.created_at
         days = self._days()
-        is_due = days > 0 and age >= timedelta(days=days)
+        is_due = (days > 0 and age >= timedelta(days=days)) or not self._keys.is_as_configured
         if is_due:
             self._keys.rotate()
         else:

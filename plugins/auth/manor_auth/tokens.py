@@ -18,10 +18,11 @@ from uuid import UUID
 
 import msgspec
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
+from joserfc.jwa import JWSAlgModel
 
 from manor import Clock
-from manor_auth.keys import ALGORITHM, KeyRing
+from manor_auth.keys import ALGORITHMS, Algorithm, KeyRing
 
 Use = Literal["at+jwt", "rt+jwt"]
 ACCESS: Use = "at+jwt"
@@ -35,6 +36,28 @@ LONGEST = 4096
 """Characters of a token; ours have some 500."""
 
 _FORM = re.compile(r"eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+
+class _OneAlgorithm(jws.JWSRegistry):
+    """Knows one algorithm. The library warns of the name `EdDSA`, which RFC 9864 wants told from its curves; a key
+    of ours has one curve, and verifiers know that name and not yet the new one."""
+
+    def __init__(self, algorithm: Algorithm) -> None:
+        super().__init__(algorithms=[algorithm])
+        self._name = algorithm
+
+    def get_alg(self, name: str) -> JWSAlgModel:
+        """The one.
+
+        Raises:
+            UnsupportedAlgorithmError: It has another name.
+        """
+        if name != self._name:
+            raise UnsupportedAlgorithmError(f"Algorithm of '{name}' is not allowed")
+        return self.algorithms[name]
+
+
+_ONLY = {algorithm: _OneAlgorithm(algorithm) for algorithm in ALGORITHMS}
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,21 +134,21 @@ class Tokens:
             scope=" ".join(sorted(scopes)),
         )
         key = self._keys.current
-        header = {"alg": ALGORITHM, "kid": key.kid, "typ": use}
-        return jws.serialize_compact(header, msgspec.json.encode(claims), key.pair, algorithms=[ALGORITHM])
+        header = {"alg": key.algorithm, "kid": key.kid, "typ": use}
+        return jws.serialize_compact(header, msgspec.json.encode(claims), key.pair, registry=_ONLY[key.algorithm])
 
     def read(self, use: Use, token: str) -> Claims | None:
         """What a token of one kind says; None when it is not ours, not of that kind, or not of this time."""
         if not looks_like_token(token):
             return None
         header = _header(token)
-        if header is None or header.alg != ALGORITHM or header.typ != use:
+        if header is None or header.typ != use:
             return None
         key = self._keys.find(header.kid)
-        if key is None:
+        if key is None or header.alg != key.algorithm:
             return None
         try:
-            verified = jws.deserialize_compact(token, key.pair, algorithms=[ALGORITHM])
+            verified = jws.deserialize_compact(token, key.pair, registry=_ONLY[key.algorithm])
             claims = msgspec.json.decode(verified.payload, type=Claims)
         except (JoseError, msgspec.MsgspecError, ValueError):
             return None

@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey
 
 from manor import new_id
 from manor.testing import SetClock
-from manor_auth.keys import KeyRing
+from manor_auth.keys import Algorithm, KeyRing, SigningKey
 from manor_auth.tokens import ACCESS, REFRESH, Tokens, looks_like_token
 
 PERSON, SESSION = new_id(), new_id()
@@ -165,6 +165,54 @@ def test_a_forged_token_says_nothing(tokens: Tokens, keys: KeyRing, clock: SetCl
 
     assert forged != token
     assert tokens.read(ACCESS, forged) is None
+
+
+@pytest.fixture
+def both(tmp_path: Path, clock: SetClock) -> KeyRing:
+    """A key of each algorithm, ES256 first."""
+    wanted: list[Algorithm] = ["ES256"]
+    ring = KeyRing(tmp_path / "both", clock, lambda: timedelta(days=7), lambda: wanted[-1])
+    ring.open()
+    wanted.append("EdDSA")
+    ring.rotate()
+    return ring
+
+
+def swapped(token: str, *, key: SigningKey, named: SigningKey, alg: str) -> str:
+    """Signed by one key, in the name of another one, with an algorithm said."""
+    header = {**unpacked(token, 0), "alg": alg, "kid": named.kid}
+    signing = f"{part(header)}.{token.split('.')[1]}".encode()
+    signer = jws.JWSRegistry.algorithms[key.algorithm]
+    return f"{signing.decode()}.{base64.urlsafe_b64encode(signer.sign(signing, key.pair)).rstrip(b'=').decode()}"
+
+
+def test_both_algorithms_are_read_each_with_its_own_key(both: KeyRing, clock: SetClock) -> None:
+    tokens = Tokens(both, clock, "https://manor.example.org")
+    token = access(tokens, clock)
+    assert unpacked(token, 0)["alg"] == "EdDSA"
+
+    for key in both.all():
+        assert tokens.read(ACCESS, swapped(token, key=key, named=key, alg=key.algorithm)) is not None
+
+
+@pytest.mark.parametrize("alg", ["ES256", "EdDSA", "Ed25519", "ES384", "HS256", "none", ""])
+@pytest.mark.parametrize("signer", [0, 1])
+@pytest.mark.parametrize("named", [0, 1])
+def test_no_algorithm_is_swapped_for_that_of_a_key(
+    both: KeyRing, clock: SetClock, alg: str, signer: int, named: int
+) -> None:
+    tokens = Tokens(both, clock, "https://manor.example.org")
+    key, name = both.all()[signer], both.all()[named]
+    forged = swapped(access(tokens, clock), key=key, named=name, alg=alg)
+
+    is_honest = key == name and alg == key.algorithm
+    assert (tokens.read(ACCESS, forged) is not None) is is_honest
+
+
+def test_the_public_half_of_an_ed25519_key_is_no_secret(both: KeyRing, clock: SetClock) -> None:
+    tokens = Tokens(both, clock, "https://manor.example.org")
+
+    assert tokens.read(ACCESS, with_the_public_key_as_a_secret(access(tokens, clock), both)) is None
 
 
 def test_tokens_of_a_replaced_key_are_read_and_those_of_a_revoked_one_not(
