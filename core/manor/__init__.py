@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     from manor.identity import list_members as list_members
     from manor.identity import list_sessions as list_sessions
     from manor.identity import list_teams as list_teams
+    from manor.identity import list_users as list_users
     from manor.identity import make_link as make_link
     from manor.identity import mark_verified as mark_verified
     from manor.identity import new_secret as new_secret
@@ -133,6 +134,7 @@ if TYPE_CHECKING:
     from manor.identity import note_terms as note_terms
     from manor.identity import open_session as open_session
     from manor.identity import pending_invites as pending_invites
+    from manor.identity import pending_totp as pending_totp
     from manor.identity import record_consent as record_consent
     from manor.identity import remove_member as remove_member
     from manor.identity import renew_recovery_codes as renew_recovery_codes
@@ -156,6 +158,7 @@ if TYPE_CHECKING:
     from manor.live import Channel as Channel
     from manor.live import Entry as Entry
     from manor.live import LiveService as LiveService
+    from manor.logs import Open as Open
     from manor.mail import Mail as Mail
     from manor.mail import Message as Message
     from manor.metrics import Metrics as Metrics
@@ -325,6 +328,7 @@ _EXPORTS = {
     "list_members": "manor.identity",
     "list_sessions": "manor.identity",
     "list_teams": "manor.identity",
+    "list_users": "manor.identity",
     "make_link": "manor.identity",
     "mark_verified": "manor.identity",
     "new_secret": "manor.identity",
@@ -334,6 +338,7 @@ _EXPORTS = {
     "note_terms": "manor.identity",
     "open_session": "manor.identity",
     "pending_invites": "manor.identity",
+    "pending_totp": "manor.identity",
     "record_consent": "manor.identity",
     "remove_member": "manor.identity",
     "renew_recovery_codes": "manor.identity",
@@ -357,6 +362,7 @@ _EXPORTS = {
     "Channel": "manor.live",
     "Entry": "manor.live",
     "LiveService": "manor.live",
+    "Open": "manor.logs",
     "Mail": "manor.mail",
     "Message": "manor.mail",
     "Metrics": "manor.metrics",

@@ -88,6 +88,7 @@ from manor.identity.totp import (
     count_recovery_codes,
     disable_totp,
     has_totp,
+    pending_totp,
     renew_recovery_codes,
     use_recovery_code,
 )
@@ -206,6 +207,7 @@ __all__ = [
     "note_terms",
     "open_session",
     "pending_invites",
+    "pending_totp",
     "record_consent",
     "remove_member",
     "renew_recovery_codes",

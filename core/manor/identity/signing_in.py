@@ -26,7 +26,11 @@ class WrongCredentials(Unauthorized):
 
 
 class MfaRequired(Unauthorized):
-    """401: the password is right, and a code has to come with it."""
+    """401: the password is right, and a code has to come with it; `user_id` says whose password it is."""
+
+    def __init__(self, detail: str, *, user_id: UUID) -> None:
+        super().__init__(detail, extra={"mfa_required": True})
+        self.user_id = user_id
 
 
 class NotVerified(Forbidden):
@@ -143,10 +147,10 @@ def _decide(
         raise NotVerified("The e-mail address is not verified yet")
     if has_totp(transaction, user.id):
         if not code:
-            raise MfaRequired("A code of your authenticator app is needed", extra={"mfa_required": True})
+            raise MfaRequired("A code of your authenticator app is needed", user_id=user.id)
         if not check_code(transaction, user.id, code):
             note_failure(transaction, candidate.account, address)
-            return MfaRequired("The code is wrong", extra={"mfa_required": True})
+            return MfaRequired("The code is wrong", user_id=user.id)
     if refreshed != candidate.password_hash:
         transaction.connection.execute(update(users).where(users.c.id == user.id).values(password_hash=refreshed))
     note_success(transaction, candidate.account, address)

@@ -66,7 +66,17 @@ def begin_totp(transaction: Transaction, user_id: UUID, *, account: str = "") ->
     transaction.connection.execute(
         insert(totp).values(user_id=user_id, secret=secret, created_at=transaction.now, activated_at=None, last_step=0)
     )
-    return TotpSetup(secret, pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name=ISSUER))
+    return _setup(secret, account)
+
+
+def pending_totp(transaction: Transaction, user_id: UUID) -> TotpSetup | None:
+    """The key that was made and not activated yet, once more: for a page that is loaded again; None when there is none."""
+    query = select(totp.c.secret).where(totp.c.user_id == user_id, totp.c.activated_at.is_(None))
+    secret = transaction.connection.execute(query).scalar_one_or_none()
+    user = find_user(transaction, user_id=user_id)
+    if secret is None or user is None:
+        return None
+    return _setup(secret, user.email or user.username)
 
 
 def activate_totp(transaction: Transaction, user_id: UUID, code: str) -> list[str]:
@@ -165,6 +175,10 @@ def _take_step(transaction: Transaction, user_id: UUID, code: str) -> bool:
         return False
     transaction.connection.execute(update(totp).where(totp.c.user_id == user_id).values(last_step=steps[0]))
     return True
+
+
+def _setup(secret: str, account: str) -> TotpSetup:
+    return TotpSetup(secret, pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name=ISSUER))
 
 
 def _new_code() -> str:

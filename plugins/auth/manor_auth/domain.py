@@ -38,6 +38,10 @@ class Places:
         """Where a forgotten password is replaced."""
         return f"{self.frontend or self.server}/reset-password?{urlencode({'token': token})}"
 
+    def setting_up(self, token: str) -> str:
+        """Where the first admin is made: always a page of our own."""
+        return f"{self.server}/setup?{urlencode({'token': token})}"
+
     def undoing(self, token: str) -> str:
         """Where a new address is taken back: always a page of our own, for no front end has one."""
         return f"{self.server}/auth/undo-email?{urlencode({'token': token})}"

@@ -85,6 +85,14 @@ class Passwords:
 
         await self._storage.write(work)
 
+    async def check_reset(self, token: str) -> None:
+        """See whether a link is good; it stays so.
+
+        Raises:
+            BadRequest: It is unknown, expired or spent.
+        """
+        await self._storage.read(lambda transaction: _reset_for(transaction, token))
+
     async def confirm_reset(self, token: str, password: str) -> None:
         """Replace a forgotten password. All sessions end; the mailbox is proven by that.
 

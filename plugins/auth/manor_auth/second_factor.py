@@ -19,6 +19,7 @@ from manor import (
     find_user,
     has_totp,
     note_failure,
+    pending_totp,
 )
 from manor_auth.config import AuthConfig
 
@@ -48,6 +49,10 @@ class SecondFactor:
             return begin_totp(transaction, user_id, account=user.email or user.username)
 
         return await self._storage.write(work)
+
+    async def pending(self, user_id: UUID) -> TotpSetup | None:
+        """The key that was made and not activated yet; None when there is none."""
+        return await self._storage.read(lambda transaction: pending_totp(transaction, user_id))
 
     async def activate(self, user_id: UUID, code: str) -> list[str]:
         """Ask for codes from now on; gives the recovery codes, which are shown once.

@@ -21,6 +21,7 @@ from manor import (
     Transaction,
     Unauthorized,
     end_session,
+    end_sessions,
     find_by_secret,
     find_session,
     find_user,
@@ -211,3 +212,16 @@ class Sessions:
 
         if not await self._storage.write(work):
             raise NotFound("There is no such session")
+
+    async def end_others(self, user_id: UUID, session_id: UUID) -> int:
+        """End all of someone's sessions but one; gives how many ended."""
+
+        def work(transaction: Transaction) -> int:
+            ended = end_sessions(transaction, user_id, but=session_id)
+            detail = {"sessions": ended}
+            self._audit.record(
+                transaction, "auth.other_sessions_ended", actor=str(user_id), target=str(user_id), detail=detail
+            )
+            return ended
+
+        return await self._storage.write(work)

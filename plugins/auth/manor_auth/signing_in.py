@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from manor import (
     Forbidden,
+    MfaRequired,
     PluginContext,
     Refused,
     Transaction,
     User,
+    account_of,
+    check_code,
+    check_lockout,
     check_password_of,
     find_user,
+    note_failure,
     note_login,
+    note_success,
 )
 from manor_auth.config import AuthConfig
 from manor_auth.sessions import Opened, Pair, Sessions, Visitor
@@ -46,13 +54,7 @@ class SigningIn:
                 the code is missing or wrong; 403 when the password is right and the account is not verified, or
                 disabled; 429 after too many failures.
         """
-        try:
-            user = await check_password_of(
-                self._identity, self._storage, login, password, address=visitor.address, code=code
-            )
-        except Refused as refused:
-            await self._note_refusal(refused, visitor)
-            raise
+        user = await self.check(login, password, visitor, code=code)
 
         def work(transaction: Transaction) -> Opened:
             now = find_user(transaction, user_id=user.id)
@@ -63,6 +65,51 @@ class SigningIn:
             return self._sessions.open(transaction, user.id, visitor, method="password")
 
         return user, self._sessions.pair(await self._storage.write(work))
+
+    async def check(self, login: str, password: str, visitor: Visitor, *, code: str | None = None) -> User:
+        """See whether somebody knows their password, and say so in the audit log if not; opens no session.
+
+        Raises:
+            Refused: As for `sign_in`.
+        """
+        try:
+            return await check_password_of(
+                self._identity, self._storage, login, password, address=visitor.address, code=code
+            )
+        except Refused as refused:
+            await self._note_refusal(refused, visitor)
+            raise
+
+    async def check_second(self, user_id: UUID, code: str, visitor: Visitor) -> User:
+        """See whether somebody whose password was right a moment ago has the second factor too; opens no session.
+
+        Raises:
+            MfaRequired: 401: the code is wrong; counted as a failed sign-in.
+            Forbidden: 403: the account was disabled meanwhile.
+            TooManyRequests: 429 after too many failures.
+        """
+
+        def work(transaction: Transaction) -> User | MfaRequired:
+            user = find_user(transaction, user_id=user_id)
+            if user is None or not user.is_active:
+                raise Forbidden("This account is disabled")
+            account = account_of(user, "")
+            check_lockout(transaction, account, visitor.address)
+            if not check_code(transaction, user_id, code):
+                note_failure(transaction, account, visitor.address)
+                return MfaRequired("The code is wrong", user_id=user_id)
+            note_success(transaction, account, visitor.address)
+            return user
+
+        try:
+            outcome = await self._storage.write(work)
+            if isinstance(outcome, MfaRequired):
+                # Raised here rather than there: the failure has to be kept.
+                raise outcome
+        except Refused as refused:
+            await self._note_refusal(refused, visitor)
+            raise
+        return outcome
 
     async def _note_refusal(self, refused: Refused, visitor: Visitor) -> None:
         # Not what was typed: a password stands where the name belongs now and then.
