@@ -244,7 +244,7 @@ def _services(loaded: Loaded) -> Services:
         outbox=outbox,
         live=live,
         outgoing=Outgoing(loaded.config.server.outgoing.allow),
-        mail=Mail(storage, loaded.config.server.smtp),
+        mail=Mail(loaded.config.server.smtp),
         limits=RateLimiter(),
         identity=identity,
         metrics=Metrics(),

@@ -4,6 +4,10 @@ Each row's hash covers the row and the hash before it, so a row that was changed
 chain. The detail enters by a salted digest only: erasing a person blanks detail and salt, the chain stays whole, and
 nobody can find the words again by guessing. A thief of the whole machine could write the chain anew; who wants to
 notice that keeps `head` somewhere else.
+
+Rows go from the old end only, and a row at the new end says up to which one, and what its hash was: there the chain
+begins from then on. That row is held in place like any other, so the log cannot be made to begin later without
+writing its end anew.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    delete,
     func,
     insert,
     or_,
@@ -51,6 +56,9 @@ audit = Table(
     Column("hash", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )
+
+PRUNED = "core.audit_pruned"
+"""Rows before this one's target were removed: `<id> <hash>` of the last of them."""
 
 _START = bytes(32)
 _PAGE = 500
@@ -150,8 +158,10 @@ class Audit:
         Returns:
             The first row where it breaks, or None when all is as it was written.
         """
-        previous = _START
-        last = 0
+        anchor = _anchor(transaction.connection)
+        if isinstance(anchor, Broken):
+            return anchor
+        last, previous = anchor
         for row in _rows(transaction.connection):
             linked = _link(
                 previous, at=row.at, action=row.action, actor=row.actor, target=row.target, digest=row.digest
@@ -165,6 +175,34 @@ class Audit:
             previous, last = row.hash, row.id
         written = _last_written(transaction.connection)
         return Broken(written, "the last rows were removed") if written > last else None
+
+    def prune(self, transaction: Transaction, *, older_than: datetime, most: int = _PAGE) -> int:
+        """Remove the oldest rows, and write down where the log begins from now on. Returns how many are gone.
+
+        A row stays while a younger one stands before it. Rows from a future that the clock once showed keep nothing;
+        and for rows that only say that others were removed, nothing is removed or written.
+
+        Args:
+            transaction: A writing one.
+            older_than: Only rows of this moment and before.
+            most: So many at most; who asks again until none is removed keeps nobody waiting.
+        """
+        page = transaction.connection.execute(select(audit).order_by(audit.c.id).limit(most)).all()
+        is_young = [older_than < row.at <= transaction.now for row in page]
+        oldest = page[: is_young.index(True)] if True in is_young else page
+        while oldest and oldest[-1].at > older_than:
+            oldest = oldest[:-1]
+        if all(row.action == PRUNED for row in oldest):
+            return 0
+        last = oldest[-1]
+        self.record(transaction, PRUNED, actor="manor", target=f"{last.id} {last.hash.hex()}")
+        transaction.connection.execute(delete(audit).where(audit.c.id <= last.id))
+        return len(oldest)
+
+    def removed(self, transaction: Transaction) -> int:
+        """How many rows are not there any more because they grew old."""
+        anchor = _anchor(transaction.connection)
+        return 0 if isinstance(anchor, Broken) else anchor[0]
 
     def count(self, transaction: Transaction) -> int:
         """How many rows there are."""
@@ -210,6 +248,19 @@ def _rows(connection: Connection) -> Iterator[Row[Any]]:
     while page := connection.execute(select(audit).where(audit.c.id > last).order_by(audit.c.id).limit(_PAGE)).all():
         yield from page
         last = page[-1].id
+
+
+def _anchor(connection: Connection) -> tuple[int, bytes] | Broken:
+    """The row that the first one follows, there or not: its id and hash."""
+    query = select(audit.c.id, audit.c.target).where(audit.c.action == PRUNED).order_by(audit.c.id.desc()).limit(1)
+    newest = connection.execute(query).one_or_none()
+    if newest is None:
+        return 0, _START
+    id_, _, hash_ = newest.target.partition(" ")
+    try:
+        return int(id_), bytes.fromhex(hash_)
+    except ValueError:
+        return Broken(newest.id, "it was changed: it does not say where the log begins")
 
 
 def _last_written(connection: Connection) -> int:

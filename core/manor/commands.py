@@ -91,10 +91,11 @@ class VerifyAudit(msgspec.Struct, frozen=True):
 
 
 class AuditVerified(msgspec.Struct, frozen=True):
-    """How many rows the audit log has, and what is wrong with them."""
+    """How many rows the audit log has, what is wrong with them, and how many were removed when they grew old."""
 
     rows: int
     faults: list[str]
+    removed: int = 0
 
 
 def listed(plugins: Sequence[Plugin]) -> PluginsListed:
@@ -146,7 +147,8 @@ def core_commands(services: Services, plugins: Sequence[Plugin], data_dir: Path)
         def work(transaction: Transaction) -> AuditVerified:
             broken = services.audit.verify(transaction)
             faults = [] if broken is None else [f"row {broken.id}: {broken.reason}"]
-            return AuditVerified(services.audit.count(transaction), faults)
+            audit = services.audit
+            return AuditVerified(audit.count(transaction), faults, audit.removed(transaction))
 
         return await storage.read(work)
 

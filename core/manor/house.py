@@ -33,6 +33,7 @@ from manor.metrics import CoreMetrics, Metrics
 from manor.outbox import Outbox
 from manor.outgoing import Outgoing
 from manor.plugins import TierLimit, Tiers
+from manor.retention import Retention
 from manor.storage import MigrationFailed, Storage, apply_migrations, open_storage
 from manor.tasks import BackgroundTask, LoopWatch, contained, supervise
 
@@ -43,7 +44,6 @@ PLUGIN_SECONDS = 30.0
 
 STOP_SECONDS = 5.0
 """How long the plugins may take to stop before they are left behind."""
-
 
 MOST_TROUBLES = 100
 """How many troubles `/readyz` lists; a plugin that finds new words every time does not fill the memory."""
@@ -254,6 +254,9 @@ class House:
         self.services.mail.announce()
         await self.services.identity.personal.resume()
         await nursery.start(self._supervised, CORE, BackgroundTask("outbox", self._run_outbox))
+        box, audit_log = self.services.outbox, self.services.audit
+        retention = Retention(self.storage, box, audit_log, lambda: self.loaded.config.server)
+        await nursery.start(self._supervised, CORE, BackgroundTask("retention", retention.run))
         for task in self.services.identity.background_tasks():
             await nursery.start(self._supervised, "identity", task)
         await nursery.start(
@@ -357,7 +360,7 @@ async def open_house(
                 outbox=box,
                 live=live,
                 outgoing=Outgoing(loaded.config.server.outgoing.allow),
-                mail=Mail(storage, loaded.config.server.smtp),
+                mail=Mail(loaded.config.server.smtp),
                 limits=RateLimiter(address_limit_factor=loaded.config.server.limits.address_limit_factor),
                 identity=Identity(
                     loaded.config.identity,

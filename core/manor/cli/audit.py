@@ -27,6 +27,7 @@ def verify(config: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(verified)
     elif not verified.faults:
-        click.echo(f"{verified.rows} rows, unbroken")
+        older = f"; {verified.removed} older ones are gone, as `server.audit_days` says" if verified.removed else ""
+        click.echo(f"{verified.rows} rows, unbroken{older}")
     if verified.faults:
         raise Failure("\n".join(verified.faults))

@@ -142,6 +142,25 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user: Annotated[str, Meta(description="When started as root: become this user; empty: stay.")] = ""
     log_level: Annotated[LogLevel, Meta(description="What is logged: this and what is graver.", extra=LIVE)] = "info"
     default_tier: Annotated[str, Meta(description="The tier of new people.")] = "FREE"
+    audit_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3650,
+            description="How long rows of the audit log are kept; 0: for ever. Those that are left are verified on.",
+            extra=LIVE,
+        ),
+    ] = 90
+    dead_letter_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3650,
+            description="How long work that was given up waits for `manor outbox retry`; 0: for ever. Mails wait 7 "
+            "days, as the links in them are void by then.",
+            extra=LIVE,
+        ),
+    ] = 30
     limits: Annotated[Limits, Meta(extra=LIVE)] = field(default_factory=Limits)
     smtp: Annotated[Smtp, Meta(extra=LIVE)] = field(default_factory=Smtp)
     outgoing: Outgoing = field(default_factory=Outgoing)

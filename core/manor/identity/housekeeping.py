@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import trio
-from sqlalchemy import ColumnElement, Table, delete, or_, select
+from sqlalchemy import ColumnElement, Integer, Table, delete, or_, select, type_coerce
 
 from manor.identity.credential_tables import credentials, links, sessions
+from manor.identity.team_tables import invites
 from manor.storage import Storage, Transaction
 
 PAUSE_SECONDS = 3600.0
@@ -21,7 +22,20 @@ SESSIONS_KEPT = timedelta(days=30)
 """Sessions that are over, with their credentials, for whoever looks into what happened."""
 
 SPENT_KEPT = timedelta(days=1)
-"""Expired credentials of sessions that go on, such as the refresh tokens of a busy client."""
+"""Expired credentials of sessions that go on, such as the refresh tokens of a busy client, and of those that were made
+for an hour at most."""
+
+SHORT_LIFE = timedelta(hours=1)
+
+CREDENTIALS_KEPT = timedelta(days=90)
+"""Other credentials that are expired or revoked, such as API keys: for their owner's list, and for who looks into what
+happened."""
+
+INVITES_KEPT = timedelta(days=90)
+"""Invites whose time is over, whatever became of them: an address of somebody who may have no account."""
+
+
+_SHORT_MICROSECONDS = SHORT_LIFE // timedelta(microseconds=1)
 
 
 async def tidy(storage: Storage) -> None:
@@ -44,14 +58,27 @@ def _remove_batch(transaction: Transaction) -> bool:
     over = or_(sessions.c.ended_at <= long_over, sessions.c.expires_at <= long_over)
     of_dead_sessions = credentials.c.session_id.in_(select(sessions.c.id).where(over))
     spent = credentials.c.session_id.is_not(None) & (credentials.c.expires_at <= now - SPENT_KEPT)
+    long_spent = now - CREDENTIALS_KEPT
+    dead = credentials.c.session_id.is_(None) & or_(
+        credentials.c.expires_at <= long_spent,
+        credentials.c.revoked_at <= long_spent,
+        (credentials.c.expires_at <= now - SPENT_KEPT) & (_life_of(credentials) <= _SHORT_MICROSECONDS),
+    )
     removed = [
         _remove(transaction, links, links.c.expires_at <= now - LINKS_KEPT),
+        _remove(transaction, invites, invites.c.expires_at <= now - INVITES_KEPT),
+        _remove(transaction, credentials, dead),
         _remove(transaction, credentials, or_(of_dead_sessions, spent)),
     ]
     if removed[-1] < BATCH:
         # Only after the last of their credentials: those would not be found without them.
         removed.append(_remove(transaction, sessions, over))
     return max(removed) >= BATCH
+
+
+def _life_of(table: Table) -> ColumnElement[int]:
+    """Microseconds, as times are stored."""
+    return type_coerce(table.c.expires_at, Integer) - type_coerce(table.c.created_at, Integer)
 
 
 def _remove(transaction: Transaction, table: Table, condition: ColumnElement[bool]) -> int:

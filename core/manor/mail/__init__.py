@@ -2,6 +2,6 @@
 
 from manor.mail.composing import Mailing, MailRefused, Message
 from manor.mail.sending import MailFailed
-from manor.mail.service import MAIL, Mail, UnsentLink
+from manor.mail.service import LONGEST_KEPT, MAIL, Mail, UnsentLink
 
-__all__ = ["MAIL", "Mail", "MailFailed", "MailRefused", "Mailing", "Message", "UnsentLink"]
+__all__ = ["LONGEST_KEPT", "MAIL", "Mail", "MailFailed", "MailRefused", "Mailing", "Message", "UnsentLink"]

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 import structlog
 import trio
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from manor.config import Smtp
 from manor.logs import Open
@@ -19,7 +19,7 @@ from manor.mail.composing import Mailing, MailRefused, Message, check_message, c
 from manor.mail.sending import SEND_SECONDS, send
 from manor.outbox import GiveUp, Job, JobHandler, Kept
 from manor.outbox.store import outbox
-from manor.storage import Storage, Transaction, new_id
+from manor.storage import Transaction, new_id
 
 MAIL = Job("core.mail", Mailing, deadline=SEND_SECONDS + 15, pauses=(60.0, 300.0, 1800.0, 7200.0))
 """One mail. Tried at once and after 1 min, 5 min, 30 min and 2 h; then it is a dead letter."""
@@ -28,7 +28,7 @@ MOST_AT_ONCE = 4
 """Deliveries that run at the same time."""
 
 LONGEST_KEPT = timedelta(days=7)
-"""Links that nobody mailed: the longest-lived kind is void by then."""
+"""Mails that did not go out: the longest-lived of their links are void by then."""
 
 log = structlog.get_logger("manor.mail")
 
@@ -57,13 +57,11 @@ class Mail:
     """Sends mail from the outbox; without a mail server it shows the admin the links.
 
     Args:
-        storage: Where the outbox is.
         smtp: The mail server, if there is one; `apply` takes another one while mail is sent.
         tls: For encrypted connections; the system's authorities when not given.
     """
 
-    def __init__(self, storage: Storage, smtp: Smtp, *, tls: ssl.SSLContext | None = None) -> None:
-        self._storage = storage
+    def __init__(self, smtp: Smtp, *, tls: ssl.SSLContext | None = None) -> None:
         self._smtp = smtp
         self._tls = tls
         self._threads = trio.CapacityLimiter(MOST_AT_ONCE)
@@ -137,7 +135,7 @@ class Mail:
 
     async def _post(self, mailing: Mailing) -> None:
         if not self.is_configured:
-            await self._keep(mailing)
+            self._keep(mailing)
             return
         try:
             letter = compose(mailing, self._smtp.sender)
@@ -145,19 +143,11 @@ class Mail:
             raise GiveUp(str(refused)) from refused
         await send(letter, self._smtp, tls=self._tls, threads=self._threads)
 
-    async def _keep(self, mailing: Mailing) -> None:
+    def _keep(self, mailing: Mailing) -> None:
         """Show the admin the link, and leave it in the outbox for `links`; mail without one has nothing to keep."""
         if not mailing.link:
             log.info("no mail server is configured: a mail was not sent", kind=mailing.kind)
             return
         # One text, not pairs: so that a search finds it in every format that the log may have.
         log.warning(Open(f"auth.link kind={mailing.kind} email={mailing.to} url={mailing.link}"))
-
-        def work(transaction: Transaction) -> None:
-            is_old = outbox.c.created_at < transaction.now - LONGEST_KEPT
-            transaction.connection.execute(
-                delete(outbox).where(outbox.c.name == MAIL.name, outbox.c.state == "dead", is_old)
-            )
-
-        await self._storage.write(work)
         raise Kept("no mail server is configured")

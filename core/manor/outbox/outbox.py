@@ -187,6 +187,20 @@ class Outbox:
         """
         return store.drop_of(transaction.connection, owner)
 
+    def prune(self, transaction: Transaction, *, older_than: datetime, name: str | None = None, most: int = 500) -> int:
+        """Forget dead letters that nobody looked after.
+
+        Args:
+            transaction: A writing one.
+            older_than: Only those that were last due at this moment or before.
+            name: Only of this job or event.
+            most: So many at most.
+
+        Returns:
+            How many there were.
+        """
+        return store.drop_dead(transaction.connection, name, older_than=older_than, most=most)
+
     def _targets(self) -> Iterable[Target]:
         yield from (Target(name, "") for name in self._jobs)
         yield from (Target(owned.subscription.event, owned.owner) for owned in self._bus.durable())

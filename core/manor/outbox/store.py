@@ -251,6 +251,16 @@ def drop_of(connection: Connection, owner: str) -> int:
     return connection.execute(delete(outbox).where(or_(its_jobs, outbox.c.subscriber == owner))).rowcount
 
 
+def drop_dead(connection: Connection, name: str | None, *, older_than: datetime, most: int) -> int:
+    """Old dead letters are to be forgotten, of one job or event, if given. Returns how many there were."""
+    # By the last time they were due: what was put off for a year is not old when that year is over.
+    is_old = and_(text("state = 'dead'"), outbox.c.created_at <= older_than, outbox.c.due_at <= older_than)
+    which = select(outbox.c.id).where(is_old).limit(most)
+    if name is not None:
+        which = which.where(outbox.c.name == name)
+    return connection.execute(delete(outbox).where(outbox.c.id.in_(which))).rowcount
+
+
 def put_back(connection: Connection, row: OutboxRow, reason: str, *, due_at: datetime) -> None:
     """An attempt failed; another follows."""
     connection.execute(_failed(row, reason).values(due_at=due_at))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import trio
@@ -15,14 +16,19 @@ from manor.identity import (
     NewCredential,
     Session,
     User,
+    create_team,
     end_session,
     find_by_secret,
+    find_invite,
     find_link,
     find_session,
     housekeeping,
+    invite,
     issue,
     make_link,
     open_session,
+    revoke,
+    use_link,
 )
 from manor.identity.housekeeping import tidy_once
 from manor.storage import Storage, Transaction
@@ -81,6 +87,76 @@ async def test_expired_credentials_of_a_session_go_a_day_later(storage: Storage,
     clock.set(clock.now() + timedelta(seconds=1))
     await tidy_once(storage)
     assert await known(storage, "spent", "key") == ["key"]
+
+
+async def test_keys_go_ninety_days_after_they_expired_or_were_revoked(
+    storage: Storage, ada: User, clock: SetClock, heard: list[Event]
+) -> None:
+    await issued(storage, "good", user_id=ada.id)
+    await issued(storage, "later", user_id=ada.id, expires_at=clock.now() + 200 * DAY)
+    await issued(storage, "expired", user_id=ada.id, expires_at=clock.now() + 2 * DAY)
+    await issued(storage, "revoked", user_id=ada.id)
+    await issued(storage, "nobody's", expires_at=clock.now() + DAY)
+    await storage.write(lambda transaction: revoke(transaction, _id_of(transaction, "revoked")))
+    heard.clear()
+    start = clock.now()
+    seen = []
+    for day in (89, 90, 91, 92):
+        clock.set(start + day * DAY)
+        await tidy_once(storage)
+        seen.append(await known(storage, "good", "later", "expired", "revoked", "nobody's"))
+
+    assert seen == [
+        ["good", "later", "expired", "revoked", "nobody's"],
+        ["good", "later", "expired", "nobody's"],
+        ["good", "later", "expired"],
+        ["good", "later"],
+    ]
+    assert heard == []
+
+
+async def test_credentials_of_an_hour_go_a_day_after_it(storage: Storage, ada: User, clock: SetClock) -> None:
+    await issued(storage, "brief", user_id=ada.id, expires_at=clock.now() + timedelta(hours=1))
+    await issued(storage, "longer", user_id=ada.id, expires_at=clock.now() + timedelta(hours=1, microseconds=1))
+    clock.set(clock.now() + DAY + timedelta(minutes=59))
+    await tidy_once(storage)
+    assert await known(storage, "brief", "longer") == ["brief", "longer"]
+
+    clock.set(clock.now() + timedelta(minutes=1))
+    await tidy_once(storage)
+    assert await known(storage, "brief", "longer") == ["longer"]
+
+
+def _id_of(transaction: Transaction, secret: str) -> UUID:
+    found = find_by_secret(transaction, secret)
+    assert found is not None
+    return found.id
+
+
+async def test_invites_go_ninety_days_after_their_time(storage: Storage, ada: User, clock: SetClock) -> None:
+    team = await storage.write(lambda t: create_team(t, ada.id, name="garden", display_name="Garden"))
+    asked, _ = await storage.write(
+        lambda t: invite(t, team.id, email="bob@example.org", role="member", invited_by_id=ada.id)
+    )
+    found = []
+    for days in (96, 1):
+        clock.set(clock.now() + days * DAY)
+        await tidy_once(storage)
+        found.append(await storage.read(lambda t: find_invite(t, invite_id=asked.id)) is not None)
+
+    assert found == [True, False]
+
+
+async def test_a_used_link_goes_when_others_of_its_age_do(storage: Storage, clock: SetClock) -> None:
+    _, token = await storage.write(lambda t: make_link(t, "verify", email="ada@example.org", life=DAY))
+    await storage.write(lambda transaction: use_link(transaction, "verify", token))
+    found = []
+    for days in (7, 1):
+        clock.set(clock.now() + days * DAY)
+        await tidy_once(storage)
+        found.append(await storage.read(lambda transaction: find_link(transaction, "verify", token)) is not None)
+
+    assert found == [True, False]
 
 
 async def test_links_go_a_week_after_they_expired(storage: Storage, clock: SetClock) -> None:
