@@ -7,7 +7,7 @@ from uuid import UUID
 from manor import Storage
 from manor_topics import store
 from manor_topics.domain import Topic, read_reference
-from manor_topics.events import TopicCreated
+from manor_topics.events import TopicCreated, TopicDeleted, TopicUpdated
 
 MOST_TOPICS = 10_000
 
@@ -48,7 +48,7 @@ class Catalog:
             self._known.clear()
         self._known[topic.name] = self._known[topic.id] = topic
 
-    def forget(self, changed: TopicCreated) -> None:
+    def forget(self, changed: TopicCreated | TopicUpdated | TopicDeleted) -> None:
         """A topic has changed: have it read anew. For INLINE subscriptions."""
         self._changes += 1
         topic = self._known.pop(changed.topic_id, None)

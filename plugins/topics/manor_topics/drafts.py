@@ -13,6 +13,7 @@ import msgspec
 
 from manor_topics.domain import Misfit
 from manor_topics.encoded_words import decode_words
+from manor_topics.messages import Extras
 
 HIGHEST_PRIORITY = 1
 LOWEST_PRIORITY = 5
@@ -54,11 +55,12 @@ class Draft:
     title: str | None = None
     priority: int = DEFAULT_PRIORITY
     tags: tuple[str, ...] = ()
+    extras: Extras | None = None
 
     @property
     def fingerprint(self) -> bytes:
         """32 bytes that are the same for the same draft, to tell a repeated request from another one."""
-        content = (self.message, self.title, self.priority, self.tags)
+        content = (self.message, self.title, self.priority, self.tags, *(() if self.extras is None else (self.extras,)))
         return hashlib.sha256(msgspec.json.encode(content)).digest()
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from manor import Event
-from manor_topics.messages import Message
+from manor_topics.messages import NO_EXTRAS, Extras, Message
 
 
 class TopicCreated(Event, frozen=True):
@@ -23,8 +23,40 @@ class TopicCreated(Event, frozen=True):
     access_level: str
 
 
+class TopicUpdated(Event, frozen=True):
+    """A topic was changed: its name, who owns it, who may read it, or what is said about it.
+
+    Args:
+        topic_id: The topic.
+        topic: Its name from now on.
+        old_name: Its name until now; the same when it was not renamed.
+        owner_id: Whose it is.
+        access_level: Who may read it.
+    """
+
+    name: ClassVar[str] = "topics.topic_updated"
+    topic_id: UUID
+    topic: str
+    old_name: str
+    owner_id: UUID
+    access_level: str
+
+
+class TopicDeleted(Event, frozen=True):
+    """A topic is gone, with everything in it."""
+
+    name: ClassVar[str] = "topics.topic_deleted"
+    topic_id: UUID
+    topic: str
+
+
 class MessagePublished(Event, frozen=True, dict=True):
-    """Someone published a message. Told once it is on disk, in the order of `position`."""
+    """Someone published a message. Told once it is on disk, in the order of `position`.
+
+    Args:
+        publisher_id: The person who published it; None when nobody knows.
+        extras: What it has beside its text.
+    """
 
     name: ClassVar[str] = "topics.message_published"
     id: UUID
@@ -38,10 +70,13 @@ class MessagePublished(Event, frozen=True, dict=True):
     expires_at: datetime | None
     sequence: int
     position: int
+    publisher_id: UUID | None = None
+    extras: Extras | None = None
 
     @cached_property
     def encoded(self) -> bytes:
         """The message as JSON, made once for the publisher's answer and for every stream."""
+        extras = self.extras or NO_EXTRAS
         return msgspec.json.encode(
             Message(
                 id=self.id,
@@ -54,5 +89,59 @@ class MessagePublished(Event, frozen=True, dict=True):
                 timestamp=self.timestamp,
                 expires_at=self.expires_at,
                 sequence=self.sequence,
+                click=extras.click,
+                icon=extras.icon,
+                markdown=extras.markdown,
+                actions=extras.actions,
+                attachment=extras.attachment,
             )
         )
+
+
+class MessageEdited(Event, frozen=True):
+    """A message's text or title was changed.
+
+    Args:
+        position: A place in the server's order, taken by the change; the message keeps its own.
+        content: The message as it is now.
+    """
+
+    name: ClassVar[str] = "topics.message_edited"
+    position: int
+    content: Message
+
+
+class MessageDeleted(Event, frozen=True):
+    """A message was deleted; it is hidden from now on.
+
+    Args:
+        id: The message.
+        position: A place in the server's order, taken by the deletion.
+        timestamp: When it was deleted.
+    """
+
+    name: ClassVar[str] = "topics.message_deleted"
+    id: UUID
+    topic_id: UUID
+    topic: str
+    position: int
+    timestamp: datetime
+    priority: int
+
+
+class SubscriptionCreated(Event, frozen=True):
+    """Someone subscribed to a topic."""
+
+    name: ClassVar[str] = "topics.subscription_created"
+    subscription_id: UUID
+    topic_id: UUID
+    user_id: UUID
+
+
+class SubscriptionDeleted(Event, frozen=True):
+    """Someone unsubscribed from a topic, or may read it no more."""
+
+    name: ClassVar[str] = "topics.subscription_deleted"
+    subscription_id: UUID
+    topic_id: UUID
+    user_id: UUID

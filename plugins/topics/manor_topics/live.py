@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from manor import Clock, Entry, Live, LiveService, Storage, Transaction, new_id
-from manor_topics import store
+from manor_topics import message_store
 from manor_topics.config import TopicsConfig
 from manor_topics.domain import Topic
 from manor_topics.events import MessagePublished
@@ -103,7 +103,7 @@ class Streams:
 
 
 def _page(transaction: Transaction, topic: Topic, after: int) -> list[Entry]:
-    rows = store.messages_after(transaction.connection, topic, after, now=transaction.now, limit=PAGE)
+    rows = message_store.messages_after(transaction.connection, topic, after, now=transaction.now, limit=PAGE)
     return [_message_entry(position, message) for position, message in rows]
 
 

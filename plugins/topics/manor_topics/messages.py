@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from manor_topics.domain import AccessLevel, Topic
+from manor_topics.domain import AccessLevel
+
+
+class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a message may have beside its text; each member is there only when it was sent.
+
+    Args:
+        click: Where a tap on the notification leads.
+        icon: The URL of a picture.
+        markdown: Whether the text is Markdown.
+        actions: Buttons, each with `action` and `label` and what its kind needs.
+        attachment: A file: its `name` and `url`, and what else is known of it.
+    """
+
+    click: str | UnsetType = UNSET
+    icon: str | UnsetType = UNSET
+    markdown: bool | UnsetType = UNSET
+    actions: list[dict[str, Any]] | UnsetType = UNSET
+    attachment: dict[str, Any] | UnsetType = UNSET
+
+
+NO_EXTRAS = Extras()
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -27,6 +49,11 @@ class Message(msgspec.Struct, frozen=True):
     is_deleted: bool = False
     is_edited: bool = False
     edited_at: datetime | UnsetType = UNSET
+    click: str | UnsetType = UNSET
+    icon: str | UnsetType = UNSET
+    markdown: bool | UnsetType = UNSET
+    actions: list[dict[str, Any]] | UnsetType = UNSET
+    attachment: dict[str, Any] | UnsetType = UNSET
 
 
 class History(msgspec.Struct, frozen=True):
@@ -55,18 +82,14 @@ class TopicListed(msgspec.Struct, frozen=True):
     last_message_at: datetime | None
 
 
+class TopicMine(TopicListed, frozen=True, kw_only=True):
+    """A topic in a list of those that the caller may change."""
+
+    can_manage: bool = True
+
+
 class TopicShown(TopicListed, frozen=True, kw_only=True):
     """A topic by itself: with how many streams are open on it, and whether the caller may change it."""
 
     connection_count: int
     can_manage: bool
-
-
-def listed(topic: Topic, *, message_count: int, last_message_at: datetime | None) -> TopicListed:
-    """A topic with its counters."""
-    return TopicListed(
-        **msgspec.structs.asdict(topic),
-        message_count=message_count,
-        subscriber_count=0,
-        last_message_at=last_message_at,
-    )

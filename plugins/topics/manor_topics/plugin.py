@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from operator import attrgetter
+from typing import Any
 
-from manor import Command, Delivery, Event, Migration, PluginContext, Route, Subscription, TierLimit, hookimpl
-from manor_topics.catalog import Catalog
-from manor_topics.commands import CreateTopics, TopicsCreated
+from manor import (
+    Authenticator,
+    BackgroundTask,
+    Command,
+    Event,
+    JobHandler,
+    Migration,
+    PersonalData,
+    PluginContext,
+    Route,
+    ScopeDeclaration,
+    Subscription,
+    TierLimit,
+    hookimpl,
+)
 from manor_topics.config import TopicsConfig
-from manor_topics.creating import Creating
-from manor_topics.events import MessagePublished, TopicCreated
-from manor_topics.http.publish import PublishHandlers
-from manor_topics.http.read import ReadHandlers
-from manor_topics.http.routes import routes
-from manor_topics.live import Streams
-from manor_topics.migrations import migrations
-from manor_topics.publishing import Publishing
-from manor_topics.reading import Reading
+from manor_topics.messaging import Messaging
+from manor_topics.parts import Part, Shared
+from manor_topics.personal import personal_data
 
 
 class Topics:
@@ -28,73 +35,80 @@ class Topics:
     enabled_by_default = True
 
     def __init__(self, context: PluginContext[TopicsConfig]) -> None:
-        storage = context.storage
-        self._context = context
-
-        def config() -> TopicsConfig:
-            return context.config
-
-        self._catalog = Catalog(storage)
-        self._creating = Creating(storage, self._taken)
-        self._streams = Streams(context.live, storage, context.clock, config)
-        reading = Reading(storage, self._catalog, context.live, config)
-        self._publish = PublishHandlers(Publishing(storage, self._retention), self._catalog, config, taken=self._taken)
-        self._read = ReadHandlers(reading, self._streams, context.limits, context.clock)
-
-    @hookimpl
-    def manor_routes(self) -> list[Route]:
-        """Publishing, reading, streams."""
-        return routes(self._publish, self._read, self._context.config)
-
-    @hookimpl
-    def manor_event_types(self) -> list[type[Event]]:
-        """What others may hear."""
-        return [MessagePublished, TopicCreated]
-
-    @hookimpl
-    def manor_subscriptions(self) -> list[Subscription]:  # type: ignore[type-arg]
-        """Streams and the topics in memory follow each commit."""
-        return [
-            Subscription(MessagePublished.name, MessagePublished, self._streams.tell, Delivery.INLINE),
-            Subscription(TopicCreated.name, TopicCreated, self._catalog.forget, Delivery.INLINE),
+        shared = Shared.of(context)
+        self._parts: list[Part] = [
+            Messaging(shared),
         ]
-
-    @hookimpl
-    def manor_migrations(self) -> list[Migration]:
-        """The tables, and the topic `welcome`."""
-        return migrations(self._context.clock)
-
-    @hookimpl
-    def manor_tier_limits(self) -> list[TierLimit]:
-        """How long messages are kept."""
-        return [TierLimit("retention_days", {"": 30, "TEAM": 90, "BUSINESS": 365}, "Days that a message is kept")]
-
-    @hookimpl
-    def manor_commands(self) -> list[Command]:
-        """`manor topics create`."""
-        return [Command("topics.create", CreateTopics, self._creating.create_all, returns=TopicsCreated)]
-
-    @hookimpl
-    def manor_lifespan(self) -> Callable[[], AbstractAsyncContextManager[None]]:
-        """Looks for topics that another plugin's routes hide."""
-        return self._lifespan
-
-    @asynccontextmanager
-    async def _lifespan(self) -> AsyncIterator[None]:
-        owners = {owned.route.path.split("/")[1]: owned.owner for owned in self._context.routes}
-        for topic in await self._creating.hidden_by(self._taken()):
-            self._context.log.warning(
-                "a topic is hidden by a route", topic=topic.name, id=str(topic.id), hidden_by=owners.get(topic.name)
-            )
-        yield
 
     def first_step(self, url: str) -> str:
         """What somebody who has just started the daemon may try."""
         return f"curl -d 'Hello' {url}/welcome"
 
-    def _taken(self) -> frozenset[str]:
-        return self._context.routes.first_segments
+    # --- Hooks: what all parts bring ---------------------------------------------------------------------------------
 
-    def _retention(self) -> timedelta | None:
-        days = self._context.tiers.limit("retention_days")
-        return timedelta(days=days) if days else None
+    @hookimpl
+    def manor_routes(self) -> list[Route]:
+        """Operations."""
+        return [route for part in self._parts for route in part.routes()]
+
+    @hookimpl
+    def manor_event_types(self) -> list[type[Event]]:
+        """Events that others may hear."""
+        return [event for part in self._parts for event in part.event_types()]
+
+    @hookimpl
+    def manor_subscriptions(self) -> list[Subscription[Any]]:
+        """Events that it hears."""
+        return [subscription for part in self._parts for subscription in part.subscriptions()]
+
+    @hookimpl
+    def manor_authenticators(self) -> list[Authenticator]:
+        """Credentials that it issues."""
+        return [authenticator for part in self._parts for authenticator in part.authenticators()]
+
+    @hookimpl
+    def manor_scopes(self) -> list[ScopeDeclaration]:
+        """Scopes that its operations ask for."""
+        return [scope for part in self._parts for scope in part.scopes()]
+
+    @hookimpl
+    def manor_tier_limits(self) -> list[TierLimit]:
+        """What plans say about it."""
+        return [limit for part in self._parts for limit in part.tier_limits()]
+
+    @hookimpl
+    def manor_jobs(self) -> list[JobHandler[Any]]:
+        """Deferred work."""
+        return [job for part in self._parts for job in part.jobs()]
+
+    @hookimpl
+    def manor_background_tasks(self) -> list[BackgroundTask]:
+        """What it does all day."""
+        return [task for part in self._parts for task in part.background_tasks()]
+
+    @hookimpl
+    def manor_migrations(self) -> list[Migration]:
+        """Its tables, in the order of the numbers of all parts' steps."""
+        return sorted((step for part in self._parts for step in part.migrations()), key=attrgetter("id"))
+
+    @hookimpl
+    def manor_commands(self) -> list[Command]:
+        """What an admin does from the shell."""
+        return [command for part in self._parts for command in part.commands()]
+
+    @hookimpl
+    def manor_personal_data(self) -> PersonalData:
+        """What it knows of a person."""
+        return personal_data(self._parts)
+
+    @hookimpl
+    def manor_lifespan(self) -> Callable[[], AbstractAsyncContextManager[None]]:
+        """What is open while the house is."""
+        return self._lifespan
+
+    @asynccontextmanager
+    async def _lifespan(self) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for part in self._parts:
+                await stack.enter_async_context(part.lifespan()())
+            yield

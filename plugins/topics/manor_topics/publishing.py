@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from manor import SYSTEM_ID, Later, Storage, Transaction, Unprocessable, new_id
-from manor_topics import store
+from manor import SYSTEM_ID, Later, Principal, Storage, TooManyRequests, Transaction, Unprocessable, new_id
+from manor_topics import publish_store, store
 from manor_topics.creating import add, new_topic
 from manor_topics.domain import Topic
 from manor_topics.drafts import Draft
 from manor_topics.events import MessagePublished
+from manor_topics.payers import Payer, Payers, payer_of
 from manor_topics.rights import missing
 
 KEY_LIFE = timedelta(hours=24)
@@ -24,13 +25,18 @@ class Publisher:
 
     Args:
         scope: Whose idempotency keys count as one's own: the credential, or the address.
-        user_id: The person, who owns what publishing makes; None for nobody that we know.
+        principal: The credential that allows it; None for nobody that we know.
         key: The request's `Idempotency-Key`, if it has one.
     """
 
     scope: str
-    user_id: UUID | None = None
+    principal: Principal | None = None
     key: str | None = None
+
+    @property
+    def user_id(self) -> UUID | None:
+        """The person, who owns what publishing makes; None when nobody knows."""
+        return None if self.principal is None else self.principal.user_id
 
 
 class Publishing:
@@ -38,25 +44,29 @@ class Publishing:
 
     Args:
         storage: Where they go.
-        retention: How long they are kept; None for ever.
+        payers: Whose plan says how many, and how long they are kept.
     """
 
-    def __init__(self, storage: Storage, retention: Callable[[], timedelta | None]) -> None:
+    def __init__(self, storage: Storage, payers: Payers) -> None:
         self._storage = storage
-        self._retention = retention
+        self._payers = payers
 
-    def submit(self, topic: Topic, draft: Draft, publisher: Publisher) -> Later:
+    def submit(self, topic: Topic, payer: Payer, draft: Draft, publisher: Publisher) -> Later:
         """Have a message published; brings the `MessagePublished` once it is on disk.
 
         The key, the message and the topic's counters are one unit. A key that was used within a day brings what it
         brought then; with another draft it is refused (`Unprocessable`). A topic that is gone by now is `NotFound`.
+
+        Raises:
+            TooManyRequests: The credential has had its messages of this minute; what the plan says of a day is told
+                by what it brings.
         """
-        retention = self._retention()
-        return self._storage.submit(lambda transaction: publish(transaction, topic, draft, publisher, retention))
+        self._payers.take_publish(publisher.principal, payer)
+        plan = self._plan(payer)
+        return self._storage.submit(lambda transaction: publish(transaction, topic, draft, publisher, plan))
 
     def submit_to_new(self, name: str, draft: Draft, publisher: Publisher) -> Later:
         """The same, making the topic on the way: a private one of the publisher's, or, for nobody, a public one."""
-        retention = self._retention()
 
         def work(transaction: Transaction) -> MessagePublished:
             topic = store.find_topic(transaction.connection, name)
@@ -66,9 +76,27 @@ class Publishing:
             elif not topic.is_public and topic.owner_id != publisher.user_id:
                 # Made by somebody else since we looked, and not for us.
                 raise missing(name)
-            return publish(transaction, topic, draft, publisher, retention)
+            return publish(transaction, topic, draft, publisher, self._plan(payer_of(transaction, topic)))
 
         return self._storage.submit(work)
+
+    def _plan(self, payer: Payer) -> Plan:
+        return Plan(payer.user_id, self._payers.limit("daily_messages", payer), self._payers.retention(payer))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a message is counted on, and how long it is kept.
+
+    Args:
+        payer_id: On whose account it goes.
+        daily_messages: How many a day; 0 for any number, and then none is counted.
+        retention: How long it is kept; None for ever.
+    """
+
+    payer_id: UUID
+    daily_messages: int
+    retention: timedelta | None
 
 
 def _auto_created(name: str, user_id: UUID | None, now: datetime) -> Topic:
@@ -77,19 +105,19 @@ def _auto_created(name: str, user_id: UUID | None, now: datetime) -> Topic:
     return new_topic(name, owner_id=user_id, access_level="private", now=now)
 
 
-def publish(
-    transaction: Transaction, topic: Topic, draft: Draft, publisher: Publisher, retention: timedelta | None
-) -> MessagePublished:
+def publish(transaction: Transaction, topic: Topic, draft: Draft, publisher: Publisher, plan: Plan) -> MessagePublished:
     """The unit of work behind `submit`."""
     connection = transaction.connection
     if publisher.key is not None:
         since = transaction.now - KEY_LIFE
-        before = store.find_published(connection, topic, publisher.scope, publisher.key, since=since)
+        before = publish_store.find_published(connection, topic, publisher.scope, publisher.key, since=since)
         if before is not None:
             if before.fingerprint != draft.fingerprint:
                 raise Unprocessable("This Idempotency-Key was used for another message")
             return before.message
-    place = store.advance(connection, topic.id, transaction.now)
+    if plan.daily_messages:
+        _count(transaction, plan)
+    place = publish_store.advance(connection, topic.id, transaction.now)
     if place is None:
         raise missing(topic.name)
     published = MessagePublished(
@@ -101,13 +129,15 @@ def publish(
         priority=draft.priority,
         tags=list(draft.tags),
         timestamp=place.timestamp,
-        expires_at=None if retention is None else place.timestamp + retention,
+        expires_at=None if plan.retention is None else place.timestamp + plan.retention,
         sequence=place.sequence,
         position=transaction.position(),
+        publisher_id=publisher.user_id,
+        extras=draft.extras,
     )
-    store.add_message(connection, published)
+    publish_store.add_message(connection, published)
     if publisher.key is not None:
-        store.note_key(
+        publish_store.note_key(
             connection,
             topic.id,
             publisher.scope,
@@ -119,3 +149,13 @@ def publish(
         )
     transaction.emit(published)
     return published
+
+
+def _count(transaction: Transaction, plan: Plan) -> None:
+    """Count it on its payer's day. A message that is refused after all is not counted: it is one unit."""
+    if publish_store.count_today(transaction.connection, plan.payer_id, transaction.now) > plan.daily_messages:
+        midnight = transaction.now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        raise TooManyRequests(
+            f"The plan's {plan.daily_messages} messages of today are used up (daily_messages)",
+            retry_after=math.ceil((midnight - transaction.now).total_seconds()),
+        )

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from manor import Forbidden, NotFound, Principal, Refused, Unauthorized
+from manor_topics.callers import Caller
 from manor_topics.config import TopicsConfig
 from manor_topics.domain import Topic
+
+TOPIC_TOKEN = "topic_token"  # noqa: S105 - a kind of credential, no secret
+
+_TOKEN_SCOPES = {"publish": "write", "subscribe": "read", "topics:read": "read"}
+"""What a topic's token has to be able to, by the scope that an API key would need."""
 
 
 def missing(reference: str) -> NotFound:
     """The refusal of a topic that is not there."""
     return NotFound(f"There is no topic '{reference[:64]}'")
-
-
-def can_manage(topic: Topic, principals: Sequence[Principal]) -> bool:
-    """Whether one of the credentials may change the topic: its owner's, or an administrator's."""
-    return any(principal.is_admin or principal.user_id == topic.owner_id for principal in principals)
 
 
 def in_scope(principals: Sequence[Principal], *scopes: str) -> Sequence[Principal]:
@@ -25,32 +26,73 @@ def in_scope(principals: Sequence[Principal], *scopes: str) -> Sequence[Principa
     Raises:
         Forbidden: There are credentials, and none of them does.
     """
-    able = [principal for principal in principals if any(map(principal.has, scopes))]
+    able = [principal for principal in principals if _carries(principal, scopes)]
     if principals and not able:
         raise Forbidden(f"This credential lacks the scope '{scopes[0]}'")
     return able
 
 
-def check_read(topic: Topic, principals: Sequence[Principal], config: TopicsConfig) -> None:
+def _carries(principal: Principal, scopes: Sequence[str]) -> bool:
+    if principal.kind == TOPIC_TOKEN:
+        return any(_TOKEN_SCOPES.get(scope) in principal.scopes for scope in scopes)
+    return any(map(principal.has, scopes))
+
+
+def can_manage(topic: Topic, caller: Caller) -> bool:
+    """Whether one of the credentials may change the topic.
+
+    Its owner's may, that of an owner or administrator of its team, or that of an administrator of the server.
+    """
+    return any(_manages(topic, caller, principal) for principal in caller.principals)
+
+
+def can_read(topic: Topic, caller: Caller) -> bool:
+    """Whether the caller may read the topic. A topic's token opens its own topic and no other."""
+    if caller.is_anonymous:
+        return topic.is_public
+    return any(_opens(topic, caller, principal, "read") for principal in caller.principals)
+
+
+def check_read(topic: Topic, caller: Caller, config: TopicsConfig) -> None:
     """See that the caller may read the topic.
 
     Raises:
         Refused: 401 without a credential, 403 with one that is not enough, 404 where private topics are hidden.
     """
-    if not topic.is_public and not can_manage(topic, principals):
-        raise _private(topic, principals, config)
+    if not can_read(topic, caller):
+        raise _closed(topic, caller, config)
 
 
-def check_publish(topic: Topic, principals: Sequence[Principal], config: TopicsConfig) -> None:
+def check_publish(topic: Topic, caller: Caller, config: TopicsConfig) -> Principal | None:
     """See that the caller may publish to the topic.
+
+    Returns:
+        The first of the credentials that may: whoever sends two publishes as the one that opens the topic. None for
+        nobody that we know.
 
     Raises:
         Refused: As `check_read`; also 401 where publishing needs a credential.
     """
-    if topic.is_public:
-        check_anonymous(principals, config)
-    elif not can_manage(topic, principals):
-        raise _private(topic, principals, config)
+    if caller.is_anonymous and topic.is_public:
+        check_anonymous(caller.principals, config)
+        return None
+    for principal in caller.principals:
+        if _opens(topic, caller, principal, "write"):
+            return principal
+    raise _closed(topic, caller, config)
+
+
+def check_manage(topic: Topic, caller: Caller, config: TopicsConfig) -> None:
+    """See that the caller may change the topic.
+
+    Raises:
+        Refused: 403, or 404 where private topics are hidden from those who may not even read them.
+    """
+    if can_manage(topic, caller):
+        return
+    if not can_read(topic, caller):
+        raise _closed(topic, caller, config)
+    raise Forbidden(f"The topic '{topic.name}' is changed by those who manage it")
 
 
 def check_anonymous(principals: Sequence[Principal], config: TopicsConfig) -> None:
@@ -63,9 +105,29 @@ def check_anonymous(principals: Sequence[Principal], config: TopicsConfig) -> No
         raise Unauthorized("Publishing needs a credential here")
 
 
-def _private(topic: Topic, principals: Sequence[Principal], config: TopicsConfig) -> Refused:
+def _manages(topic: Topic, caller: Caller, principal: Principal) -> bool:
+    if principal.kind == TOPIC_TOKEN:
+        return False
+    return (
+        principal.is_admin
+        or principal.user_id == topic.owner_id
+        or caller.role_in(principal, topic.team_id) in ("owner", "admin")
+    )
+
+
+def _opens(topic: Topic, caller: Caller, principal: Principal, what: str) -> bool:
+    if principal.kind == TOPIC_TOKEN:
+        return principal.resource == topic.id and what in principal.scopes
+    if topic.is_public:
+        return True
+    return _manages(topic, caller, principal) or caller.role_in(principal, topic.team_id) is not None
+
+
+def _closed(topic: Topic, caller: Caller, config: TopicsConfig) -> Refused:
+    if topic.is_public:
+        return Forbidden(f"This credential does not open the topic '{topic.name}'")
     if config.hide_private:
         return missing(topic.name)
-    if not principals:
+    if caller.is_anonymous:
         return Unauthorized(f"The topic '{topic.name}' is private")
     return Forbidden(f"The topic '{topic.name}' is private, and this credential does not open it")

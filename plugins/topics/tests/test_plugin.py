@@ -16,6 +16,7 @@ from manor_topics import store
 from manor_topics.commands import CreateTopics, TopicsCreated
 from manor_topics.creating import new_topic
 from manor_topics.events import TopicCreated
+from manor_topics.tables import topics
 
 
 async def names(house: House) -> list[str]:
@@ -26,7 +27,7 @@ async def names(house: House) -> list[str]:
 async def test_welcome_comes_with_the_first_start_only(tmp_path: Path, clock: SetClock) -> None:
     async with open_test_house(tmp_path, plugins=["topics"], clock=clock) as house:
         assert await names(house) == ["welcome"]
-        await house.storage.write(lambda transaction: transaction.connection.execute(delete(store.topics)))
+        await house.storage.write(lambda transaction: transaction.connection.execute(delete(topics)))
     async with open_test_house(tmp_path, plugins=["topics"], clock=clock) as house:
         assert await names(house) == []
 

@@ -10,19 +10,30 @@ from uuid import UUID
 import pytest
 import trio
 
-from manor import SYSTEM_ID, Event, NotFound, Transaction, new_id
+from manor import SYSTEM_ID, Event, NotFound, Principal, Transaction
 from manor.house import House
-from manor.testing import Client, SetClock
+from manor.testing import Answer, Client, SetClock
 from manor_topics import store
 from manor_topics.creating import new_topic
 from manor_topics.domain import Topic
 from manor_topics.drafts import Draft
 from manor_topics.events import MessagePublished, TopicCreated
-from manor_topics.publishing import Publisher, Publishing, publish
+from manor_topics.publishing import Plan, Publisher, publish
+from manor_topics.tables import publish_keys
 
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
-MONTH = timedelta(days=30)
+PLAN = Plan(SYSTEM_ID, 0, timedelta(days=30))
 ANN = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
+
+
+BOB = UUID("01890a5d-ac96-774b-bcce-b302099a8058")
+AUTHENTICATED = pytest.mark.manor(config={"plugins": {"topics": {"auto_create": "authenticated"}}})
+
+
+def as_(house: House, user_id: UUID) -> Client:
+    """A client that is signed in as that person."""
+    principal = Principal("access", user_id=user_id, scopes=frozenset({"*"}))
+    return Client(house.dispatcher, principals=(principal,))
 
 
 async def welcome(house: House) -> Topic:
@@ -33,7 +44,7 @@ async def welcome(house: House) -> Topic:
 
 async def put(house: House, topic: Topic, text: str = "x", key: str | None = None) -> MessagePublished:
     publisher = Publisher("address:127.0.0.1", key=key)
-    return await house.storage.write(lambda transaction: publish(transaction, topic, Draft(text), publisher, MONTH))
+    return await house.storage.write(lambda transaction: publish(transaction, topic, Draft(text), publisher, PLAN))
 
 
 async def history(client: Client, topic: str = "welcome") -> list[dict[str, Any]]:
@@ -70,7 +81,7 @@ async def test_a_unit_that_fails_takes_its_sequence_back(house: House, client: C
     topic = await welcome(house)
 
     def fail(transaction: Transaction) -> None:
-        publish(transaction, topic, Draft("never"), Publisher("me"), MONTH)
+        publish(transaction, topic, Draft("never"), Publisher("me"), PLAN)
         raise ZeroDivisionError
 
     await put(house, topic, "one")
@@ -101,7 +112,7 @@ async def test_timestamps_of_a_topic_grow_where_the_clock_stands_still(house: Ho
 
     step = timedelta(microseconds=1)
     assert [first.timestamp, second.timestamp, third.timestamp] == [NOON, NOON + step, NOON + 2 * step]
-    assert third.expires_at == third.timestamp + MONTH
+    assert third.expires_at == third.timestamp + timedelta(days=30)
 
 
 async def test_a_clock_that_was_set_back_far_is_believed(house: House, clock: SetClock) -> None:
@@ -195,7 +206,7 @@ async def test_old_keys_are_forgotten_a_hundred_at_a_time(house: House, clock: S
         await put(house, topic, key=f"new {number}")
         counts.append(
             await house.storage.read(
-                lambda transaction: transaction.connection.execute(store.publish_keys.select()).fetchall()
+                lambda transaction: transaction.connection.execute(publish_keys.select()).fetchall()
             )
         )
 
@@ -253,30 +264,28 @@ async def test_nobody_makes_a_topic_otherwise(house: House, client: Client, auto
     assert (await client.post("/fresh", body=b"x")).status == 404
 
 
+@AUTHENTICATED
 async def test_a_person_gets_a_private_topic_of_their_own(house: House) -> None:
-    publishing = Publishing(house.storage, lambda: None)
-    later = publishing.submit_to_new("mine", Draft("x"), Publisher("key:1", ANN))
-    arrived = trio.Event()
-    later.then(arrived.set)
-    await arrived.wait()
+    answer = await as_(house, ANN).post("/mine", body=b"x")
 
-    published = later.take()
+    assert answer.status == 200
     topic = await house.storage.read(lambda transaction: store.find_topic(transaction.connection, "mine"))
     assert topic is not None
     assert (topic.owner_id, topic.access_level) == (ANN, "private")
-    assert published.expires_at is None
 
 
+@AUTHENTICATED
 async def test_a_private_topic_made_meanwhile_is_not_opened_to_others(house: House) -> None:
-    hers = new_topic("mine", owner_id=ANN, access_level="private", now=NOON)
-    await house.storage.write(lambda transaction: store.add_topic(transaction.connection, hers))
-    later = Publishing(house.storage, lambda: None).submit_to_new("mine", Draft("x"), Publisher("key:2", new_id()))
-    arrived = trio.Event()
-    later.then(arrived.set)
-    await arrived.wait()
+    answers: list[Answer] = []
 
-    with pytest.raises(NotFound):
-        later.take()
+    async def send(who: UUID) -> None:
+        answers.append(await as_(house, who).post("/mine", body=b"x"))
+
+    async with trio.open_nursery() as nursery:
+        for who in (ANN, BOB):
+            nursery.start_soon(send, who)
+
+    assert sorted(answer.status for answer in answers) in ([200, 403], [200, 404])
 
 
 @pytest.mark.manor(config={"plugins": {"topics": {"anonymous_publish": False}}})

@@ -14,20 +14,23 @@ from manor import SYSTEM_ID, Forbidden, NotFound, Principal, Refused, Storage, T
 from manor.house import House
 from manor.storage import Work
 from manor.testing import Client, SetClock
-from manor_topics import store
+from manor_topics import message_store, store
+from manor_topics.callers import Caller, Callers
 from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
 from manor_topics.creating import new_topic
 from manor_topics.domain import AccessLevel, Topic
 from manor_topics.drafts import Draft
 from manor_topics.events import TopicCreated
-from manor_topics.publishing import Publisher, publish
+from manor_topics.publishing import Plan, Publisher, publish
 from manor_topics.reading import Reading
 from manor_topics.rights import can_manage, check_publish, check_read
+from manor_topics.tables import messages
 
 T = TypeVar("T")
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)
+PLAN = Plan(SYSTEM_ID, 0, MONTH)
 ANN = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 HERS = Principal("session", user_id=ANN)
 HIS = Principal("session", user_id=UUID("01890a5d-ac96-774b-bcce-b302099a8058"))
@@ -49,12 +52,12 @@ async def add(
 
 async def put(house: House, topic: Topic, text: str) -> None:
     draft, publisher = Draft(text), Publisher("me")
-    await house.storage.write(lambda transaction: publish(transaction, topic, draft, publisher, MONTH))
+    await house.storage.write(lambda transaction: publish(transaction, topic, draft, publisher, PLAN))
 
 
 def reading(house: House, config: TopicsConfig | None = None) -> Reading:
     settings = config or TopicsConfig()
-    return Reading(house.storage, Catalog(house.storage), house.live, lambda: settings)
+    return Reading(house.storage, Catalog(house.storage), Callers(house.storage), house.live, lambda: settings)
 
 
 # --- Rights --------------------------------------------------------------------------------------------------------
@@ -70,18 +73,18 @@ def test_a_private_topic_opens_for_its_owner_and_admins(
     topic = new_topic("mine", owner_id=ANN, access_level="private", now=NOON)
     for check in (check_read, check_publish):
         if refusal is None:
-            check(topic, principals, TopicsConfig())
+            check(topic, Caller(principals), TopicsConfig())
         else:
             with pytest.raises(refusal):
-                check(topic, principals, TopicsConfig())
+                check(topic, Caller(principals), TopicsConfig())
             with pytest.raises(NotFound):
-                check(topic, principals, TopicsConfig(hide_private=True))
+                check(topic, Caller(principals), TopicsConfig(hide_private=True))
 
 
 def test_a_public_topic_is_managed_by_its_owner_and_admins() -> None:
     topic = new_topic("open", owner_id=ANN, access_level="public", now=NOON)
 
-    assert [can_manage(topic, who) for who in ((), (HIS,), (HERS,), (ADMINS,))] == [False, False, True, True]
+    assert [can_manage(topic, Caller(who)) for who in ((), (HIS,), (HERS,), (ADMINS,))] == [False, False, True, True]
 
 
 @pytest.mark.parametrize("path", ["/mine/json", "/mine/sse", "/api/topics/mine", "/api/topics/mine/stats"])
@@ -167,7 +170,7 @@ async def test_what_has_expired_or_is_deleted_is_not_shown(house: House, client:
         clock.set(clock.now() + timedelta(days=1))
 
     async def change(text: str, **values: object) -> None:
-        statement = update(store.messages).where(store.messages.c.message == text).values(values)
+        statement = update(messages).where(messages.c.message == text).values(values)
 
         def work(transaction: Transaction) -> None:
             transaction.connection.execute(statement)
@@ -196,8 +199,8 @@ async def test_any_moment_of_a_topic_is_found_by_halving(house: House, clock: Se
             await put(house, noise, "x")
 
     def read_after(transaction: Transaction, time: datetime) -> list[str]:
-        position = store.position_at(transaction.connection, topic.id, time)
-        rows = store.messages_after(transaction.connection, topic, position, now=NOON, limit=100)
+        position = message_store.position_at(transaction.connection, topic.id, time)
+        rows = message_store.messages_after(transaction.connection, topic, position, now=NOON, limit=100)
         return [message.message for _, message in rows]
 
     for seconds in range(-60, 41 * 60, 30):
@@ -210,7 +213,10 @@ async def test_a_moment_of_an_empty_topic_is_its_beginning(house: House) -> None
     topic = await add(house, "open")
     await put(house, await add(house, "noise"), "x")
 
-    assert await house.storage.read(lambda transaction: store.position_at(transaction.connection, topic.id, NOON)) == 0
+    assert (
+        await house.storage.read(lambda transaction: message_store.position_at(transaction.connection, topic.id, NOON))
+        == 0
+    )
 
 
 # --- Topics in memory ----------------------------------------------------------------------------------------------

@@ -7,15 +7,19 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from manor import Api, Bearer, Header, Rate
+from manor import Api, Bearer, Header, Kinds, Rate
 from manor import Query as QueryParameter
+from manor_topics.rights import TOPIC_TOKEN
 
 PLACES = (Header("X-Topic-Token"), Header("X-API-Key"), Bearer())
 STREAM_PLACES = (QueryParameter("token"),)
 """Where credentials stand on routes that browsers open without headers of their own."""
 
-KINDS = frozenset({"access", "api_key"})
+KINDS = frozenset({"access", "api_key", TOPIC_TOKEN})
 SIGNED_IN_RATE = Rate(1200)
+
+SIGNED_IN = Kinds("access", "api_key")
+"""People, by session or by key; a topic's token is nobody."""
 
 NOTIFER = Api(
     "notifer",

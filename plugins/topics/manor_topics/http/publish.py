@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable
 
-from manor import BadRequest, Headers, Later, Reply, Request, TooLarge, UnsupportedMediaType
-from manor_topics.catalog import Catalog
-from manor_topics.config import TopicsConfig
+from manor import BadRequest, Headers, Later, Principal, Reply, Request, TooLarge, UnsupportedMediaType
+from manor_topics.callers import Caller
 from manor_topics.creating import refusal
 from manor_topics.domain import Misfit, Topic, check_name
 from manor_topics.drafts import BrokenJson, Draft, MessageTooLong, Sent, check_key, read_draft
 from manor_topics.events import MessagePublished
-from manor_topics.publishing import Publisher, Publishing
+from manor_topics.parts import Shared
+from manor_topics.payers import Payer
+from manor_topics.publishing import Publisher
 from manor_topics.rights import check_anonymous, check_publish, in_scope, missing
 
 
@@ -19,60 +20,54 @@ class PublishHandlers:
     """One method for the two operations that publish.
 
     Args:
-        publishing: Puts messages on disk.
-        catalog: Topics in memory.
-        config: The plugin's own, as it is now.
-        taken: First path segments of the server's own routes.
+        shared: What all parts use.
     """
 
-    def __init__(
-        self,
-        publishing: Publishing,
-        catalog: Catalog,
-        config: Callable[[], TopicsConfig],
-        *,
-        taken: Callable[[], Collection[str]],
-    ) -> None:
-        self._publishing = publishing
-        self._catalog = catalog
-        self._config = config
-        self._taken = taken
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
 
     def publish(self, request: Request[bytes]) -> Later | Awaitable[Later]:
         """Publish a message; the answer says that it is on disk."""
-        topic = self._catalog.known(request.params["topic"])
-        if topic is None:
+        shared = self._shared
+        topic = shared.catalog.known(request.params["topic"])
+        # Almost always all that is needed is in memory, and the answer takes no task of its own.
+        payer = None if topic is None else shared.payers.known(topic)
+        caller = shared.callers.known(in_scope(request.principals, "publish"))
+        if topic is None or payer is None or caller is None:
             return self._publish_to_unknown(request)
-        return self._publish_to(request, topic)
+        return self._publish_to(request, topic, payer, caller)
 
-    def _publish_to(self, request: Request[bytes], topic: Topic) -> Later:
-        check_publish(topic, in_scope(request.principals, "publish"), self._config())
-        draft, publisher = self._draft(request), _publisher(request)
-        return self._publishing.submit(topic, draft, publisher).map(_published)
+    def _publish_to(self, request: Request[bytes], topic: Topic, payer: Payer, caller: Caller) -> Later:
+        principal = check_publish(topic, caller, self._shared.config)
+        draft, publisher = self._draft(request), _publisher(request, principal)
+        return self._shared.publishing.submit(topic, payer, draft, publisher).map(_published)
 
     async def _publish_to_unknown(self, request: Request[bytes]) -> Later:
+        shared = self._shared
         name = request.params["topic"]
-        topic = await self._catalog.find(name)
+        topic = await shared.catalog.find(name)
+        caller = await shared.callers.find(in_scope(request.principals, "publish"))
         if topic is not None:
-            return self._publish_to(request, topic)
-        if not self._may_create(request):
+            return self._publish_to(request, topic, await shared.payers.find(topic), caller)
+        creator = next((principal for principal in caller.principals if principal.user_id is not None), None)
+        if not self._may_create(caller, creator):
             raise missing(name)
         try:
-            check_name(name, self._taken())
+            check_name(name, shared.taken())
         except Misfit as misfit:
             raise missing(name) from misfit
-        check_anonymous(in_scope(request.principals, "publish"), self._config())
-        draft, publisher = self._draft(request), _publisher(request)
-        return self._publishing.submit_to_new(name, draft, publisher).map(_published)
+        check_anonymous(caller.principals, shared.config)
+        draft, publisher = self._draft(request), _publisher(request, creator)
+        return shared.publishing.submit_to_new(name, draft, publisher).map(_published)
 
-    def _may_create(self, request: Request[bytes]) -> bool:
-        match self._config().auto_create:
+    def _may_create(self, caller: Caller, creator: Principal | None) -> bool:
+        match self._shared.config.auto_create:
             case "off":
                 return False
             case "authenticated":
-                return request.user_id is not None
+                return creator is not None
             case "anyone":
-                return request.user_id is not None or not request.principals
+                return creator is not None or caller.is_anonymous
 
     def _draft(self, request: Request[bytes]) -> Draft:
         headers = request.headers
@@ -85,7 +80,7 @@ class PublishHandlers:
                 # Lines of a list are one list (RFC 9110 section 5.3).
                 tags=",".join(headers.get_all("X-Tags")),
             )
-            return read_draft(request.body, sent, most_bytes=self._config().max_message_bytes)
+            return read_draft(request.body, sent, most_bytes=self._shared.config.max_message_bytes)
         except Misfit as misfit:
             raise refusal(misfit) from misfit
         except BrokenJson as error:
@@ -104,14 +99,13 @@ def _check_encoding(headers: Headers) -> None:
         )
 
 
-def _publisher(request: Request[bytes]) -> Publisher:
-    principal = request.principals[0] if request.principals else None
+def _publisher(request: Request[bytes], principal: Principal | None) -> Publisher:
     if principal is None:
         scope = f"address:{request.head.address}"
     else:
         scope = f"{principal.kind}:{principal.credential_id or principal.user_id}"
     try:
-        return Publisher(scope, request.user_id, check_key(_only(request.headers, "Idempotency-Key")))
+        return Publisher(scope, principal, check_key(_only(request.headers, "Idempotency-Key")))
     except Misfit as misfit:
         raise refusal(misfit) from misfit
 

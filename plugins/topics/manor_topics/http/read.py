@@ -7,7 +7,7 @@ from manor_topics.creating import refusal
 from manor_topics.domain import Misfit, read_id
 from manor_topics.http.api import STREAM_RETRY_SECONDS, STREAMS_PER_ADDRESS, HistoryQuery, PageQuery, StreamQuery
 from manor_topics.live import Streams
-from manor_topics.messages import History, TopicListed, TopicShown
+from manor_topics.messages import History, TopicListed, TopicMine, TopicShown
 from manor_topics.reading import Reading
 from manor_topics.rights import in_scope
 from manor_topics.since import Since, SinceMessage, read_since
@@ -37,6 +37,12 @@ class ReadHandlers:
         query = request.query
         principals = in_scope(request.principals, "topics:read")
         return await self._reading.list_topics(principals, limit=query.limit, offset=query.offset)
+
+    async def list_mine(self, request: Request[None, PageQuery]) -> list[TopicMine]:
+        """Topics that the caller may change: their own, and those of teams that they administer."""
+        query = request.query
+        principals = in_scope(request.principals, "topics:read")
+        return await self._reading.list_mine(principals, limit=query.limit, offset=query.offset)
 
     async def list_public(self, request: Request[None, PageQuery]) -> list[TopicListed]:
         """Topics that are meant to be found: public and discoverable."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from manor import PUBLIC, Live, Route, Upgrade
 from manor_topics.config import TopicsConfig
-from manor_topics.http.api import NOTIFER, PUBLISHING, STREAM_PLACES, HistoryQuery, PageQuery, StreamQuery
+from manor_topics.http.api import NOTIFER, PUBLISHING, SIGNED_IN, STREAM_PLACES, HistoryQuery, PageQuery, StreamQuery
 from manor_topics.http.publish import PublishHandlers
 from manor_topics.http.read import ReadHandlers
-from manor_topics.messages import History, Message, TopicListed, TopicShown
+from manor_topics.messages import History, Message, TopicListed, TopicMine, TopicShown
 
 _LONGEST_ESCAPE = 6
 """Bytes that JSON may take for one byte of a message: `\\u0001`."""
@@ -52,6 +52,15 @@ def routes(publish: PublishHandlers, read: ReadHandlers, config: TopicsConfig) -
             access=PUBLIC,
             query=PageQuery,
             returns=list[TopicListed],
+        ),
+        Route(
+            "GET",
+            "/api/topics/my",
+            read.list_mine,
+            api=NOTIFER,
+            access=SIGNED_IN,
+            query=PageQuery,
+            returns=list[TopicMine],
         ),
         Route(
             "GET",

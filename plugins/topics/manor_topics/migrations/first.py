@@ -1,7 +1,4 @@
-"""The steps to today's `topics_` tables; a step that has been released is never edited.
-
-The tables are written out here, apart from `store.py`, which goes on to change.
-"""
+"""Topics and messages, as the first release made them, and the topic `welcome`."""
 
 from __future__ import annotations
 
@@ -27,8 +24,8 @@ from manor import SYSTEM_ID, Clock, Id, Migration, Time, new_id
 _Position = BigInteger().with_variant(Integer, "sqlite")
 
 
-def migrations(clock: Clock) -> list[Migration]:
-    """All steps, in order.
+def steps(clock: Clock) -> list[Migration]:
+    """The first steps.
 
     Args:
         clock: Dates the topic that a first start makes.

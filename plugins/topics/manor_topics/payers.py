@@ -1,0 +1,148 @@
+"""On whose account a topic goes, and what their plan allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from manor import (
+    SYSTEM_ID,
+    PluginContext,
+    Principal,
+    Rate,
+    TeamChanged,
+    TeamDeleted,
+    TierLimit,
+    TooManyRequests,
+    Transaction,
+    UserChanged,
+    UserErased,
+    find_team,
+    find_user,
+)
+from manor_topics.config import TopicsConfig
+from manor_topics.domain import Topic
+
+MOST_KNOWN = 10_000
+
+LIMITS = [
+    TierLimit("retention_days", {"": 30, "TEAM": 90, "BUSINESS": 365}, "Days that a message is kept"),
+    TierLimit(
+        "daily_messages",
+        {"": 10_000, "ESSENTIALS": 50_000, "TEAM": 200_000, "BUSINESS": 0},
+        "Messages a day (UTC) in all topics of a person and of their teams",
+    ),
+    TierLimit(
+        "publish_per_minute",
+        {"": 120, "ESSENTIALS": 300, "TEAM": 600, "BUSINESS": 0},
+        "Messages a minute by one credential",
+    ),
+    TierLimit("max_topics", {"": 200, "ESSENTIALS": 1_000, "TEAM": 5_000, "BUSINESS": 0}, "Topics that a person owns"),
+    TierLimit("streams", {"": 100, "ESSENTIALS": 200, "TEAM": 500, "BUSINESS": 0}, "Streams that a person has open"),
+]
+"""0 is unlimited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who answers for a topic: its owner, or the owner of its team.
+
+    Args:
+        user_id: The person.
+        tier: Their plan; "" is the default one.
+    """
+
+    user_id: UUID
+    tier: str
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it is the server itself, which has no limits."""
+        return self.user_id == SYSTEM_ID
+
+
+SYSTEM = Payer(SYSTEM_ID, "")
+
+
+class Payers:
+    """Knows payers, read from storage when first asked for, and asks plans for them."""
+
+    def __init__(self, context: PluginContext[TopicsConfig]) -> None:
+        self._context = context
+        self._tiers: dict[UUID, str] = {SYSTEM_ID: ""}
+        self._owners: dict[UUID, UUID] = {}
+        self._changes = 0
+
+    def known(self, topic: Topic) -> Payer | None:
+        """A topic's payer, if it is in memory."""
+        user_id = topic.owner_id if topic.team_id is None else self._owners.get(topic.team_id)
+        tier = None if user_id is None else self._tiers.get(user_id)
+        return None if user_id is None or tier is None else Payer(user_id, tier)
+
+    async def find(self, topic: Topic) -> Payer:
+        """A topic's payer."""
+        payer = self.known(topic)
+        if payer is None:
+            changes = self._changes
+            payer = await self._context.storage.read(lambda transaction: payer_of(transaction, topic))
+            # Something changed during the read: what it saw may be old already, so it is used and not kept.
+            if changes == self._changes:
+                self._keep(topic, payer)
+        return payer
+
+    def limit(self, name: str, payer: Payer) -> int:
+        """A limit of somebody's plan; 0 is unlimited, and the server itself has no limits."""
+        return 0 if payer.is_system else self._context.tiers.limit(name, payer.tier)
+
+    def retention(self, payer: Payer) -> timedelta | None:
+        """How long messages are kept; None for ever. The server's own are kept as the default plan says."""
+        days = self._context.tiers.limit("retention_days", payer.tier)
+        return timedelta(days=days) if days else None
+
+    def take_publish(self, principal: Principal | None, payer: Payer) -> None:
+        """Count a message of a credential; strangers are counted by their address, before anything else.
+
+        Raises:
+            TooManyRequests: It has had its messages of this minute.
+        """
+        most = self.limit("publish_per_minute", payer)
+        if principal is None or not most:
+            return
+        who = str(principal.credential_id or principal.session_id or principal.user_id)
+        verdict = self._context.limits.take("topics publish", who, Rate(most))
+        if not verdict.allowed:
+            raise TooManyRequests(
+                f"Too many messages: {most} a minute are allowed (publish_per_minute)", retry_after=verdict.retry_after
+            )
+
+    def _keep(self, topic: Topic, payer: Payer) -> None:
+        if len(self._tiers) >= MOST_KNOWN or len(self._owners) >= MOST_KNOWN:
+            self._tiers = {SYSTEM_ID: ""}
+            self._owners.clear()
+        if not payer.is_system:
+            self._tiers[payer.user_id] = payer.tier
+        if topic.team_id is not None:
+            self._owners[topic.team_id] = payer.user_id
+
+    # --- INLINE ----------------------------------------------------------------------------------------------------
+
+    def forget_person(self, changed: UserChanged | UserErased) -> None:
+        """Somebody has another plan, or is gone."""
+        self._changes += 1
+        if changed.user_id != SYSTEM_ID:
+            self._tiers.pop(changed.user_id, None)
+
+    def forget_team(self, changed: TeamChanged | TeamDeleted) -> None:
+        """A team has another owner, or is gone."""
+        self._changes += 1
+        self._owners.pop(changed.team_id, None)
+
+
+def payer_of(transaction: Transaction, topic: Topic) -> Payer:
+    """Who answers for a topic, as storage has it; for what nobody owns any more it is the server."""
+    user_id = topic.owner_id
+    if topic.team_id is not None and (team := find_team(transaction, team_id=topic.team_id)) is not None:
+        user_id = team.owner_id
+    user = None if user_id == SYSTEM_ID else find_user(transaction, user_id=user_id)
+    return SYSTEM if user is None else Payer(user.id, user.tier)

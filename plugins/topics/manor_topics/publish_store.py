@@ -1,0 +1,174 @@
+"""What a publish writes: the topic's next place, the message, its key and its day's count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import BigInteger, Connection, and_, bindparam, case, delete, insert, or_, select, type_coerce, update
+
+from manor import from_microseconds, to_microseconds
+from manor_topics.domain import Topic
+from manor_topics.events import MessagePublished
+from manor_topics.message_store import COLUMNS, read_extras
+from manor_topics.prepared import Prepared
+from manor_topics.tables import daily, messages, publish_keys, topics
+
+SMALL_STEP = timedelta(minutes=1)
+"""How far a wall clock may jump back without a topic's timestamps doing the same."""
+
+_FORGET_AT_ONCE = 100
+_EPOCH_DAY = 719_163
+"""The first of January 1970, as `date.toordinal` counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a new message gets from its topic."""
+
+    topic: str
+    sequence: int
+    timestamp: datetime
+
+
+_now = bindparam("now", type_=BigInteger)
+_latest = type_coerce(topics.c.last_message_at, BigInteger)
+_ADVANCE = Prepared(
+    update(topics)
+    .where(topics.c.id == bindparam("topic_id"))
+    .values(
+        last_sequence=topics.c.last_sequence + 1,
+        message_count=topics.c.message_count + 1,
+        last_message_at=case(
+            (and_(_latest >= _now, _latest < _now + SMALL_STEP // timedelta(microseconds=1)), _latest + 1),
+            else_=_now,
+        ),
+    )
+    .returning(topics.c.name, topics.c.last_sequence, _latest),
+    ["topic_id", "now"],
+)
+
+
+def advance(connection: Connection, topic_id: UUID, now: datetime) -> Place | None:
+    """Count one more message in; None when the topic is gone.
+
+    Timestamps of one topic grow by at least a microsecond, so that whoever polls by time skips nothing: small steps
+    back of the wall clock are evened out, large ones are told as they are.
+    """
+    row = _ADVANCE.run(connection, topic_id.bytes, to_microseconds(now)).fetchone()
+    return None if row is None else Place(row[0], row[1], from_microseconds(row[2]))
+
+
+_ADD = Prepared(insert(messages), [column.name for column in messages.c])
+
+
+def add_message(connection: Connection, message: MessagePublished) -> None:
+    """Store a message at its position."""
+    _ADD.run(
+        connection,
+        message.position,
+        message.id.bytes,
+        message.topic_id.bytes,
+        message.sequence,
+        message.message,
+        message.title,
+        message.priority,
+        msgspec.json.encode(message.tags).decode() if message.tags else "[]",
+        to_microseconds(message.timestamp),
+        None if message.expires_at is None else to_microseconds(message.expires_at),
+        0,
+        None,
+        None if message.publisher_id is None else message.publisher_id.bytes,
+        None if message.extras is None else msgspec.json.encode(message.extras).decode(),
+    )
+
+
+_COUNT = Prepared(
+    update(daily)
+    .where(daily.c.payer_id == bindparam("payer_id"), daily.c.day == bindparam("this_day"))
+    .values(messages=daily.c.messages + 1)
+    .returning(daily.c.messages),
+    ["payer_id", "this_day"],
+)
+
+
+def count_today(connection: Connection, payer_id: UUID, now: datetime) -> int:
+    """Count one more message on somebody's account; how many it are today, in UTC."""
+    today = now.date().toordinal() - _EPOCH_DAY
+    row = _COUNT.run(connection, payer_id.bytes, today).fetchone()
+    if row is not None:
+        return int(row[0])
+    connection.execute(insert(daily).values(payer_id=payer_id, day=today, messages=1))
+    return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a key was used for: the draft's fingerprint, and the message."""
+
+    fingerprint: bytes
+    message: MessagePublished
+
+
+def find_published(
+    connection: Connection, topic: Topic, publisher: str, key: str, *, since: datetime
+) -> Published | None:
+    """What this publisher published under that key, if it was after `since`."""
+    statement = (
+        select(publish_keys.c.fingerprint, *COLUMNS)
+        .join_from(publish_keys, messages, messages.c.position == publish_keys.c.position)
+        .where(
+            publish_keys.c.topic_id == topic.id,
+            publish_keys.c.publisher == publisher,
+            publish_keys.c.key == key,
+            publish_keys.c.created_at > since,
+        )
+    )
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        return None
+    told = MessagePublished(
+        id=row.id,
+        topic_id=row.topic_id,
+        topic=topic.name,
+        message=row.message,
+        title=row.title,
+        priority=row.priority,
+        tags=msgspec.json.decode(row.tags, type=list[str]),
+        timestamp=row.timestamp,
+        expires_at=row.expires_at,
+        sequence=row.sequence,
+        position=row.position,
+        publisher_id=row.publisher_id,
+        extras=read_extras(row.extras),
+    )
+    return Published(row.fingerprint, told)
+
+
+def note_key(
+    connection: Connection,
+    topic_id: UUID,
+    publisher: str,
+    key: str,
+    *,
+    fingerprint: bytes,
+    position: int,
+    now: datetime,
+    forget_before: datetime,
+) -> None:
+    """Remember what a key was used for, and forget some of those that are too old to matter."""
+    this = and_(publish_keys.c.topic_id == topic_id, publish_keys.c.publisher == publisher, publish_keys.c.key == key)
+    old = select(publish_keys.c.position).where(publish_keys.c.created_at <= forget_before).limit(_FORGET_AT_ONCE)
+    connection.execute(delete(publish_keys).where(or_(this, publish_keys.c.position.in_(old))))
+    connection.execute(
+        insert(publish_keys).values(
+            topic_id=topic_id,
+            publisher=publisher,
+            key=key,
+            fingerprint=fingerprint,
+            position=position,
+            created_at=now,
+        )
+    )
