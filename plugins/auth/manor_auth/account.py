@@ -7,11 +7,10 @@ from uuid import UUID
 
 from manor import (
     Conflict,
-    FieldProblem,
     PluginContext,
     Transaction,
-    Unprocessable,
     User,
+    check_email,
     end_sessions,
     find_user,
     fold_email,
@@ -26,7 +25,8 @@ from manor import (
 from manor_auth import letters
 from manor_auth.api_keys import KIND
 from manor_auth.config import AuthConfig
-from manor_auth.domain import LONGEST_USERNAME, Places
+from manor_auth.domain import Places
+from manor_auth.names import check_new_username
 from manor_auth.quotas import Quotas
 from manor_auth.registering import VERIFY, VERIFY_LIFE
 
@@ -59,26 +59,41 @@ class Account:
         Raises:
             Unprocessable: 422 naming the field that cannot be taken.
             Conflict: 409 naming the field that somebody else has.
+            TooManyRequests: 429: too many addresses were tried.
         """
+        may_mail = email is not None and await self._count(user_id, email)
 
         def work(transaction: Transaction) -> User:
             before = find_user(transaction, user_id=user_id)
             if username is not None and (before is None or username != before.username):
-                _check_length(username)
+                check_new_username(username)
             after = update_user(transaction, user_id, username=username, email=email)
             if before is None or after == before:
                 return after
             self._record(transaction, "auth.profile_changed", user_id)
             if after.email is not None and _folded(after) != _folded(before):
-                self._move(transaction, before, user_id, after.email)
+                self._move(transaction, before, user_id, after.email, may_mail)
             return after
 
         return await self._storage.write(work)
 
-    def _move(self, transaction: Transaction, before: User, user_id: UUID, email: str) -> None:
+    async def _count(self, user_id: UUID, email: str) -> bool:
+        """Count an address that somebody would have, for the answer tells whether it is taken; and the mail to it.
+
+        Returns:
+            Whether it may be mailed. Counted out here: transactions run on another thread, and more than once.
+        """
+        before = await self._storage.read(lambda transaction: find_user(transaction, user_id=user_id))
+        if before is not None and fold_email(email) == _folded(before):
+            return False
+        check_email(email)
+        self._quotas.take_address(user_id)
+        return self._quotas.takes_mail(VERIFY, email)
+
+    def _move(self, transaction: Transaction, before: User, user_id: UUID, email: str, may_mail: bool) -> None:
         self._record(transaction, "auth.email_changed", user_id)
         # Whoever has a mailbox full of these stopped reading: later ones go by `resend-verification`.
-        if self._quotas.takes_mail(VERIFY, email):
+        if may_mail:
             _, token = make_link(transaction, VERIFY, email=email, user_id=user_id, life=VERIFY_LIFE)
             self._mail.send(transaction, letters.verification(self._places, email, token, user_id))
         # To none that was never proven: it may be a stranger's, and would let a stranger in.
@@ -116,12 +131,6 @@ class Account:
 
     def _record(self, transaction: Transaction, action: str, user_id: UUID) -> None:
         self._audit.record(transaction, action, actor=str(user_id), target=str(user_id))
-
-
-def _check_length(username: str) -> None:
-    if len(username) > LONGEST_USERNAME:
-        message = f"expected at most {LONGEST_USERNAME} characters, got {len(username)}"
-        raise Unprocessable(f"username: {message}", errors=[FieldProblem("username", message)])
 
 
 def _folded(user: User) -> str | None:

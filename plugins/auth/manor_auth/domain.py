@@ -1,13 +1,10 @@
-"""Where links lead, and what names may be made here: pure rules."""
+"""Where links lead: pure rules."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
-
-LONGEST_USERNAME = 32
-"""Of names that are made here; other APIs of this server make longer ones, which are served as they are."""
 
 Spoilt = Literal["invalid", "expired"]
 

@@ -1,8 +1,12 @@
-"""How much strangers may have us do: accounts of one network address, mails to one mailbox. In memory."""
+"""How much people may have us do: accounts of one network address, mails to one mailbox. In memory.
+
+Asked on the loop alone, so never inside a transaction.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from manor import Address, Rate, RateLimiter, TooManyRequests, fold_email
 
@@ -13,6 +17,9 @@ MINUTE = Rate(1, burst=1)
 
 REGISTRATIONS = 10
 MAILS = 5
+
+ADDRESSES = Rate(10)
+"""That one person may try for their own."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,18 @@ class Quotas:
         if not verdict.allowed:
             raise TooManyRequests(
                 f"Too many accounts from one address: {REGISTRATIONS} an hour are made", retry_after=verdict.retry_after
+            )
+
+    def take_address(self, user_id: UUID) -> None:
+        """Count one address that somebody would change theirs to: ten a minute, for the answer tells who has one.
+
+        Raises:
+            TooManyRequests: They have had them.
+        """
+        verdict = self.limits.take("auth addresses", str(user_id), ADDRESSES)
+        if not verdict.allowed:
+            raise TooManyRequests(
+                f"Too many e-mail addresses tried: {ADDRESSES.per_minute} a minute are", retry_after=verdict.retry_after
             )
 
     def takes_mail(self, kind: str, email: str) -> bool:

@@ -16,12 +16,10 @@ from manor import (
     NewUser,
     PluginContext,
     Transaction,
-    Unprocessable,
     User,
     add_user,
     check_email,
     check_password,
-    check_username,
     find_invite,
     find_link,
     find_user,
@@ -35,7 +33,8 @@ from manor import (
 )
 from manor_auth import letters
 from manor_auth.config import AuthConfig
-from manor_auth.domain import LONGEST_USERNAME, Places, Spoilt
+from manor_auth.domain import Places, Spoilt
+from manor_auth.names import check_new_username
 from manor_auth.profile import TERMS
 from manor_auth.quotas import Quotas
 
@@ -194,10 +193,7 @@ def check_wanted(wanted: Wanted) -> None:
         Unprocessable: 422 naming the field.
     """
     check_email(wanted.email)
-    check_username(wanted.username)
-    if len(wanted.username) > LONGEST_USERNAME:
-        message = f"expected at most {LONGEST_USERNAME} characters, got {len(wanted.username)}"
-        raise Unprocessable(f"username: {message}", errors=[FieldProblem("username", message)])
+    check_new_username(wanted.username)
     check_password(wanted.password, username=wanted.username, email=wanted.email)
 
 

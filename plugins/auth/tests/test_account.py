@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from manor.testing import Answer, Client, House, SetClock
-from tests.people import Person, Sign, actions, links, login, made, opens
+from manor.testing import Answer, Client, House, SetClock, open_test_house
+from tests.people import QUICK, Person, Sign, actions, links, login, made, opens
 
 MEMBERS = {
     "id",
@@ -164,12 +165,34 @@ async def test_what_cannot_be_taken_changes_nothing(
     assert (await client.get("/api/users/me", headers=person.bearer)).json() == before
 
 
-async def test_changes_come_at_most_ten_a_minute(client: Client, signed_in: Sign) -> None:
+async def test_ten_addresses_a_minute_are_tried(client: Client, signed_in: Sign) -> None:
     person = await signed_in("ada")
 
-    statuses = [(await change(client, person)).status for _ in range(11)]
+    statuses = [(await change(client, person, email=f"ada{number}@example.org")).status for number in range(11)]
 
     assert statuses == [200] * 10 + [429]
+
+
+async def test_changes_that_tell_nothing_of_others_are_not_counted(client: Client, signed_in: Sign) -> None:
+    person = await signed_in("ada")
+    harmless: list[dict[str, Any]] = [{}, {"email": "ADA@example.org"}, {"email": "nobody"}, {"username": "ab"}]
+
+    statuses = [(await change(client, person, **members)).status for _ in range(5) for members in harmless]
+
+    assert statuses == [200, 200, 422, 422] * 5
+
+
+async def test_a_new_address_is_mailed_where_transactions_run_on_threads(tmp_path: Path, clock: SetClock) -> None:
+    opening = open_test_house(tmp_path, plugins=["auth"], config={"identity": QUICK}, clock=clock, inline=False)
+    async with opening as house:
+        await made(house, "ada")
+        client = Client(house.dispatcher)
+        bearer = {"Authorization": f"Bearer {(await login(client, 'ada')).json()['access_token']}"}
+
+        answer = await client.patch("/api/users/me", json={"email": "ada@new.example"}, headers=bearer)
+
+        assert (answer.status, answer.json()["email"]) == (200, "ada@new.example"), answer.text
+        assert len(await links(house, "ada@new.example", "verify")) == 1
 
 
 # --- Back ----------------------------------------------------------------------------------------------------------

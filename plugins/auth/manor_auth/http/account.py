@@ -83,8 +83,6 @@ def account_routes(handlers: AccountHandlers, pages: Pages) -> list[Route]:
             body=ChangeMine,
             body_limit=BODY_LIMIT,
             returns=Mine,
-            # It tells which addresses have an account.
-            rate=Rate(10),
             errors=(409,),
         ),
         pages.page("GET", "/auth/undo-email", handlers.undo_page, access=PUBLIC, query=UndoQuery, returns=Reply),
