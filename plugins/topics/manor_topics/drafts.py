@@ -49,18 +49,28 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message that somebody wants published, checked."""
+    """A message that somebody wants published, checked.
+
+    Args:
+        message: The text.
+        title: Its title.
+        priority: 1 (the most important) to 5.
+        tags: Words.
+        extras: What it has beside its text.
+        delay: In how many seconds it is to appear; None for now.
+    """
 
     message: str
     title: str | None = None
     priority: int = DEFAULT_PRIORITY
     tags: tuple[str, ...] = ()
     extras: Extras | None = None
+    delay: int | None = None
 
     @property
     def fingerprint(self) -> bytes:
         """32 bytes that are the same for the same draft, to tell a repeated request from another one."""
-        content = (self.message, self.title, self.priority, self.tags, *(() if self.extras is None else (self.extras,)))
+        content = (self.message, self.title, self.priority, self.tags, *filter(None, (self.extras, self.delay)))
         return hashlib.sha256(msgspec.json.encode(content)).digest()
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from manor_topics.domain import Topic
 from manor_topics.messages import NO_EXTRAS, Extras, Message
-from manor_topics.tables import messages
+from manor_topics.tables import messages, topics
 
 _AnyRow = Row[*tuple[Any, ...]]
 
@@ -83,6 +83,23 @@ def messages_after(
         .limit(limit)
     )
     return [(row.position, read_message(row, topic.name)) for row in connection.execute(statement)]
+
+
+def all_after(connection: Connection, position: int, *, limit: int) -> Sequence[tuple[int, Message]]:
+    """Messages of all topics that came after a position, oldest first, each with its own position; not deleted ones."""
+    statement = (
+        select(*COLUMNS, topics.c.name.label("topic"))
+        .join_from(messages, topics, topics.c.id == messages.c.topic_id)
+        .where(messages.c.position > position, messages.c.is_deleted.is_(False))
+        .order_by(messages.c.position)
+        .limit(limit)
+    )
+    return [(row.position, read_message(row, row.topic)) for row in connection.execute(statement)]
+
+
+def newest_position(connection: Connection) -> int:
+    """The position of the newest message of all; 0 when there is none."""
+    return connection.execute(select(func.max(messages.c.position))).scalar_one() or 0
 
 
 def newest_messages(connection: Connection, topic: Topic, *, now: datetime, limit: int) -> list[Message]:

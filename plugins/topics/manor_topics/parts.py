@@ -25,6 +25,7 @@ from manor import (
 from manor_topics.callers import Callers
 from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
+from manor_topics.domain import Topic
 from manor_topics.live import Streams
 from manor_topics.payers import Payers
 from manor_topics.publishing import Publishing
@@ -128,6 +129,9 @@ class Part:
     def lifespan(self) -> Callable[[], AbstractAsyncContextManager[None]]:
         """What is open while the house is."""
         return nothing_to_open
+
+    def forget_topic(self, transaction: Transaction, topic: Topic) -> None:
+        """A topic is being deleted: remove what this part has of it, in the same transaction, without its messages."""
 
     # --- A person's data -------------------------------------------------------------------------------------------
 

@@ -68,3 +68,11 @@ daily = Table(
     Column("messages", BigInteger, nullable=False),
 )
 """How much was published on the account of a person, by days since 1970 in UTC."""
+
+followers = Table(
+    "topics_followers",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+"""How far each follower of what is published has come."""

@@ -6,7 +6,7 @@ The tables are written out in the steps, apart from `tables.py`, which goes on t
 from __future__ import annotations
 
 from manor import Clock, Migration
-from manor_topics.migrations import first, plans
+from manor_topics.migrations import first, followers, plans
 
 
 def migrations(clock: Clock) -> list[Migration]:
@@ -15,4 +15,4 @@ def migrations(clock: Clock) -> list[Migration]:
     Args:
         clock: Dates the topic that a first start makes.
     """
-    return [*first.steps(clock), plans.STEP]
+    return [*first.steps(clock), plans.STEP, followers.STEP]
