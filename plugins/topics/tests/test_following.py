@@ -8,9 +8,12 @@ import trio
 import trio.testing
 from sqlalchemy import Connection
 
-from manor import Transaction
+from manor import SYSTEM_ID, Transaction
 from manor.testing import Client, House
-from manor_topics.following import Follower, Placed
+from manor_topics import store
+from manor_topics.drafts import Draft
+from manor_topics.following import BATCH, Follower, Placed
+from manor_topics.publishing import Plan, Publisher, publish
 
 
 class Taken:
@@ -46,7 +49,7 @@ async def test_a_follower_begins_with_what_comes(house: House, client: Client, n
     assert taken.texts == ["one", "three"]
 
 
-async def test_what_came_while_it_was_away_is_taken_once(house: House, client: Client) -> None:
+async def test_what_came_while_it_was_away_is_taken_once(house: House) -> None:
     async def follow() -> list[str]:
         taken = Taken(house)
         async with trio.open_nursery() as nursery:
@@ -55,9 +58,17 @@ async def test_what_came_while_it_was_away_is_taken_once(house: House, client: C
             nursery.cancel_scope.cancel()
         return taken.texts
 
+    texts = [str(number) for number in range(2 * BATCH + 1)]
+
+    def put_all(transaction: Transaction) -> None:
+        topic = store.find_topic(transaction.connection, "welcome")
+        assert topic is not None
+        for text in texts:
+            publish(transaction, topic, Draft(text), Publisher("me"), Plan(SYSTEM_ID, 0, None))
+
     assert await follow() == []
-    await send(client, *(str(number) for number in range(450)))
-    assert await follow() == [str(number) for number in range(450)]
+    await house.storage.write(put_all)
+    assert await follow() == texts
     assert await follow() == []
 
 
