@@ -158,13 +158,26 @@ def settings(loaded: Loaded, shapes: Shapes) -> list[Setting]:
 def _setting(loaded: Loaded, leaf: _Leaf, config: msgspec.Struct, skip: int) -> Setting:
     key = dotted(leaf.path)
     if not leaf.is_secret:
-        value = _value(config, leaf, skip)
+        value = _without_secrets(leaf.type, _value(config, leaf, skip))
         shown = "" if value is None else msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
         return Setting(key, shown, _source(loaded, key))
     if key in loaded.sources:
         return Setting(key, None, loaded.sources[key], is_secret=True)
     file = _written(loaded.tables, (*leaf.path[:-1], f"{leaf.path[-1]}_file"))
     return Setting(f"{key}_file", file, loaded.source_of(f"{key}_file"))
+
+
+def _without_secrets(type_: Any, value: Any) -> Any:
+    """A value as it may be shown: of tables within tables, such as one for each provider, without what is secret."""
+    bare, metas = metas_of(type_)
+    if is_marked(metas, "secret"):
+        return None
+    if get_origin(bare) is dict:
+        return {name: _without_secrets(get_args(bare)[1], each) for name, each in value.items()}
+    if is_struct(bare):
+        fields = msgspec.structs.fields(bare)
+        return {info.encode_name: _without_secrets(info.type, getattr(value, info.name)) for info in fields}
+    return value
 
 
 def _source(loaded: Loaded, key: str) -> str:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Collection
 from urllib.parse import unquote_plus
 
-_SECRET = re.compile(r"(?:[a-z0-9_-]*token|auth|session)", re.IGNORECASE)
+# Of OpenID Connect: what a provider sends a browser back with, and where its owner goes with what that earned.
+_SECRET = re.compile(r"(?:[a-z0-9_-]*token|auth|session|code|state|redirect_uri)", re.IGNORECASE)
 
 
 def blanked(query: bytes, names: Collection[str] = ()) -> str:
-    """A query string without the values that open something: tokens, `auth` and `session`.
+    """A query string without the values that open something: tokens, `auth`, `session`, `code` and `state`.
 
     A parameter is known by its name as a route reads it, percent-decoded: `%74oken` is `token`.
 

@@ -8,6 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from manor_auth.keys import Algorithm
+from manor_auth.oidc.config import ProviderConfig, check_names, check_target
+from manor_auth.oidc.delivery import Way
 
 LIVE = {"live": True}
 """Applied by a reload."""
@@ -70,3 +72,27 @@ class AuthConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=LIVE,
         ),
     ] = ""
+    token_delivery: Annotated[
+        Way,
+        Meta(
+            description="How tokens reach a front end after a sign-in with a provider: behind `#`, as a code for "
+            "`POST /auth/oauth/exchange`, or behind `?`, where logs see them.",
+            extra=LIVE,
+        ),
+    ] = "fragment"  # noqa: S105 - a word, no secret
+    allowed_redirects: Annotated[
+        tuple[Annotated[str, Meta(extra={"check": check_target})], ...],
+        Meta(
+            description="Where else they may be taken (`?redirect_uri=`): whole addresses, also of an app's own "
+            'scheme, as `"org.example.app:/callback"`.',
+            extra=LIVE,
+        ),
+    ] = ()
+    oidc: Annotated[
+        dict[str, ProviderConfig],
+        Meta(description="The providers that people may sign in with, each a table of its own; see below."),
+    ] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """See that providers' names fit into paths."""
+        check_names(self.oidc)

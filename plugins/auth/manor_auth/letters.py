@@ -67,3 +67,13 @@ def email_changed(places: Places, to: str, token: str, user_id: UUID) -> Message
     return Message(
         to=to, subject="Your e-mail address was changed", text=text, kind="undo-email", link=link, user_id=user_id
     )
+
+
+def login_linked(places: Places, to: str, provider: str, user_id: UUID) -> Message:
+    """Tells somebody that their account opens to an account at a provider from now on."""
+    text = (
+        f"Your account was opened with an account at {provider} that has this address, and will be from now on.\n\n"
+        f"If it was not you, change your password at once and tell the admin of this server. You sign in here:\n\n"
+        f"{places.sign_in()}\n"
+    )
+    return Message(to=to, subject="A new way to sign in", text=text, kind="notice", user_id=user_id)

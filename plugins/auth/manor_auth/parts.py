@@ -14,6 +14,9 @@ from manor_auth.config import AuthConfig
 from manor_auth.devices import Devices
 from manor_auth.domain import Places
 from manor_auth.keys import KeyRing
+from manor_auth.oidc.people import People
+from manor_auth.oidc.providers import Providers
+from manor_auth.oidc.signing_in import ProviderSignIn
 from manor_auth.passwords import Passwords
 from manor_auth.personal import ErasingOneself, Exporting
 from manor_auth.phrases import Phrases
@@ -25,6 +28,7 @@ from manor_auth.second_factor import SecondFactor
 from manor_auth.sessions import Sessions
 from manor_auth.signing_in import SigningIn
 from manor_auth.tokens import Tokens
+from manor_auth.web_sessions import WebSessions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,8 @@ class Parts:
     rotation: Rotation
     sessions: Sessions
     signing_in: SigningIn
+    providers: Providers
+    provider_sign_in: ProviderSignIn
     registering: Registering
     passwords: Passwords
     api_keys: ApiKeys
@@ -61,6 +67,7 @@ def assemble(context: PluginContext[AuthConfig]) -> Parts:
         signing=lambda: context.config.signing,
     )
     sessions = Sessions(context, Tokens(keys, context.clock, context.public_url or "manor"))
+    providers, web_sessions = Providers(context), WebSessions(context)
     return Parts(
         places=places,
         limits=context.limits,
@@ -69,6 +76,8 @@ def assemble(context: PluginContext[AuthConfig]) -> Parts:
         rotation=Rotation(keys, context.clock, lambda: context.config.rotate_days),
         sessions=sessions,
         signing_in=SigningIn(context, sessions),
+        providers=providers,
+        provider_sign_in=ProviderSignIn(context, providers, People(context, places, quotas), sessions, web_sessions),
         registering=Registering(context, places, quotas),
         passwords=Passwords(context, places, quotas),
         api_keys=ApiKeys(context),

@@ -9,6 +9,7 @@ from manor_auth.http.jwks import key_routes
 from manor_auth.http.keys import KeyHandlers, key_list_routes
 from manor_auth.http.me import MeHandlers, me_routes
 from manor_auth.http.mfa import MfaHandlers, mfa_routes
+from manor_auth.http.oidc import OidcHandlers, oidc_routes
 from manor_auth.http.passwords import PasswordHandlers, password_routes
 from manor_auth.http.personal import PersonalHandlers, personal_routes
 from manor_auth.http.register import RegisterHandlers, register_routes
@@ -20,6 +21,7 @@ def every_route(parts: Parts) -> list[Route]:
     """Each group's handlers get the parts that they need."""
     return [
         *sign_in_routes(SignInHandlers(parts.signing_in, parts.sessions)),
+        *oidc_routes(OidcHandlers(parts.provider_sign_in)),
         *register_routes(RegisterHandlers(parts.registering, parts.places)),
         *password_routes(PasswordHandlers(parts.passwords)),
         *me_routes(MeHandlers(parts.profile)),
