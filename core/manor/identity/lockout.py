@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
+from manor.audit import Audit
 from manor.errors import TooManyRequests
 from manor.identity.credential_tables import failures, familiar
 from manor.identity.names import EMAIL_LENGTH, fold_email
@@ -50,14 +51,19 @@ def check_lockout(transaction: Transaction, account: str, address: str) -> None:
         raise TooManyRequests("Too many failed sign-ins; try again later", retry_after=seconds)
 
 
-def note_failure(transaction: Transaction, account: str, address: str) -> None:
-    """Count a wrong password or code."""
+def note_failure(transaction: Transaction, account: str, address: str, *, user: User | None = None) -> None:
+    """Count a wrong password or code. One that locks is written into the audit log, with the person if there is one."""
     _prune(transaction)
     transaction.connection.execute(
         insert(failures).values(
             account=_digest(account), address=_network(address), failed_at=transaction.now, is_cleared=False
         )
     )
+    until = _locked_until(transaction, account, address)
+    if until is not None:
+        target = "" if user is None else str(user.id)
+        detail = {"address": address, "until": until}
+        Audit().record(transaction, "identity.locked_out", actor="anonymous", target=target, detail=detail)
 
 
 def note_success(transaction: Transaction, account: str, address: str) -> None:

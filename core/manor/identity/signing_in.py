@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import select, update
 
+from manor.audit import Audit
 from manor.errors import Forbidden, Unauthorized
 from manor.identity.lockout import account_of, check_lockout, note_failure, note_success
 from manor.identity.names import EMAIL_LENGTH
@@ -119,7 +120,10 @@ async def check_own_password(
         now = _candidate_by_id(transaction, user_id, address)
         if is_right and now.user is not None and now.password_hash == candidate.password_hash:
             return now.user
-        note_failure(transaction, now.account, address)
+        note_failure(transaction, now.account, address, user=now.user)
+        detail = {"address": address}
+        who = str(user_id)
+        Audit().record(transaction, "identity.password_refused", actor=who, target=who, detail=detail)
         return None
 
     user = await storage.write(work)
@@ -139,7 +143,7 @@ def _decide(
 ) -> User | Unauthorized:
     user = candidate.user
     if user is None or not is_right:
-        note_failure(transaction, candidate.account, address)
+        note_failure(transaction, candidate.account, address, user=user)
         return WrongCredentials("Wrong e-mail address, username or password")
     if not user.is_active:
         raise Disabled("This account is disabled")
@@ -149,7 +153,7 @@ def _decide(
         if not code:
             raise MfaRequired("A code of your authenticator app is needed", user_id=user.id)
         if not check_code(transaction, user.id, code):
-            note_failure(transaction, candidate.account, address)
+            note_failure(transaction, candidate.account, address, user=user)
             return MfaRequired("The code is wrong", user_id=user.id)
     if refreshed != candidate.password_hash:
         transaction.connection.execute(update(users).where(users.c.id == user.id).values(password_hash=refreshed))

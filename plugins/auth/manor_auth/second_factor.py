@@ -84,7 +84,7 @@ class SecondFactor:
             if not has_totp(transaction, user_id):
                 return BadRequest("Two-factor sign-in is not active")
             if not check_code(transaction, user_id, code):
-                note_failure(transaction, account, address)
+                note_failure(transaction, account, address, user=user)
                 return BadRequest("The code is wrong")
             disable_totp(transaction, user_id)
             self._audit.record(transaction, "auth.mfa_disabled", actor=str(user_id), target=str(user_id))

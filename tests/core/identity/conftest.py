@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from manor.audit import MIGRATIONS as AUDIT_MIGRATIONS
 from manor.clock import SetClock
 from manor.config import IdentityConfig
 from manor.events import Bus, Delivery, Event, Subscription
@@ -51,6 +52,7 @@ def opened(tmp_path: Path, clock: SetClock, bus: Bus) -> Opened:
     async def open_it() -> AsyncIterator[Storage]:
         outbox = Outbox(bus, clock)
         async with open_storage(tmp_path / "manor.db", clock=clock, bus=bus, outbox=outbox, inline=True) as storage:
+            await apply_migrations(storage, "core", AUDIT_MIGRATIONS)
             await apply_migrations(storage, "identity", MIGRATIONS)
             yield storage
 
