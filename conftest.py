@@ -1,4 +1,4 @@
-"""What every test run keeps to.
+"""What every test run keeps to, on one processor or on several.
 
 Under CI a skipped test is a failure, because it hides a missing install step.
 """
@@ -7,21 +7,66 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
+_NEEDS_ROOT = pytest.StashKey[int]()
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why the run fails."""
+ONE_BY_ONE = ("tests/box", "tests/browser", "tests/torture")
+"""Folders whose tests share something large, or load the disk: each is left to one worker."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what cannot run here, and keep together what must not run side by side."""
+    # Deselected, not skipped: without root no step of script/test could make these run.
+    boxed = [item for item in items if item.get_closest_marker("box")] if os.geteuid() != 0 else []
+    if boxed:
+        config.hook.pytest_deselected(items=boxed)
+        config.stash[_NEEDS_ROOT] = len(boxed)
+        items[:] = [item for item in items if item not in boxed]
+    for item in items:
+        group = _group(item, config)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group(item: pytest.Item, config: pytest.Config) -> str:
+    """The group whose tests one worker runs, one after the other; "" for a test that any worker may run."""
+    path = item.path.relative_to(config.rootpath).as_posix()
+    folder = next((folder for folder in ONE_BY_ONE if path.startswith(f"{folder}/")), "")
+    if folder:
+        return folder
+    fixtures = getattr(item, "_fixtureinfo", None)
+    definitions = fixtures.name2fixturedefs.values() if fixtures is not None else ()
+    # What a module's tests share is made once, where they all run.
+    return path if any(each[-1].scope == "module" for each in definitions) else ""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say why the run fails, and what was left out."""
     if os.environ.get("CI") and terminalreporter.stats.get("skipped"):
         terminalreporter.write_line("a skipped test fails the run under CI", red=True)
+    left_out = config.stash.get(_NEEDS_ROOT, 0)
+    if left_out:
+        terminalreporter.write_line(f"{left_out} tests were left out: a box needs root", yellow=True)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Fail it."""
+    """Fail it; a worker tells the run's own process what it left out."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["needs_root"] = session.config.stash.get(_NEEDS_ROOT, 0)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and exitstatus == 0 and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear it: every worker collects, and leaves out, the same tests."""
+    node.config.stash[_NEEDS_ROOT] = getattr(node, "workeroutput", {}).get("needs_root", 0)
 
 
 @pytest.fixture

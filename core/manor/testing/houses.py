@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ from manor.house import House, open_house
 
 if TYPE_CHECKING:
     from manor.clock import Clock
+
+QUICK: Mapping[str, Any] = {"identity": {"argon2_memory_mib": 19, "argon2_time": 2}}
+"""The least that argon2 may do: a test signs people in to see something else."""
 
 
 def declared_plugins(root: Path) -> list[str]:
@@ -43,7 +47,7 @@ async def open_test_house(
     Args:
         folder: For its configuration and data; with the same folder a second house finds what the first one stored.
         plugins: Names of the plugins in it; they are enabled whatever the configuration says.
-        config: Tables as in config.toml.
+        config: Tables as in config.toml; passwords are hashed as quickly as it allows when it does not say how.
         clock: The wall clock; the machine's own without one.
         inline: Run database work in this thread, which `autojump_clock` needs; else on threads, as the daemon does.
 
@@ -51,10 +55,11 @@ async def open_test_house(
         AdminFault: The configuration is wrong, or a plugin has a fault.
         ManorError: A plugin is not installed.
     """
-    tables = _merged(config or {}, {"plugins": {name: {"enabled": True} for name in plugins}})
+    tables = _merged(_merged(QUICK, config or {}), {"plugins": {name: {"enabled": True} for name in plugins}})
     loaded = _loaded(folder, tables)
     found = _installed(plugins, loaded.config.server.plugin_folders)
-    async with open_house(loaded, clock=clock, inline=inline, strict=True, found=found) as house:
+    # A test ends before the power goes: nothing of it has to be on the disk.
+    async with open_house(loaded, clock=clock, inline=inline, strict=True, found=found, synchronous="NORMAL") as house:
         yield house
 
 
@@ -67,11 +72,17 @@ def _loaded(folder: Path, tables: Mapping[str, Any]) -> Loaded:
 
 
 def _installed(names: Sequence[str], folders: Sequence[Path]) -> list[Found]:
-    by_name = {found.name: found for found in discover(folders)}
+    by_name = {found.name: found for found in (discover(folders) if folders else _installed_here())}
     for name in names:
         if name not in by_name:
             raise ManorError(f"the plugin '{name}' is not installed: pip install -e . in its folder")
     return [by_name[name] for name in names]
+
+
+@cache
+def _installed_here() -> list[Found]:
+    """Read once: an installation does not change while the tests of one process run."""
+    return discover()
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
