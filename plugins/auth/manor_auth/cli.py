@@ -46,6 +46,36 @@ def links(email: str | None, kind: str | None, config: Path | None, as_json: boo
     print_table(("KIND", "EMAIL", "CREATED", "MAIL", "LINK"), rows)
 
 
+@auth.command("setup-link")
+@config_option
+def setup_link(config: Path | None) -> None:
+    """Print a link that makes the first admin, while nobody is here; good for 15 minutes, and older ones are void."""
+    from manor_auth.setting_up import MakeSetupLink, SetupLink
+
+    click.echo(call_house(config, "auth.make_setup_link", MakeSetupLink(), SetupLink).url)
+
+
+@auth.command()
+@click.argument("email")
+@config_option
+@json_option
+def invite(email: str, config: Path | None, as_json: bool) -> None:
+    """Ask somebody to make an account here. Without a mail server, prints the link that lets them."""
+    from manor_auth.commands import InvitePerson, PersonInvited
+
+    # Bytes that are not UTF-8 arrive as lone surrogates, and no address has them.
+    wanted = InvitePerson(email.encode("utf-8", "replace").decode())
+    invited = call_house(config, "auth.invite", wanted, PersonInvited)
+    if as_json:
+        print_json(invited)
+    elif invited.is_mailed:
+        click.echo(
+            f"An invite is on its way to {invited.email}; it is good until {invited.expires_at:%Y-%m-%d %H:%M} UTC"
+        )
+    else:
+        click.echo(invited.url)
+
+
 @auth.group()
 def keys() -> None:
     """The keys that sign access and refresh tokens."""

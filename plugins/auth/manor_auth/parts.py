@@ -13,6 +13,7 @@ from manor_auth.commands import KeyCommands
 from manor_auth.config import AuthConfig
 from manor_auth.devices import Devices
 from manor_auth.domain import Places
+from manor_auth.inviting import Inviting
 from manor_auth.keys import KeyRing
 from manor_auth.oidc.people import People
 from manor_auth.oidc.providers import Providers
@@ -25,7 +26,9 @@ from manor_auth.quotas import Quotas
 from manor_auth.registering import Registering
 from manor_auth.rotation import Rotation
 from manor_auth.second_factor import SecondFactor
+from manor_auth.second_steps import SecondSteps
 from manor_auth.sessions import Sessions
+from manor_auth.setting_up import SettingUp
 from manor_auth.signing_in import SigningIn
 from manor_auth.tokens import Tokens
 from manor_auth.web_sessions import WebSessions
@@ -35,6 +38,7 @@ from manor_auth.web_sessions import WebSessions
 class Parts:
     """One of each, by what it does."""
 
+    context: PluginContext[AuthConfig]
     places: Places
     limits: RateLimiter
     pages: Pages
@@ -54,6 +58,10 @@ class Parts:
     exporting: Exporting
     erasing: ErasingOneself
     key_commands: KeyCommands
+    web_sessions: WebSessions
+    second_steps: SecondSteps
+    setting_up: SettingUp
+    inviting: Inviting
 
 
 def assemble(context: PluginContext[AuthConfig]) -> Parts:
@@ -69,6 +77,7 @@ def assemble(context: PluginContext[AuthConfig]) -> Parts:
     sessions = Sessions(context, Tokens(keys, context.clock, context.public_url or "manor"))
     providers, web_sessions = Providers(context), WebSessions(context)
     return Parts(
+        context=context,
         places=places,
         limits=context.limits,
         pages=Pages(context.name, Path(__file__).parent, public_url=context.public_url),
@@ -88,4 +97,8 @@ def assemble(context: PluginContext[AuthConfig]) -> Parts:
         exporting=Exporting(context),
         erasing=ErasingOneself(context),
         key_commands=KeyCommands(context, keys),
+        web_sessions=web_sessions,
+        second_steps=SecondSteps(context.storage, context.clock),
+        setting_up=SettingUp(context, places, web_sessions),
+        inviting=Inviting(context),
     )

@@ -23,6 +23,8 @@ from manor_auth.devices import looks_like_device_token
 from manor_auth.http.every_route import every_route
 from manor_auth.parts import assemble
 from manor_auth.tokens import looks_like_token
+from manor_auth.web_sessions import KIND as WEB_SESSION
+from manor_auth.web_sessions import looks_like_web_session
 
 
 class Auth:
@@ -41,12 +43,13 @@ class Auth:
 
     @hookimpl
     def manor_authenticators(self) -> list[Authenticator]:
-        """Access tokens, API keys and device tokens open APIs."""
+        """Access tokens, API keys and device tokens open APIs; browsers' sessions open pages."""
         sessions, devices, api_keys = self._parts.sessions, self._parts.devices, self._parts.api_keys
         return [
             Authenticator("access", looks_like_token, sessions.authenticate),
             Authenticator("device", looks_like_device_token, devices.authenticate, make=devices.add),
             Authenticator("api_key", looks_like_key, api_keys.authenticate),
+            Authenticator(WEB_SESSION, looks_like_web_session, self._parts.web_sessions.authenticate),
         ]
 
     @hookimpl
@@ -71,13 +74,16 @@ class Auth:
 
     @hookimpl
     def manor_commands(self) -> list[Command]:
-        """Keys are replaced and ended from the shell."""
-        return self._parts.key_commands.all()
+        """Keys are replaced and ended from the shell, and the set-up link is made there."""
+        return [*self._parts.key_commands.all(), *self._parts.setting_up.commands()]
 
     @hookimpl
     def manor_background_tasks(self) -> list[BackgroundTask]:
-        """Keys are replaced in time."""
-        return [BackgroundTask("key rotation", self._parts.rotation.run)]
+        """Keys are replaced in time; a server that has nobody says how that changes."""
+        return [
+            BackgroundTask("key rotation", self._parts.rotation.run),
+            BackgroundTask("set-up link", self._parts.setting_up.announce),
+        ]
 
     @hookimpl
     def manor_lifespan(self) -> Callable[[], AbstractAsyncContextManager[None]]:

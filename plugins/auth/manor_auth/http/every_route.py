@@ -14,6 +14,7 @@ from manor_auth.http.passwords import PasswordHandlers, password_routes
 from manor_auth.http.personal import PersonalHandlers, personal_routes
 from manor_auth.http.register import RegisterHandlers, register_routes
 from manor_auth.http.sign_in import SignInHandlers, sign_in_routes
+from manor_auth.pages.every_page import every_page
 from manor_auth.parts import Parts
 
 
@@ -31,4 +32,5 @@ def every_route(parts: Parts) -> list[Route]:
         *key_list_routes(KeyHandlers(parts.api_keys)),
         *account_routes(AccountHandlers(parts.account, parts.profile, parts.pages), parts.pages),
         *personal_routes(PersonalHandlers(parts.exporting, parts.erasing, parts.limits)),
+        *every_page(parts),
     ]
