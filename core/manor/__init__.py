@@ -116,6 +116,8 @@ if TYPE_CHECKING:
     from manor.identity import fold_email as fold_email
     from manor.identity import has_totp as has_totp
     from manor.identity import invite as invite
+    from manor.identity import invite_to_server as invite_to_server
+    from manor.identity import is_invited as is_invited
     from manor.identity import issue as issue
     from manor.identity import link_login as link_login
     from manor.identity import list_consents as list_consents
@@ -147,6 +149,7 @@ if TYPE_CHECKING:
     from manor.identity import set_password_hash as set_password_hash
     from manor.identity import set_role as set_role
     from manor.identity import set_team_active as set_team_active
+    from manor.identity import spend_server_invites as spend_server_invites
     from manor.identity import touch_session as touch_session
     from manor.identity import unlink_login as unlink_login
     from manor.identity import update_team as update_team
@@ -161,6 +164,8 @@ if TYPE_CHECKING:
     from manor.logs import Open as Open
     from manor.mail import Mail as Mail
     from manor.mail import Message as Message
+    from manor.mail import server_invite_letter as server_invite_letter
+    from manor.mail import team_invite_letter as team_invite_letter
     from manor.metrics import Metrics as Metrics
     from manor.outbox import GiveUp as GiveUp
     from manor.outbox import JobHandler as JobHandler
@@ -320,6 +325,9 @@ _EXPORTS = {
     "fold_email": "manor.identity",
     "has_totp": "manor.identity",
     "invite": "manor.identity",
+    "invite_to_server": "manor.identity",
+    "is_invited": "manor.identity",
+    "spend_server_invites": "manor.identity",
     "issue": "manor.identity",
     "link_login": "manor.identity",
     "list_consents": "manor.identity",
@@ -365,6 +373,8 @@ _EXPORTS = {
     "Open": "manor.logs",
     "Mail": "manor.mail",
     "Message": "manor.mail",
+    "server_invite_letter": "manor.mail",
+    "team_invite_letter": "manor.mail",
     "Metrics": "manor.metrics",
     "GiveUp": "manor.outbox",
     "JobHandler": "manor.outbox",

@@ -31,8 +31,11 @@ from manor.identity.invites import (
     cancel_invite,
     find_invite,
     invite,
+    invite_to_server,
+    is_invited,
     pending_invites,
     resend_invite,
+    spend_server_invites,
 )
 from manor.identity.links import Link, LinkExpired, LinkUnknown, LinkUsed, find_link, make_link, use_link, void_links
 from manor.identity.lockout import account_of, check_lockout, clear_lockout, forget_account, note_failure, note_success
@@ -189,6 +192,8 @@ __all__ = [
     "forget_account",
     "has_totp",
     "invite",
+    "invite_to_server",
+    "is_invited",
     "issue",
     "link_login",
     "list_consents",
@@ -221,6 +226,7 @@ __all__ = [
     "set_role",
     "set_team_active",
     "set_tier",
+    "spend_server_invites",
     "touch_session",
     "unlink_login",
     "update_team",

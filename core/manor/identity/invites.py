@@ -1,4 +1,4 @@
-"""Invites into teams: who is asked to join, by e-mail, with a token that only the mail has."""
+"""Invites into teams and to the server itself: who is asked, by e-mail, with a token that only the mail has."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import msgspec
 from sqlalchemy import ColumnElement, insert, select, update
 
 from manor.errors import BadRequest, Conflict, Forbidden, NotFound
+from manor.identity.credential_tables import links
+from manor.identity.links import Link, find_link, make_link
 from manor.identity.names import check_email, fold_email
 from manor.identity.team_tables import invites
 from manor.identity.teams import Member, add_member, check_role, find_member, find_team
@@ -20,6 +22,9 @@ from manor.identity.users import find_user
 from manor.storage import Transaction, new_id
 
 LIFE = timedelta(days=7)
+
+TO_SERVER = "server-invite"
+"""The purpose of links that let somebody make an account."""
 
 
 class Invite(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +166,48 @@ def cancel_invite(transaction: Transaction, invite_id: UUID) -> None:
         BadRequest: It is used or cancelled already.
     """
     _mark(transaction, _open(transaction, invite_id), cancelled_at=transaction.now)
+
+
+def invite_to_server(transaction: Transaction, email: str) -> tuple[Link, str]:
+    """Ask someone to make an account here, also where nobody else may. An earlier invite of theirs is void.
+
+    Returns:
+        The link, and its token, for the mail and for nothing else.
+
+    Raises:
+        Unprocessable: 422: the address cannot be one.
+        Conflict: Somebody has an account with it.
+    """
+    check_email(email)
+    if find_user(transaction, email=email) is not None:
+        raise Conflict("They have an account here already")
+    return make_link(transaction, TO_SERVER, email=email, life=LIFE)
+
+
+def is_invited(transaction: Transaction, email: str, token: str | None = None) -> bool:
+    """Whether someone may make an account where only invited people may.
+
+    Args:
+        transaction: A reading one will do.
+        email: The address of the account.
+        token: Of an invite to the server or into a team that was sent to that address. An invite into a team that
+            can be accepted still does without.
+    """
+    if token and _is_of(find_link(transaction, TO_SERVER, token), transaction.now, email):
+        return True
+    return bool(pending_invites(transaction, email=email))
+
+
+def spend_server_invites(transaction: Transaction, email: str) -> None:
+    """They have an account: invites to the server that this address was sent let nobody in any more."""
+    theirs = (links.c.email_folded == fold_email(email)) & (links.c.purpose == TO_SERVER) & links.c.used_at.is_(None)
+    transaction.connection.execute(update(links).where(theirs).values(used_at=transaction.now))
+
+
+def _is_of(link: Link | None, now: datetime, email: str) -> bool:
+    if link is None or link.used_at is not None or link.expires_at <= now:
+        return False
+    return fold_email(link.email) == fold_email(email)
 
 
 def _open(transaction: Transaction, invite_id: UUID) -> Invite:

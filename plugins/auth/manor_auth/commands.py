@@ -1,4 +1,4 @@
-"""What the shell's commands say to the house about signing keys and unsent links, and what it answers."""
+"""What the shell's commands say to the house about signing keys, unsent links and invites, and what it answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from manor import Command, NotFound, PluginContext, Transaction
+from manor import Command, Conflict, NotFound, PluginContext, Transaction, invite_to_server, server_invite_letter
 from manor_auth.config import AuthConfig
 from manor_auth.keys import KeyRing
 
@@ -58,8 +58,27 @@ class LinksListed(msgspec.Struct, frozen=True):
     links: list[LinkListed]
 
 
+class InvitePerson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is asked to make an account here."""
+
+    email: str
+
+
+class PersonInvited(msgspec.Struct, frozen=True):
+    """The link that lets them; `is_mailed` says whether a mail brings it to them."""
+
+    email: str
+    url: str
+    expires_at: datetime
+    is_mailed: bool
+
+    def __repr__(self) -> str:
+        """Without the link, whatever log or traceback it lands in."""
+        return f"PersonInvited(email={self.email!r}, is_mailed={self.is_mailed!r})"
+
+
 class KeyCommands:
-    """The commands about keys, and about links that wait for somebody to pass them on.
+    """The commands about keys, about links that wait for somebody to pass them on, and about invites.
 
     Args:
         context: The plugin's.
@@ -67,6 +86,7 @@ class KeyCommands:
     """
 
     def __init__(self, context: PluginContext[AuthConfig], keys: KeyRing) -> None:
+        self._context = context
         self._storage = context.storage
         self._audit = context.audit
         self._mail = context.mail
@@ -78,6 +98,7 @@ class KeyCommands:
             Command("auth.rotate_keys", RotateKeys, self.rotate, returns=KeysShown),
             Command("auth.revoke_key", RevokeKey, self.revoke, returns=KeysShown),
             Command("auth.list_links", ListLinks, self.links, returns=LinksListed),
+            Command("auth.invite", InvitePerson, self.invite, returns=PersonInvited),
         ]
 
     async def rotate(self, arguments: RotateKeys) -> KeysShown:
@@ -107,6 +128,26 @@ class KeyCommands:
             )
 
         return await self._storage.read(work)
+
+    async def invite(self, arguments: InvitePerson) -> PersonInvited:
+        """Ask somebody to make an account here; an earlier invite of theirs is void.
+
+        Raises:
+            Conflict: They have an account already, or nobody signs up here.
+            Unprocessable: 422: the address cannot be one.
+        """
+        if self._context.identity.config.registration == "closed":
+            raise Conflict('This server takes no new people: set identity.registration to "invite" first')
+        base = self._context.frontend_url or self._context.link_url
+
+        def work(transaction: Transaction) -> PersonInvited:
+            link, token = invite_to_server(transaction, arguments.email)
+            letter = server_invite_letter(base, to=link.email, token=token)
+            self._mail.send(transaction, letter)
+            self._audit.record(transaction, "auth.person_invited", actor="shell", target=str(link.id))
+            return PersonInvited(link.email, letter.link, link.expires_at, self._mail.is_configured)
+
+        return await self._storage.write(work)
 
     async def _note(self, action: str, kid: str) -> None:
         def work(transaction: Transaction) -> None:

@@ -20,15 +20,15 @@ from manor import (
     add_user,
     check_email,
     check_password,
-    find_invite,
     find_link,
     find_user,
     fold_email,
+    is_invited,
     make_link,
     mark_verified,
     note_terms,
-    pending_invites,
     record_consent,
+    spend_server_invites,
     use_link,
 )
 from manor_auth import letters
@@ -108,7 +108,9 @@ class Registering:
         await self._storage.write(lambda transaction: self._add(transaction, wanted, password_hash, may_mail))
 
     def _check_welcome(self, transaction: Transaction, wanted: Wanted) -> None:
-        if self._identity.config.registration == "invite" and not _is_invited(transaction, wanted):
+        if self._identity.config.registration == "invite" and not is_invited(
+            transaction, wanted.email, wanted.invite_token
+        ):
             raise Forbidden("This server takes only people who were invited")
         if find_user(transaction, username=wanted.username) is not None:
             raise Conflict("username: is taken", errors=[FieldProblem("username", "is taken")])
@@ -126,6 +128,7 @@ class Registering:
             password_hash=password_hash,
         )
         user = add_user(transaction, new)
+        spend_server_invites(transaction, wanted.email)
         version = self._identity.config.terms_version
         record_consent(transaction, user.id, consent_type=TERMS, document_version=version, method="web_checkbox")
         note_terms(transaction, user.id)
@@ -195,11 +198,3 @@ def check_wanted(wanted: Wanted) -> None:
     check_email(wanted.email)
     check_new_username(wanted.username)
     check_password(wanted.password, username=wanted.username, email=wanted.email)
-
-
-def _is_invited(transaction: Transaction, wanted: Wanted) -> bool:
-    if wanted.invite_token is not None:
-        invite = find_invite(transaction, token=wanted.invite_token)
-        if invite is not None and invite.is_pending(transaction.now):
-            return fold_email(invite.email) == fold_email(wanted.email)
-    return bool(pending_invites(transaction, email=wanted.email))

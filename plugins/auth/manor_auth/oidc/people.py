@@ -18,15 +18,15 @@ from manor import (
     add_user,
     check_email,
     check_username,
-    find_invite,
     find_login,
     find_user,
     fold_email,
+    is_invited,
     link_login,
     mark_verified,
     note_login,
-    pending_invites,
     set_admin,
+    spend_server_invites,
 )
 from manor_auth import letters
 from manor_auth.config import AuthConfig
@@ -140,9 +140,10 @@ class People:
         known = find_login(transaction, issuer=who.issuer, subject=who.subject)
         if known is not None:
             user = find_user(transaction, user_id=known.user_id)
-            if user is None:
-                raise Forbidden("This account is gone", code="account_disabled")
-            return user
+            if user is not None:
+                return user
+            # Erased a moment ago, and what is left goes by a job: they are as new as anybody.
+            unlink_login(transaction, known.user_id, issuer=who.issuer, subject=who.subject)
         if who.email is None:
             raise Forbidden(f"{who.title} does not say your e-mail address", code="no_email")
         if not who.is_proven:
@@ -164,7 +165,7 @@ class People:
         registration = self._identity.config.registration
         if registration == "closed":
             raise Forbidden("This server takes no new people", code="registration_closed")
-        if registration == "invite" and not _is_invited(transaction, who.email, invite):
+        if registration == "invite" and not is_invited(transaction, who.email, invite):
             raise Forbidden("This server takes only people who were invited", code="invitation_needed")
         new = NewUser(
             username=_free_name(transaction, who.full_name, who.email),
@@ -173,6 +174,7 @@ class People:
             is_verified=True,
         )
         user = add_user(transaction, new)
+        spend_server_invites(transaction, who.email)
         self._note(transaction, "auth.registered", user, who)
         self._link(transaction, user, who)
         return user
@@ -207,14 +209,6 @@ def _is_address(text: str) -> bool:
     except Unprocessable:
         return False
     return True
-
-
-def _is_invited(transaction: Transaction, email: str, token: str) -> bool:
-    if token:
-        invite = find_invite(transaction, token=token)
-        if invite is not None and invite.is_pending(transaction.now):
-            return fold_email(invite.email) == fold_email(email)
-    return bool(pending_invites(transaction, email=email))
 
 
 def _free_name(transaction: Transaction, full_name: str, email: str) -> str:
