@@ -377,6 +377,7 @@ async def open_house(
                 routes=RouteTable(),
             )
             services.identity.personal = Personal(storage, box, services.audit)
+            services.identity.limits = services.limits
             counted.live_outlets.set_function(lambda: services.live.outlets)
             house = House(loaded, services, plugins, counted)
             await house.move_in()

@@ -33,8 +33,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         float,
         Meta(
             ge=0,
-            description="Multiplies all rates and stream counts of one address; 0 switches them off. A plugin's own "
-            "key overrides it.",
+            description="Multiplies all rates, stream counts and failed sign-ins of one address; 0 switches these "
+            "limits off. A plugin's own key overrides it.",
         ),
     ] = 1
     header_bytes: Annotated[int, Meta(ge=1024, description="Request line and headers together; more is 431.")] = 16_384

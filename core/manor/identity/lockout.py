@@ -34,24 +34,27 @@ def account_of(user: User | None, login: str) -> str:
     return f"user {user.id}" if user is not None else f"login {fold_email(login.strip()[:EMAIL_LENGTH])}"
 
 
-def check_lockout(transaction: Transaction, account: str, address: str) -> None:
+def check_lockout(transaction: Transaction, account: str, address: str, *, address_factor: float = 1) -> None:
     """Refuse who has failed too often.
 
     Args:
         transaction: The caller's.
         account: What `account_of` says.
         address: Where the request comes from; "" counts as one address.
+        address_factor: Multiplies the failures that one address may have, of all accounts together; 0 is no limit.
 
     Raises:
         TooManyRequests: 429 with the seconds until the next try; for the right password just the same.
     """
-    until = _locked_until(transaction, account, address)
+    until = _locked_until(transaction, account, address, address_factor)
     if until is not None:
         seconds = math.ceil((until - transaction.now).total_seconds())
         raise TooManyRequests("Too many failed sign-ins; try again later", retry_after=seconds)
 
 
-def note_failure(transaction: Transaction, account: str, address: str, *, user: User | None = None) -> None:
+def note_failure(
+    transaction: Transaction, account: str, address: str, *, user: User | None = None, address_factor: float = 1
+) -> None:
     """Count a wrong password or code. One that locks is written into the audit log, with the person if there is one."""
     _prune(transaction)
     transaction.connection.execute(
@@ -59,7 +62,7 @@ def note_failure(transaction: Transaction, account: str, address: str, *, user: 
             account=_digest(account), address=_network(address), failed_at=transaction.now, is_cleared=False
         )
     )
-    until = _locked_until(transaction, account, address)
+    until = _locked_until(transaction, account, address, address_factor)
     if until is not None:
         target = "" if user is None else str(user.id)
         detail = {"address": address, "until": until}
@@ -92,16 +95,16 @@ def forget_account(transaction: Transaction, account: str) -> int:
     return gone
 
 
-def _locked_until(transaction: Transaction, account: str, address: str) -> datetime | None:
+def _locked_until(transaction: Transaction, account: str, address: str, address_factor: float) -> datetime | None:
     digest, network = _digest(account), _network(address)
     of_account = (failures.c.account == digest) & failures.c.is_cleared.is_(False)
     if _is_familiar(transaction, digest, network):
         # Strangers' failures do not lock people out of where they sign in from.
         of_account &= failures.c.address == network
-    ends = (
-        _lock_end(transaction, of_account, ACCOUNT_FAILURES),
-        _lock_end(transaction, failures.c.address == network, ADDRESS_FAILURES),
-    )
+    ends = [_lock_end(transaction, of_account, ACCOUNT_FAILURES)]
+    if address_factor:
+        most = math.ceil(ADDRESS_FAILURES * address_factor)
+        ends.append(_lock_end(transaction, failures.c.address == network, most))
     return max((end for end in ends if end is not None), default=None)
 
 

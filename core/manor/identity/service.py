@@ -15,6 +15,7 @@ from manor.identity.passwords import Hasher
 from manor.identity.personal import Personal
 from manor.identity.resolving import Resolver
 from manor.identity.revocation import Revocation
+from manor.limits import RateLimiter
 from manor.live import LiveService
 from manor.storage import Storage
 from manor.tasks import BackgroundTask
@@ -37,6 +38,7 @@ class Identity:
         default_tier: The tier of new people.
         hasher: Makes and verifies password hashes, outside of transactions.
         personal: Exports what is known of a person, and erases it; the house puts it there.
+        limits: The house's, which says how much one address may; the house puts it there.
     """
 
     personal: Personal
@@ -54,9 +56,15 @@ class Identity:
         self.config = config
         self.default_tier = default_tier
         self.hasher = Hasher(memory_mib=config.argon2_memory_mib, passes=config.argon2_time, inline=inline)
+        self.limits = RateLimiter()
         self._storage = storage
         self._resolver = Resolver(storage, clock)
         self._revocation = Revocation(live)
+
+    @property
+    def address_factor(self) -> float:
+        """`server.limits.address_limit_factor` as it is now: the failed sign-ins of one address follow it, too."""
+        return self.limits.address_limit_factor
 
     async def authenticate(self, kind: str, secret: str) -> Principal | None:
         """Who a secret stands for: what an `Authenticator` calls. Counts as a use.

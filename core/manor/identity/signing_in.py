@@ -76,7 +76,7 @@ async def check_password_of(
         Unavailable: 503: too many passwords are being checked.
     """
     while True:
-        candidate = await storage.read(lambda transaction: _candidate(transaction, login, address))
+        candidate = await storage.read(lambda transaction: _candidate(transaction, identity, login, address))
         is_right = await _verify(identity, candidate, password)
         refreshed = candidate.password_hash
         if is_right and refreshed is not None and identity.hasher.is_outdated(refreshed):
@@ -88,7 +88,7 @@ async def check_password_of(
             is_right: bool = is_right,
             refreshed: str | None = refreshed,
         ) -> User | Unauthorized | None:
-            now = _candidate(transaction, login, address)
+            now = _candidate(transaction, identity, login, address)
             if now.password_hash != candidate.password_hash or now.account != candidate.account:
                 return None
             return _decide(transaction, identity, now, is_right, refreshed, address, code)
@@ -113,14 +113,14 @@ async def check_own_password(
         TooManyRequests: 429, as for `check_password_of`.
         Unavailable: 503: too many passwords are being checked.
     """
-    candidate = await storage.read(lambda transaction: _candidate_by_id(transaction, user_id, address))
+    candidate = await storage.read(lambda transaction: _candidate_by_id(transaction, identity, user_id, address))
     is_right = await _verify(identity, candidate, password)
 
     def work(transaction: Transaction) -> User | None:
-        now = _candidate_by_id(transaction, user_id, address)
+        now = _candidate_by_id(transaction, identity, user_id, address)
         if is_right and now.user is not None and now.password_hash == candidate.password_hash:
             return now.user
-        note_failure(transaction, now.account, address, user=now.user)
+        _note_failure(transaction, identity, now, address)
         detail = {"address": address}
         who = str(user_id)
         Audit().record(transaction, "identity.password_refused", actor=who, target=who, detail=detail)
@@ -143,7 +143,7 @@ def _decide(
 ) -> User | Unauthorized:
     user = candidate.user
     if user is None or not is_right:
-        note_failure(transaction, candidate.account, address, user=user)
+        _note_failure(transaction, identity, candidate, address)
         return WrongCredentials("Wrong e-mail address, username or password")
     if not user.is_active:
         raise Disabled("This account is disabled")
@@ -153,7 +153,7 @@ def _decide(
         if not code:
             raise MfaRequired("A code of your authenticator app is needed", user_id=user.id)
         if not check_code(transaction, user.id, code):
-            note_failure(transaction, candidate.account, address, user=user)
+            _note_failure(transaction, identity, candidate, address)
             return MfaRequired("The code is wrong", user_id=user.id)
     if refreshed != candidate.password_hash:
         transaction.connection.execute(update(users).where(users.c.id == user.id).values(password_hash=refreshed))
@@ -161,25 +161,30 @@ def _decide(
     return user
 
 
-def _candidate(transaction: Transaction, login: str, address: str) -> _Candidate:
+def _candidate(transaction: Transaction, identity: Identity, login: str, address: str) -> _Candidate:
     login = login.strip()
     user = None
     if len(login) <= EMAIL_LENGTH and login.isprintable():
         user = find_user(transaction, email=login) if "@" in login else find_user(transaction, username=login)
-    return _known(transaction, user, account_of(user, login), address)
+    return _known(transaction, identity, user, account_of(user, login), address)
 
 
-def _candidate_by_id(transaction: Transaction, user_id: UUID, address: str) -> _Candidate:
+def _candidate_by_id(transaction: Transaction, identity: Identity, user_id: UUID, address: str) -> _Candidate:
     user = find_user(transaction, user_id=user_id)
-    return _known(transaction, user, account_of(user, str(user_id)), address)
+    return _known(transaction, identity, user, account_of(user, str(user_id)), address)
 
 
-def _known(transaction: Transaction, user: User | None, account: str, address: str) -> _Candidate:
-    check_lockout(transaction, account, address)
+def _known(transaction: Transaction, identity: Identity, user: User | None, account: str, address: str) -> _Candidate:
+    check_lockout(transaction, account, address, address_factor=identity.address_factor)
     if user is None or user.is_system:
         return _Candidate(account, None, None)
     query = select(users.c.password_hash).where(users.c.id == user.id)
     return _Candidate(account, user, transaction.connection.execute(query).scalar_one())
+
+
+def _note_failure(transaction: Transaction, identity: Identity, candidate: _Candidate, address: str) -> None:
+    factor = identity.address_factor
+    note_failure(transaction, candidate.account, address, user=candidate.user, address_factor=factor)
 
 
 async def _verify(identity: Identity, candidate: _Candidate, password: str) -> bool:

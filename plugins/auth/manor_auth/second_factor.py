@@ -32,6 +32,7 @@ class SecondFactor:
     """
 
     def __init__(self, context: PluginContext[AuthConfig]) -> None:
+        self._identity = context.identity
         self._storage = context.storage
         self._audit = context.audit
 
@@ -80,11 +81,12 @@ class SecondFactor:
         def work(transaction: Transaction) -> BadRequest | None:
             user = find_user(transaction, user_id=user_id)
             account = account_of(user, str(user_id))
-            check_lockout(transaction, account, address)
+            factor = self._identity.address_factor
+            check_lockout(transaction, account, address, address_factor=factor)
             if not has_totp(transaction, user_id):
                 return BadRequest("Two-factor sign-in is not active")
             if not check_code(transaction, user_id, code):
-                note_failure(transaction, account, address, user=user)
+                note_failure(transaction, account, address, user=user, address_factor=factor)
                 return BadRequest("The code is wrong")
             disable_totp(transaction, user_id)
             self._audit.record(transaction, "auth.mfa_disabled", actor=str(user_id), target=str(user_id))

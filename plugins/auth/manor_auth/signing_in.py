@@ -94,9 +94,10 @@ class SigningIn:
             if user is None or not user.is_active:
                 raise Forbidden("This account is disabled")
             account = account_of(user, "")
-            check_lockout(transaction, account, visitor.address)
+            factor = self._identity.address_factor
+            check_lockout(transaction, account, visitor.address, address_factor=factor)
             if not check_code(transaction, user_id, code):
-                note_failure(transaction, account, visitor.address)
+                note_failure(transaction, account, visitor.address, user=user, address_factor=factor)
                 return MfaRequired("The code is wrong", user_id=user_id)
             note_success(transaction, account, visitor.address)
             return user

@@ -107,6 +107,28 @@ async def test_ten_failures_lock_the_account_for_the_right_password_too(client: 
     assert (await login(client, "ada")).status == 200, "from where they have signed in before"
 
 
+async def guess(client: Client, times: int) -> None:
+    for number in range(times):
+        assert (await login(client, f"nobody-{number}", "wrong one")).status == 401
+
+
+@pytest.mark.manor(config={"server": {"limits": {"address_limit_factor": 1}}})
+async def test_thirty_failures_lock_an_address_for_everybody(client: Client, signed_in: Sign) -> None:
+    await signed_in("ada")
+    await guess(client, 30)
+
+    answer = await login(client, "ada")
+
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "900")
+
+
+async def test_without_limits_of_addresses_no_address_is_locked(client: Client, signed_in: Sign) -> None:
+    await signed_in("ada")
+    await guess(client, 31)
+
+    assert (await login(client, "ada")).status == 200
+
+
 async def test_a_failed_sign_in_stands_in_the_audit_log_without_what_was_typed(house: House, client: Client) -> None:
     await login(client, "my password by mistake", "wrong one")
 

@@ -228,3 +228,30 @@ async def test_a_name_that_is_no_text_is_counted_too(storage: Storage) -> None:
     await fail(storage, 10, account=account_of(None, "\ud800\0"))
 
     assert await wait_of(storage, account=account_of(None, "\ud800\0")) == lockout.WINDOW.total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("factor", "others", "waits"), [(1, 29, 0), (1, 30, 900), (2, 59, 0), (2, 60, 900), (0, 99, 0)]
+)
+async def test_the_failures_of_an_address_follow_the_factor_of_addresses(
+    storage: Storage, factor: float, others: int, waits: int
+) -> None:
+    for number in range(others):
+        await fail(storage, 1, account=f"guess {number}")
+
+    def look(transaction: Transaction) -> None:
+        check_lockout(transaction, "ada", ELSEWHERE, address_factor=factor)
+
+    if not waits:
+        await storage.read(look)
+        return
+    with pytest.raises(TooManyRequests) as refused:
+        await storage.read(look)
+    assert refused.value.headers["Retry-After"] == str(waits)
+
+
+async def test_an_account_locks_whatever_the_factor_of_addresses(storage: Storage) -> None:
+    await fail(storage, 10)
+
+    with pytest.raises(TooManyRequests):
+        await storage.read(lambda transaction: check_lockout(transaction, "ada", ELSEWHERE, address_factor=0))
