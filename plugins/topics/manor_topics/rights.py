@@ -67,8 +67,8 @@ def check_publish(topic: Topic, caller: Caller, config: TopicsConfig) -> Princip
     """See that the caller may publish to the topic.
 
     Returns:
-        The first of the credentials that may: whoever sends two publishes as the one that opens the topic. None for
-        nobody that we know.
+        Who publishes: of the credentials that open the topic the first that has a person, else the first. What is
+        counted is counted for that one, and keys of idempotency are its own. None for nobody that we know.
 
     Raises:
         Refused: As `check_read`; also 401 where publishing needs a credential.
@@ -76,10 +76,15 @@ def check_publish(topic: Topic, caller: Caller, config: TopicsConfig) -> Princip
     if caller.is_anonymous and topic.is_public:
         check_anonymous(caller.principals, config)
         return None
+    nameless = None
     for principal in caller.principals:
         if _opens(topic, caller, principal, "write"):
-            return principal
-    raise _closed(topic, caller, config)
+            if principal.user_id is not None:
+                return principal
+            nameless = nameless or principal
+    if nameless is None:
+        raise _closed(topic, caller, config)
+    return nameless
 
 
 def check_manage(topic: Topic, caller: Caller, config: TopicsConfig) -> None:
