@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from manor.errors import BadRequest, FieldProblem, Refused, Unprocessable
+from manor.iso_times import parse_time
 from manor.routing import Head, Live, Reply, Route, Stream, WebSocket
 
 Decode = Callable[[bytes], Any]
@@ -33,7 +34,7 @@ _MOST = 2**63
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]*)`, got `(?P<found>[^`]*)`")
 # A plus sign that was not percent-encoded arrives as a blank: 2024-05-01T10:00:00 02:00.
-_LOST_PLUS = re.compile(r"(?<=\d) (?=\d\d:?\d\d$)")
+_LOST_PLUS = re.compile(r"([Tt ][0-9:.,]{2,40}) (?=[0-9:]{2,5}$)")
 
 
 def type_faults(route: Route) -> list[str]:
@@ -43,7 +44,7 @@ def type_faults(route: Route) -> list[str]:
         return ["query is not a struct type"]
     faults = []
     for name, kind in (("body", route.body), ("query", query), ("answer", route.returns)):
-        if kind is None or kind in (bytes, *_ANSWERS_AS_THEY_ARE):
+        if kind is None or is_raw(kind) or kind in _ANSWERS_AS_THEY_ARE:
             continue
         misfit = _json_misfit(kind)
         if misfit:
@@ -69,7 +70,8 @@ def body_decoder(body: Any, bad_value_status: int) -> Decode:
     """Make what turns a request's body into what its handler takes.
 
     Args:
-        body: A route's `body`: None, `bytes`, or a type that msgspec decodes; with `| None` it may be left out.
+        body: A route's `body`: None, `bytes`, or a type that msgspec decodes; with `| None` it may be left out, and
+            the handler takes None. An empty body is `b""` to a route that wants bytes, which says what that means.
         bad_value_status: 400 or 422, for JSON that is well-formed and does not fit.
 
     Returns:
@@ -78,8 +80,8 @@ def body_decoder(body: Any, bad_value_status: int) -> Decode:
     """
     if body is None:
         return lambda raw: None
-    if body is bytes:
-        return lambda raw: raw
+    if is_raw(body):
+        return (lambda raw: raw or None) if may_be_left_out(body) else (lambda raw: raw)
     decoder = msgspec.json.Decoder(body)
     has_times = _may_hold_times(body)
     is_optional = may_be_left_out(body)
@@ -106,9 +108,14 @@ def body_decoder(body: Any, bad_value_status: int) -> Decode:
     return decode
 
 
+def is_raw(body: Any) -> bool:
+    """Whether a route takes its body as it comes: `bytes`, or `bytes | None`."""
+    return body is bytes or (body is not None and _alternatives(body) == {bytes, type(None)})
+
+
 def may_be_left_out(body: Any) -> bool:
-    """Whether a route takes a request without a body: one that is not read, raw bytes, or something or None."""
-    return body in (None, bytes) or type(None) in _alternatives(body)
+    """Whether a route takes a request without a body: one that is not read, or something or None."""
+    return body is None or type(None) in _alternatives(body)
 
 
 def _check_syntax(raw: bytes) -> None:
@@ -152,8 +159,8 @@ def query_reader(query: type[msgspec.Struct] | None, bad_value_status: int) -> R
     """Make what turns a query string into a route's `query` struct.
 
     Text is converted by the member's type: `true false 1 0 yes no` in any case, integers (digits only) and other
-    numbers, times (a naive one is UTC); lists take repeated parameters, of other members the first counts. Unknown
-    parameters are ignored.
+    numbers, times (see `parse_time`; a naive one is UTC); lists take repeated parameters, of other members the first
+    counts. Unknown parameters are ignored.
     """
     if query is None:
         return lambda head: None
@@ -221,7 +228,7 @@ def _integer(text: str) -> int:
 
 def _time(text: str) -> Any:
     try:
-        return in_utc(datetime.fromisoformat(_LOST_PLUS.sub("+", text)))
+        return in_utc(parse_time(_LOST_PLUS.sub(r"\1+", text)))
     except ValueError:
         raise ValueError("expected a time such as 2026-05-01T10:00:00Z") from None
 

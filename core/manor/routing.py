@@ -304,8 +304,8 @@ class Route:
         handler: Takes a `Request`, returns an `Answer` or an awaitable of one. A plain function must not block.
         api: What it shares with its neighbours.
         access: Who may call it. There is no default: openness is said aloud (`PUBLIC`).
-        body: A struct type (JSON), `bytes` (the raw body), or None (whatever comes is not read); `Struct | None` may be
-            left out.
+        body: A struct type (JSON), `bytes` (the raw body), or None (whatever comes is not read); `Struct | None` and
+            `bytes | None` may be left out.
         query: A struct type whose members are the query's parameters; lists take repeated ones.
         returns: The type of the answer, for OpenAPI.
         status: Of a struct that the handler returns.

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from manor.bodies import is_raw
 from manor.dialects import Dialect, ErrorContext
 from manor.errors import Unauthorized
 from manor.routing import Live, Reply, Route, Stream, Upgrade, WebSocket
@@ -72,7 +73,7 @@ class Schemas:
 
     def body(self, route: Route) -> dict[str, Any]:
         """What a request may carry."""
-        if route.body is bytes:
+        if is_raw(route.body):
             return {"*/*": {}}
         return {"application/json": {"schema": self._of(route.body)}}
 
@@ -132,7 +133,7 @@ def _refusals(route: Route) -> set[int]:
         statuses.add(404)
     if route.body is not None:
         statuses.add(413)
-    if route.query is not None or route.body not in (None, bytes):
+    if route.query is not None or not (route.body is None or is_raw(route.body)):
         statuses.add(api.bad_value_status)
     if route.websocket is Upgrade.ONLY:
         statuses.add(426)
@@ -153,7 +154,7 @@ def _name(reference: dict[str, Any]) -> str:
 
 def _types_of(route: Route) -> list[Any]:
     named = (route.body, route.query, route.returns)
-    return [kind for kind in named if kind is not None and kind is not bytes and kind not in _KINDS_OF_ANSWER]
+    return [kind for kind in named if kind is not None and not is_raw(kind) and kind not in _KINDS_OF_ANSWER]
 
 
 def _references(part: Any) -> Iterator[str]:

@@ -46,6 +46,9 @@ def test_unknown_members_are_ignored() -> None:
 
 def test_raw_bodies_stay_as_they_are() -> None:
     assert body_decoder(bytes, 422)(b"\xff\x00") == b"\xff\x00"
+    assert body_decoder(bytes, 422)(b"") == b""
+    assert body_decoder(bytes | None, 422)(b"\xff\x00") == b"\xff\x00"
+    assert body_decoder(bytes | None, 422)(b"") is None
     assert body_decoder(None, 422)(b"whatever") is None
 
 
@@ -205,6 +208,19 @@ def test_the_first_of_a_repeated_single_parameter_counts() -> None:
         "2026-05-01T14:00:00+02:00",
         "2026-05-01%2012:00:00",
         "2026-05-01T12:00:00.000000Z",
+        "2026-05-01t12:00:00z",
+        "2026-05-01T12",
+        "2026-05-01T12:00:00,0",
+        "2026-05-01T12:00:00.0000009999999Z",
+        "2026-W18-5T12:00Z",
+        "2026W185T12Z",
+        "2026-121T12:00:00Z",
+        "2026121T1200",
+        "20260501T1430+0230",
+        "2026-05-01T13+01",
+        "2026-05-01+12:00",
+        "2026-05-01+14:00+02:00",
+        "2026-05-01T12:00:00-00:00",
     ],
 )
 def test_times_are_any_iso_8601_and_naive_ones_are_utc(written: str) -> None:
@@ -241,11 +257,56 @@ def test_times_are_any_iso_8601_and_naive_ones_are_utc(written: str) -> None:
         ("since=yesterday", "since"),
         ("since=1700000000", "since"),
         ("since=", "since"),
+        ("since=2026-05", "since"),
+        ("since=2026-05-32", "since"),
+        ("since=2026-02-29", "since"),
+        ("since=2026-366", "since"),
+        ("since=2026-000", "since"),
+        ("since=2026-W54-1", "since"),
+        ("since=2026-W18", "since"),
+        ("since=2026-W18-8", "since"),
+        ("since=0000-01-01", "since"),
+        ("since=10000-01-01", "since"),
+        ("since=-2026-05-01", "since"),
+        ("since=9999-366", "since"),
+        ("since=9999-W53-1", "since"),
+        ("since=2026-05-01x12:00", "since"),
+        ("since=2026-05-01T", "since"),
+        ("since=2026-05-01T24:00", "since"),
+        ("since=2026-05-01T12:60", "since"),
+        ("since=2026-05-01T23:59:60Z", "since"),
+        ("since=2026-05-01T12:00.5", "since"),
+        ("since=2026-05-01T12:00:00.", "since"),
+        ("since=2026-05-01T12:00:00%2B24:00", "since"),
+        ("since=2026-05-01T12:00:00%2B01:60", "since"),
+        ("since=2026-05-01T12:00:00%2B01:00:30", "since"),
+        ("since=2026-05-01T12:00:00ZZ", "since"),
+        ("since=2026-05-01Z", "since"),
+        ("since=20260501T12:00", "since"),
+        ("since=2026-05-01T1200", "since"),
+        ("since=2026-0501", "since"),
+        ("since=%D9%A2%D9%A0%D9%A2%D9%A6-05-01", "since"),
+        ("since=2026-05-01%0A", "since"),
+        ("since=" + "9" * 5000, "since"),
         ("per-page=x", "per-page"),
     ],
 )
 def test_a_bad_parameter_is_named(query: str, field: str) -> None:
     assert problem(query)[0] == field
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2026-05-01", datetime(2026, 5, 1, tzinfo=UTC)),
+        ("0001-01-01T00:00%2B23:59", datetime(1, 1, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59-23:59", datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)),
+        ("9999-W52-5", datetime(9999, 12, 31, tzinfo=UTC)),
+        ("2024-366", datetime(2024, 12, 31, tzinfo=UTC)),
+    ],
+)
+def test_a_day_is_its_midnight_and_the_ends_of_time_are_the_last_that_there_is(written: str, read: datetime) -> None:
+    assert search(f"since={written}").since == read
 
 
 def test_a_missing_parameter_is_named() -> None:

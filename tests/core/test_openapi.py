@@ -76,6 +76,22 @@ def test_an_operation_says_what_it_takes_and_gives() -> None:
     assert sorted(document["components"]["schemas"]) == ["Bell", "DetailError", "Ring"]
 
 
+@pytest.mark.parametrize(
+    ("body", "content", "is_required"),
+    [
+        (bytes, "*/*", True),
+        (bytes | None, "*/*", False),
+        (Bell, "application/json", True),
+        (Bell | None, "application/json", False),
+    ],
+)
+def test_a_body_is_required_unless_the_route_says_that_it_may_be_left_out(
+    body: object, content: str, is_required: bool
+) -> None:
+    described = describe(route("POST /doors", body=body))["paths"]["/doors"]["post"]["requestBody"]
+    assert (list(described["content"]), described["required"]) == ([content], is_required)
+
+
 def test_a_query_struct_is_described_member_by_member() -> None:
     document = describe(route("GET /rings", query=Paging, returns=list[Ring]))
     operation = document["paths"]["/rings"]["get"]
