@@ -27,6 +27,7 @@ from manor import (
     note_login,
     set_admin,
     spend_server_invites,
+    unlink_login,
 )
 from manor_auth import letters
 from manor_auth.config import AuthConfig
