@@ -16,8 +16,8 @@ from manor.plugins import HealthCheck
 from manor.routing import Api, Reply, Request, Route
 from manor.tasks import contained
 
-CORE = Api("core")
-"""The core's own routes: errors as `{"detail"}`, no credentials."""
+CORE = Api("core", places=())
+"""The core's own routes: errors as `{"detail"}`. Credentials are not looked at: a probe may send one."""
 
 CHECK_SECONDS = 2.0
 """How long one of a plugin's health checks may take."""

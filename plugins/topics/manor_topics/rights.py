@@ -11,8 +11,13 @@ from manor_topics.domain import Topic
 
 TOPIC_TOKEN = "topic_token"  # noqa: S105 - a kind of credential, no secret
 
-_TOKEN_SCOPES = {"publish": "write", "subscribe": "read", "topics:read": "read"}
-"""What a topic's token has to be able to, by the scope that an API key would need."""
+_TOKEN_SCOPES = {
+    "publish": frozenset({"write"}),
+    "subscribe": frozenset({"read", "write"}),
+    "topics:read": frozenset({"read", "write"}),
+}
+"""What a topic's token may, one of it, by the scope that an API key would need. One that writes reads a public topic,
+as everybody does: `can_read` knows which topic it is."""
 
 
 def missing(reference: str) -> NotFound:
@@ -34,7 +39,7 @@ def in_scope(principals: Sequence[Principal], *scopes: str) -> Sequence[Principa
 
 def _carries(principal: Principal, scopes: Sequence[str]) -> bool:
     if principal.kind == TOPIC_TOKEN:
-        return any(_TOKEN_SCOPES.get(scope) in principal.scopes for scope in scopes)
+        return any(_TOKEN_SCOPES.get(scope, frozenset()) & principal.scopes for scope in scopes)
     return any(map(principal.has, scopes))
 
 
@@ -122,7 +127,8 @@ def _manages(topic: Topic, caller: Caller, principal: Principal) -> bool:
 
 def _opens(topic: Topic, caller: Caller, principal: Principal, what: str) -> bool:
     if principal.kind == TOPIC_TOKEN:
-        return principal.resource == topic.id and what in principal.scopes
+        able = what in principal.scopes or (what == "read" and topic.is_public)
+        return able and principal.resource == topic.id
     if topic.is_public:
         return True
     return _manages(topic, caller, principal) or caller.role_in(principal, topic.team_id) is not None
