@@ -111,13 +111,18 @@ def _quietest(scenario: Scenario, options: argparse.Namespace, loadgen: Path) ->
 
 def _once(scenario: Scenario, options: argparse.Namespace, loadgen: Path) -> Figures:
     # A fresh server each time: growth of memory and database belongs to the scenario that caused it.
-    with Server(options.scratch, is_pinned=not options.unpinned) as server:
+    generator = [sys.executable, "-m", "bench.accounts"] if scenario.group == "accounts" else [str(loadgen)]
+    with Server(options.scratch, is_pinned=not options.unpinned, people=scenario.people) as server:
         pin = [] if options.unpinned else ["taskset", "-c", str(LOAD_CORE)]
         arguments = [*scenario.arguments, "--port", str(server.port), "--pid", str(server.pid), "--tree"]
         with quiet() as busy:
-            command = [*pin, str(loadgen), *arguments]
+            command = [*pin, *generator, *arguments]
             done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=180)
-    told = {"scenario": scenario.name, "group": scenario.group, "loadgen": ["loadgen", *scenario.arguments]}
+    told = {
+        "scenario": scenario.name,
+        "group": scenario.group,
+        "loadgen": [Path(generator[-1]).name, *scenario.arguments],
+    }
     if done.returncode != 0 or not done.stdout:
         return {**told, "failed": (done.stderr or done.stdout).strip()[-300:], "others": 0.0}
     figures: Figures = json.loads(done.stdout)
@@ -143,12 +148,24 @@ def _row(result: Figures) -> str:
         case "idle":
             rate = f"{result['rss_per_conn_bytes'] / 1024:>9.1f} KiB a stream"
             latency = f"{result['subs_ready']} of {result['subs']} open"
+        case "accounts":
+            return _accounts_row(name, result)
         case _:
             rate = f"{result['deliveries_per_s']:>9,.0f} deliveries/s"
             latency = f"p50 {result['del_p50_ms']:.1f} p99 {result['del_p99_ms']:.1f} ms"
             latency += f"; lost {result['lost']}, twice {result['dup']}"
     cpu = f"{result.get('server_cpu_us_per_msg', 0):.0f} us CPU each"
     return f"{name} {rate}; {latency}; {cpu}; others {result['others']:.2f}"
+
+
+def _accounts_row(name: str, result: Figures) -> str:
+    kinds = [key.removesuffix("_per_s") for key in result if key.endswith("_per_s")]
+    figures = (
+        f"{kind} {result[f'{kind}_per_s']:,.1f}/s, "
+        f"p50 {result[f'{kind}_p50_ms']:.1f} p99 {result[f'{kind}_p99_ms']:.1f} ms"
+        for kind in kinds
+    )
+    return f"{name} {'; '.join(figures)}; others {result['others']:.2f}"
 
 
 def _machine(options: argparse.Namespace) -> Figures:

@@ -14,6 +14,9 @@ IDLE_STREAMS = 2000
 STEADY_DELIVERIES = 2000
 """A second, in all."""
 
+PEOPLE = 40
+"""Who sign in. A person's tokens are taken 300 times a minute: so many people check 12,000 before they have to wait."""
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -21,13 +24,16 @@ class Scenario:
 
     Args:
         name: how it is called in tables and chosen with --match.
-        group: publish, fan-out or idle; decides which figures count.
+        group: publish, fan-out, idle or accounts; decides which figures count, and which load generator runs:
+            `accounts.py` for accounts, `loadgen.c` for all others.
         arguments: the load generator's, without port and process.
+        people: how many the house knows.
     """
 
     name: str
     group: str
     arguments: list[str]
+    people: int = 0
 
 
 def scenarios(seconds: int) -> Iterator[Scenario]:
@@ -45,3 +51,9 @@ def scenarios(seconds: int) -> Iterator[Scenario]:
             yield Scenario(f"{kind} 1 to {subscribers}, max", "fan-out", [*load, "--conns", "4"])
         load = ["idle", "--subs", str(IDLE_STREAMS), "--hold", "1000", *PUBLISH, *stream]
         yield Scenario(f"{kind}, {IDLE_STREAMS} idle", "idle", load)
+    accounts = ["--people", str(PEOPLE), *lasting]
+    for connections in (1, 16):
+        load = ["logins", "--conns", str(connections), *accounts]
+        yield Scenario(f"sign in, {connections} at once", "accounts", load, PEOPLE)
+    yield Scenario("publish while 16 sign in", "accounts", ["flood", "--conns", "16", *accounts], PEOPLE)
+    yield Scenario("check tokens, 16 connections", "accounts", ["tokens", "--conns", "16", *accounts], PEOPLE)

@@ -33,9 +33,10 @@ class Server:
     Args:
         scratch: a directory on the disk that is to carry the messages.
         is_pinned: whether the daemon gets core 0 to itself.
+        people: how many with a password it knows.
     """
 
-    def __init__(self, scratch: Path, *, is_pinned: bool = True) -> None:
+    def __init__(self, scratch: Path, *, is_pinned: bool = True, people: int = 0) -> None:
         self._is_pinned = is_pinned
         self._folder = tempfile.TemporaryDirectory(dir=scratch, prefix="manor-bench-")
         self._log = Path(self._folder.name) / "log"
@@ -45,6 +46,9 @@ class Server:
         self.seconds_to_ready = 0.0
         self._config.write_text(tomli_w.dumps(self._configuration()))
         self._run("topics", "create", TOPIC)
+        if people:
+            adding = [sys.executable, "-m", "bench.accounts", "people", "--people", str(people)]
+            subprocess.run([*adding, "--config", str(self._config)], check=True, stdout=subprocess.DEVNULL, timeout=60)
 
     def __enter__(self) -> Self:
         began = time.perf_counter()
