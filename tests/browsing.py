@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -41,8 +41,17 @@ class Browser:
 
     async def get(self, path: str) -> Answer:
         """Ask the house, with what it had kept here, and keep what it says."""
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.jar.items())} if self.jar else {}
-        answer = await self.client.get(path, headers=headers)
+        return self._kept(await self.client.get(path, headers=self._cookies()))
+
+    async def post(self, path: str, *, origin: str = PUBLIC, **fields: str) -> Answer:
+        """Send a form."""
+        headers = {**self._cookies(), "Content-Type": "application/x-www-form-urlencoded", "Origin": origin}
+        return self._kept(await self.client.post(path, body=urlencode(fields).encode(), headers=headers))
+
+    def _cookies(self) -> dict[str, str]:
+        return {"Cookie": "; ".join(f"{name}={value}" for name, value in self.jar.items())} if self.jar else {}
+
+    def _kept(self, answer: Answer) -> Answer:
         if "Set-Cookie" in answer.headers:
             name, _, value = answer.headers["Set-Cookie"].partition(";")[0].partition("=")
             if "Max-Age=0" in answer.headers["Set-Cookie"]:

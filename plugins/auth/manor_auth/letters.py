@@ -72,7 +72,7 @@ def email_changed(places: Places, to: str, token: str, user_id: UUID) -> Message
 def login_linked(places: Places, to: str, provider: str, user_id: UUID) -> Message:
     """Tells somebody that their account opens to an account at a provider from now on."""
     text = (
-        f"Your account was opened with an account at {provider} that has this address, and will be from now on.\n\n"
+        f"From now on your account opens to an account at {provider}, too.\n\n"
         f"If it was not you, change your password at once and tell the admin of this server. You sign in here:\n\n"
         f"{places.sign_in()}\n"
     )

@@ -15,6 +15,7 @@ from manor_auth.devices import Devices
 from manor_auth.domain import Places
 from manor_auth.inviting import Inviting
 from manor_auth.keys import KeyRing
+from manor_auth.oidc.linking import Linking
 from manor_auth.oidc.people import People
 from manor_auth.oidc.providers import Providers
 from manor_auth.oidc.signing_in import ProviderSignIn
@@ -48,6 +49,7 @@ class Parts:
     signing_in: SigningIn
     providers: Providers
     provider_sign_in: ProviderSignIn
+    linking: Linking
     registering: Registering
     passwords: Passwords
     api_keys: ApiKeys
@@ -87,6 +89,7 @@ def assemble(context: PluginContext[AuthConfig]) -> Parts:
         signing_in=SigningIn(context, sessions),
         providers=providers,
         provider_sign_in=ProviderSignIn(context, providers, People(context, places, quotas), sessions, web_sessions),
+        linking=Linking(context, providers),
         registering=Registering(context, places, quotas),
         passwords=Passwords(context, places, quotas),
         api_keys=ApiKeys(context),

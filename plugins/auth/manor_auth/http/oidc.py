@@ -108,14 +108,16 @@ class OidcHandlers:
         if sent.cookie:
             headers["Set-Cookie"] = sent.cookie
         elif sent.sealed is not None:
-            headers["Set-Cookie"] = self._cookie(sent.sealed)
+            headers["Set-Cookie"] = flow_cookie(sent.sealed, is_https=self._signing_in.is_https)
         return Reply(b"", 303 if sent.cookie else 302, "", headers)
 
-    def _cookie(self, sealed: str) -> str:
-        prefix, secure = ("__Host-", "; Secure") if self._signing_in.is_https else ("", "")
-        seconds = LIFE_SECONDS if sealed else 0
-        # Lax: the way back from the provider is a navigation from a foreign page, and has to bring it along.
-        return f"{prefix}{COOKIE}={sealed}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+
+def flow_cookie(sealed: str, *, is_https: bool) -> str:
+    """What has a browser keep a sign-in that has begun; "" has it forget."""
+    prefix, secure = ("__Host-", "; Secure") if is_https else ("", "")
+    seconds = LIFE_SECONDS if sealed else 0
+    # Lax: the way back from the provider is a navigation from a foreign page, and has to bring it along.
+    return f"{prefix}{COOKIE}={sealed}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
 
 
 def oidc_routes(handlers: OidcHandlers) -> list[Route]:

@@ -10,6 +10,10 @@ Way = Literal["fragment", "code", "query"]
 """How tokens travel: behind `#`, which no server sees; as a code that is exchanged for them; behind `?`."""
 
 
+LOGINS = "/account/logins"
+"""The page of one's accounts at providers."""
+
+
 def usual_target(frontend: str) -> str:
     """Where tokens are taken when nobody says otherwise: the front end's page, or our own."""
     return f"{frontend}/auth/callback"
@@ -25,6 +29,11 @@ def delivered(target: str, way: Way, values: Mapping[str, str]) -> str:
 def to_page(path: str) -> str:
     """A path of ours as a `Location` header has it."""
     return quote(path, safe="/%:@!$&'()*+,;=~?-._")
+
+
+def to_logins(word: str = "") -> str:
+    """That page, with what went wrong."""
+    return f"{LOGINS}?{urlencode({'error': word} if word else {'done': 'linked'})}"
 
 
 def to_sign_in(word: str, page: str | None = None) -> str:

@@ -31,6 +31,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
         target: Where tokens are taken afterwards; "" for where they usually are.
         page: The page of ours that wants somebody signed in, in place of tokens.
         invite: A token that lets somebody sign up.
+        link: Who is signed in here already, and wants to come this way too from now on; "" for nobody.
     """
 
     provider: str
@@ -41,6 +42,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
     page: str | None = None
     invite: str = ""
+    link: str = ""
 
     def __repr__(self) -> str:
         """Without what is secret, whatever log or traceback it lands in."""
@@ -52,7 +54,9 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
         return _encoded(hashlib.sha256(self.verifier.encode("ascii")).digest())
 
 
-def begin(provider: str, now: float, *, target: str = "", page: str | None = None, invite: str = "") -> Flow:
+def begin(
+    provider: str, now: float, *, target: str = "", page: str | None = None, invite: str = "", link: str = ""
+) -> Flow:
     """A new one, that nobody can guess."""
     return Flow(
         provider=provider,
@@ -63,6 +67,7 @@ def begin(provider: str, now: float, *, target: str = "", page: str | None = Non
         target=target,
         page=page,
         invite=invite,
+        link=link,
     )
 
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
+from uuid import UUID
 
 from manor import (
     Conflict,
@@ -132,19 +133,47 @@ class People:
 
         return await self._storage.write(work)
 
+    async def link(self, who: Vouched, user_id: UUID) -> None:
+        """Let somebody who has signed in here come through this provider too.
+
+        Raises:
+            Forbidden: 403: they were disabled meanwhile, or are gone.
+            Conflict: 409: it is how somebody else comes in here.
+        """
+
+        def work(transaction: Transaction) -> None:
+            user = find_user(transaction, user_id=user_id)
+            if user is None or not user.is_active:
+                raise Forbidden("This account is disabled", code="account_disabled")
+            holder = self._holder(transaction, who)
+            if holder is not None and holder.id != user.id:
+                raise Conflict("Somebody else comes in here by that", code="login_taken")
+            if holder is None:
+                self._link(transaction, user, who)
+                self._tell(transaction, user, who)
+
+        await self._storage.write(work)
+
     def _is_new(self, transaction: Transaction, who: Vouched) -> bool:
         if find_login(transaction, issuer=who.issuer, subject=who.subject) is not None:
             return False
         return who.email is None or find_user(transaction, email=who.email) is None
 
-    def _find(self, transaction: Transaction, who: Vouched) -> User | None:
+    def _holder(self, transaction: Transaction, who: Vouched) -> User | None:
+        """Whose login this is, if it is anybody's."""
         known = find_login(transaction, issuer=who.issuer, subject=who.subject)
-        if known is not None:
-            user = find_user(transaction, user_id=known.user_id)
-            if user is not None:
-                return user
+        if known is None:
+            return None
+        user = find_user(transaction, user_id=known.user_id)
+        if user is None:
             # Erased a moment ago, and what is left goes by a job: they are as new as anybody.
             unlink_login(transaction, known.user_id, issuer=who.issuer, subject=who.subject)
+        return user
+
+    def _find(self, transaction: Transaction, who: Vouched) -> User | None:
+        known = self._holder(transaction, who)
+        if known is not None:
+            return known
         if who.email is None:
             raise Forbidden(f"{who.title} does not say your e-mail address", code="no_email")
         if not who.is_proven:
@@ -157,8 +186,7 @@ class People:
         if not who.links or not holder.is_verified or holder.is_bot:
             raise Conflict("An account has this e-mail address already: sign in to it", code="account_exists")
         self._link(transaction, holder, who)
-        if holder.email is not None:
-            self._mail.send(transaction, letters.login_linked(self._places, holder.email, who.title, holder.id))
+        self._tell(transaction, holder, who)
         return holder
 
     def _add(self, transaction: Transaction, who: Vouched, invite: str) -> User:
@@ -183,6 +211,10 @@ class People:
     def _link(self, transaction: Transaction, user: User, who: Vouched) -> None:
         link_login(transaction, user.id, issuer=who.issuer, subject=who.subject, provider=who.provider)
         self._note(transaction, "auth.login_linked", user, who)
+
+    def _tell(self, transaction: Transaction, user: User, who: Vouched) -> None:
+        if user.email is not None:
+            self._mail.send(transaction, letters.login_linked(self._places, user.email, who.title, user.id))
 
     def _settle_verified(self, transaction: Transaction, user: User, who: Vouched) -> User:
         if user.is_verified or not self._identity.config.require_verification:

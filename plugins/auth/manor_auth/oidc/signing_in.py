@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -31,7 +32,7 @@ from manor import (
     new_secret,
 )
 from manor_auth.config import AuthConfig
-from manor_auth.oidc.delivery import delivered, to_page, to_sign_in, usual_target
+from manor_auth.oidc.delivery import delivered, to_logins, to_page, to_sign_in, usual_target
 from manor_auth.oidc.flow import LONGEST, Flow, Seal, begin
 from manor_auth.oidc.id_tokens import TokenRefused
 from manor_auth.oidc.kept import ProviderTrouble
@@ -134,6 +135,18 @@ class ProviderSignIn:
             page=None if page is None else local_path(page),
             invite=invite,
         )
+        return await self._send(provider, flow)
+
+    async def begin_linking(self, name: str, user_id: UUID) -> Sent:
+        """Send the browser of somebody who has signed in to a provider, so that they may come that way too.
+
+        Raises:
+            NotFound: 404: there is no such provider.
+        """
+        provider = self._web_provider(name)
+        return await self._send(provider, begin(name, self._clock.now().timestamp(), link=str(user_id)))
+
+    async def _send(self, provider: Provider, flow: Flow) -> Sent:
         sealed = self._seal.close(flow)
         if len(sealed) > LONGEST:
             raise BadRequest("next and invite_token are too long together")
@@ -174,6 +187,9 @@ class ProviderSignIn:
         try:
             claims = await provider.claims_for(returned.code, verifier=flow.verifier, nonce=flow.nonce)
             who = vouched(name, title_of(provider), provider.config, claims)
+            if flow.link:
+                await self._people.link(who, UUID(flow.link))
+                return Sent(to_logins(), "")
             return await self._let_in(who, flow, head)
         except ProviderTrouble as trouble:
             self._warn(provider, trouble)
@@ -227,6 +243,8 @@ class ProviderSignIn:
         if flow is None and not self._has_frontend:
             # Nobody knows any more what this was about: a page can say so.
             return Sent(to_sign_in(word))
+        if flow is not None and flow.link:
+            return Sent(to_logins(word), "")
         if flow is not None and flow.page is not None:
             return Sent(to_sign_in(word, flow.page), "")
         target = self._usual_target if flow is None else flow.target or self._usual_target

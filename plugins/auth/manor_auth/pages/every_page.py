@@ -6,6 +6,7 @@ from manor import Route
 from manor_auth.pages.account import AccountPages, account_pages
 from manor_auth.pages.arriving import ArrivingPages, arriving_pages
 from manor_auth.pages.face import Face
+from manor_auth.pages.logins import LoginsPages, logins_pages
 from manor_auth.pages.resets import ResetPages, reset_pages
 from manor_auth.pages.sign_in import SignInPages, sign_in_pages
 from manor_auth.pages.sign_up import SignUpPages, sign_up_pages
@@ -30,5 +31,6 @@ def every_page(parts: Parts) -> list[Route]:
         *sign_up_pages(SignUpPages(face, context, parts.registering, parts.inviting), face),
         *reset_pages(ResetPages(face, parts.passwords), face),
         *account_pages(account, face),
+        *logins_pages(LoginsPages(face, parts.provider_sign_in, parts.linking), face),
         *arriving_pages(arriving, face),
     ]

@@ -37,7 +37,8 @@ ERRORS = {
     "expired": "That took too long. Try again.",
     "invalid": "This link is not valid; a newer one may have taken its place.",
     "provider_unavailable": "The provider does not answer. Try again later.",
-    "account_exists": "There is an account with this e-mail address already. Sign in to it with its password.",
+    "account_exists": "There is an account with this e-mail address already. Sign in to it with its password, and "
+    "connect the provider on its page.",
     "account_disabled": "This account is disabled.",
     "email_not_verified": "The provider does not say that your e-mail address is yours.",
     "no_email": "The provider does not say your e-mail address.",
