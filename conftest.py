@@ -13,35 +13,38 @@ import pytest
 
 _NEEDS_ROOT = pytest.StashKey[int]()
 
-ONE_BY_ONE = ("tests/box", "tests/browser", "tests/torture")
-"""Folders whose tests share something large, or load the disk: each is left to one worker."""
+ONE_BY_ONE = (
+    "tests/box/",
+    "tests/browser/",
+    "tests/torture/",
+    "tests/e2e/test_cli.py",
+    "tests/e2e/test_doorbell.py",
+)
+"""Where tests share something large, or load the disk: the tests of each are left to one worker."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out tests one by one, and what must not run side by side together, the largest part first."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        # By path, not by xdist's own groups: those are written into a test's id, which pytest 9 does not let change.
+        def _split_scope(self, nodeid: str) -> str:
+            return next((place for place in ONE_BY_ONE if nodeid.startswith(place)), nodeid)
+
+    return Scheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what cannot run here, and keep together what must not run side by side."""
+    """Leave out what cannot run here."""
     # Deselected, not skipped: without root no step of script/test could make these run.
     boxed = [item for item in items if item.get_closest_marker("box")] if os.geteuid() != 0 else []
     if boxed:
         config.hook.pytest_deselected(items=boxed)
         config.stash[_NEEDS_ROOT] = len(boxed)
         items[:] = [item for item in items if item not in boxed]
-    for item in items:
-        group = _group(item, config)
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
-def _group(item: pytest.Item, config: pytest.Config) -> str:
-    """The group whose tests one worker runs, one after the other; "" for a test that any worker may run."""
-    path = item.path.relative_to(config.rootpath).as_posix()
-    folder = next((folder for folder in ONE_BY_ONE if path.startswith(f"{folder}/")), "")
-    if folder:
-        return folder
-    fixtures = getattr(item, "_fixtureinfo", None)
-    definitions = fixtures.name2fixturedefs.values() if fixtures is not None else ()
-    # What a module's tests share is made once, where they all run.
-    return path if any(each[-1].scope == "module" for each in definitions) else ""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

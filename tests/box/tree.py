@@ -58,11 +58,15 @@ def tree() -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     root = folder / f"tree-{_recipe_key()}"
     with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not root.exists():
-            _bootstrap(root)
-        _install_dependencies(root)
         fcntl.flock(lock, fcntl.LOCK_SH)
+        while not _is_complete(root):
+            # Only for building: a tree that is right may be in use by another run for minutes.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not root.exists():
+                _bootstrap(root)
+            if not _is_complete(root):
+                _install_dependencies(root)
+            fcntl.flock(lock, fcntl.LOCK_SH)
         yield root
 
 
@@ -92,14 +96,29 @@ def _bootstrap(root: Path) -> None:
     unfinished.rename(root)
 
 
-def _install_dependencies(root: Path) -> None:
-    """Make `/opt/manor` in the tree with the released dependencies, from wheels that the host's pip fetched."""
+def _dependencies() -> list[str]:
     with (PROJECT / "pyproject.toml").open("rb") as file:
         dependencies: list[str] = tomllib.load(file)["project"]["dependencies"]
-    key = hashlib.sha256(json.dumps(sorted(dependencies)).encode()).hexdigest()
-    stamp = root / VENV.lstrip("/") / "dependencies.sha256"
-    if stamp.exists() and stamp.read_text() == key:
-        return
+    return dependencies
+
+
+def _dependencies_key() -> str:
+    return hashlib.sha256(json.dumps(sorted(_dependencies())).encode()).hexdigest()
+
+
+def _stamp(root: Path) -> Path:
+    """The file that holds the key of what `/opt/manor` was made of."""
+    return root / VENV.lstrip("/") / "dependencies.sha256"
+
+
+def _is_complete(root: Path) -> bool:
+    stamp = _stamp(root)
+    return stamp.exists() and stamp.read_text() == _dependencies_key()
+
+
+def _install_dependencies(root: Path) -> None:
+    """Make `/opt/manor` in the tree with the released dependencies, from wheels that the host's pip fetched."""
+    dependencies, stamp = _dependencies(), _stamp(root)
     if sys.version_info[:2] != (3, 11):
         raise CannotBuild(f"the box has Python 3.11 and needs its wheels; this is {sys.version.split()[0]}")
     wheels = root / WHEELS.lstrip("/")
@@ -113,7 +132,7 @@ def _install_dependencies(root: Path) -> None:
         *dependencies,
     )  # fmt: skip
     shutil.rmtree(wheels)
-    stamp.write_text(key)
+    stamp.write_text(_dependencies_key())
 
 
 def _run(*command: str) -> None:
