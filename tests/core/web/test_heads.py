@@ -91,6 +91,7 @@ def test_the_path_is_as_it_was_sent(raw_path: bytes, path: bytes) -> None:
             b"%74oken=s3cret&a%75th=Zm9v&%53ession=x&X-Topic-Token=y",
             "%74oken=...&a%75th=...&%53ession=...&X-Topic-Token=...",
         ),
+        (b"code=s3cret&state=x&%72edirect_uri=a:b&iss=c", "code=...&state=...&%72edirect_uri=...&iss=c"),
         (b"a=%26token=b", "a=%26token=b"),
         (b"token", "token"),
         (b"author=me&tokens=3", "author=me&tokens=3"),
