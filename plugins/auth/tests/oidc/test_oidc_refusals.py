@@ -185,7 +185,6 @@ async def test_who_declines_is_led_on_with_that_word(house: House, provider: Ope
         ("/token", saying(307, b"", Location="http://127.0.0.1:1/private")),
         ("/token", saying(200, b'{"id_token": "' + b"x" * 300_000 + b'"}')),
     ],
-    ids=str,
 )
 async def test_a_provider_in_trouble_is_told_as_that(
     house: House, provider: OpenIdProvider, browser: Browser, path: str, answer: Any
