@@ -117,6 +117,7 @@ if TYPE_CHECKING:
     from manor.identity import has_totp as has_totp
     from manor.identity import invite as invite
     from manor.identity import invite_to_server as invite_to_server
+    from manor.identity import invited_address as invited_address
     from manor.identity import is_invited as is_invited
     from manor.identity import issue as issue
     from manor.identity import link_login as link_login
@@ -326,6 +327,7 @@ _EXPORTS = {
     "has_totp": "manor.identity",
     "invite": "manor.identity",
     "invite_to_server": "manor.identity",
+    "invited_address": "manor.identity",
     "is_invited": "manor.identity",
     "spend_server_invites": "manor.identity",
     "issue": "manor.identity",

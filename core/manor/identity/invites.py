@@ -198,6 +198,15 @@ def is_invited(transaction: Transaction, email: str, token: str | None = None) -
     return bool(pending_invites(transaction, email=email))
 
 
+def invited_address(transaction: Transaction, token: str) -> str | None:
+    """Where an invite was sent, to the server or into a team; None when it lets nobody in, or does so no more."""
+    link = find_link(transaction, TO_SERVER, token)
+    if link is not None and _is_of(link, transaction.now, link.email):
+        return link.email
+    asked = find_invite(transaction, token=token)
+    return asked.email if asked is not None and asked.is_pending(transaction.now) else None
+
+
 def spend_server_invites(transaction: Transaction, email: str) -> None:
     """They have an account: invites to the server that this address was sent let nobody in any more."""
     theirs = (links.c.email_folded == fold_email(email)) & (links.c.purpose == TO_SERVER) & links.c.used_at.is_(None)

@@ -63,9 +63,12 @@ def invite(email: str, config: Path | None, as_json: bool) -> None:
     """Ask somebody to make an account here. Without a mail server, prints the link that lets them."""
     from manor_auth.commands import InvitePerson, PersonInvited
 
-    # Bytes that are not UTF-8 arrive as lone surrogates, and no address has them.
-    wanted = InvitePerson(email.encode("utf-8", "replace").decode())
-    invited = call_house(config, "auth.invite", wanted, PersonInvited)
+    try:
+        email.encode()
+    except UnicodeEncodeError as error:
+        # Bytes that are not UTF-8 arrive as lone surrogates.
+        raise click.BadParameter("is no e-mail address", param_hint="EMAIL") from error
+    invited = call_house(config, "auth.invite", InvitePerson(email), PersonInvited)
     if as_json:
         print_json(invited)
     elif invited.is_mailed:

@@ -15,6 +15,7 @@ from manor import (
     find_invite,
     find_team,
     find_user,
+    invited_address,
 )
 from manor_auth.config import AuthConfig
 
@@ -62,6 +63,10 @@ class Inviting:
             return Invitation(invite, team, inviter.username if inviter else "", account is not None)
 
         return await self._storage.read(work)
+
+    async def address(self, token: str) -> str:
+        """Where an invite was sent, into a team or to this server; "" when it lets nobody in any more."""
+        return await self._storage.read(lambda transaction: invited_address(transaction, token)) or ""
 
     async def accept(self, token: str, user_id: UUID) -> Member:
         """Join the team.

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner, Result
 
 from manor import Conflict, Transaction, Unprocessable, cancel_invite, create_team, invite, new_id, team_invite_letter
+from manor.cli import main
 from manor.mail.composing import Mailing, compose
 from manor.testing import Answer, Client, House, SetClock
 from manor_auth.commands import InvitePerson, LinksListed, ListLinks, PersonInvited
@@ -64,6 +69,19 @@ async def test_a_token_is_good_for_its_own_address_alone(house: House, client: C
 
     assert (await register(client, "mallory", invite_token=token)).status == 403
     assert (await register(client, "eve", invite_token=token)).status == 201
+
+
+@pytest.mark.manor(config=INVITE)
+async def test_the_sign_up_page_knows_the_address_of_an_invite_while_it_is_good(house: House, client: Client) -> None:
+    url = urlsplit((await invited(house)).url)
+    page = f"{url.path}?{url.query}"
+    assert 'value="eve@example.org"' in (await client.get(page)).text
+
+    await register(client, "eve", invite_token=token_of(url.geturl()))
+
+    for path in (page, "/register?invite=x", "/register?invite=%ff%00", "/register?invite="):
+        answer = await client.get(path)
+        assert (answer.status, "eve@example.org" in answer.text) == (200, False)
 
 
 @pytest.mark.manor(config=INVITE)
@@ -154,3 +172,35 @@ def test_the_letter_of_a_team_has_the_token_on_a_line_of_its_own(clock: SetClock
     fields = {name: getattr(message, name) for name in message.__struct_fields__}
     letter = compose(Mailing(**fields, reference=new_id().hex, written_at=clock.now()), "Manor <manor@example.org>")
     assert b"\r\nabc_-123\r\n" in letter.content
+
+
+class Shell:
+    """`manor auth invite` on a house that nobody else has open."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = folder / "config.toml"
+        self.config.write_text(f'[server]\ndata_dir = "{folder / "data"}"\nfrontend_url = "https://app.example.org"\n')
+
+    def run(self, *arguments: str) -> Result:
+        return CliRunner().invoke(main, ["auth", "invite", *arguments, "--config", str(self.config)])
+
+
+def test_the_shell_prints_the_link_where_there_is_no_mail_server(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+
+    result = shell.run("eve@example.org")
+
+    assert result.exit_code == 0, result.output
+    assert re.fullmatch(r"https://app\.example\.org/register\?invite=[\w-]{43}\n", result.stdout)
+    told = json.loads(shell.run("eve@example.org", "--json").stdout)
+    assert set(told) == {"email", "url", "expires_at", "is_mailed"}
+    assert told["is_mailed"] is False
+
+
+@pytest.mark.parametrize("email", ["", "eve", "\udcff@example.org", "a\u0000@b.c"])
+def test_the_shell_says_in_a_line_what_is_no_address(tmp_path: Path, email: str) -> None:
+    result = Shell(tmp_path).run(email)
+
+    assert result.exit_code in (1, 2)
+    assert "email" in result.stderr.lower()
+    assert "Traceback" not in result.output

@@ -95,8 +95,7 @@ class SignUpPages:
     async def show(self, request: Request[None, SignUpQuery]) -> Reply:
         """The form, with the address of the invite in it."""
         query = request.query
-        invitation = await self._inviting.find(query.invite) if query.invite else None
-        email = invitation.invite.email if invitation is not None else ""
+        email = await self._inviting.address(query.invite) if query.invite else ""
         if self._identity.registration == "closed":
             return self._face.show(request, "sign_up_closed.html", Forbidden("This server takes no new people"))
         return self._form(request, SignUpForm(email=email, next=query.next, invite=query.invite))
