@@ -313,7 +313,7 @@ class RouteTable:
         # What begins with an empty segment (`//topic`) is not below `/`, whoever serves that.
         if speaker is None and words and words[0]:
             speaker = self._only_api.get(words[0])
-        refused = NotFound("There is nothing here")
+        refused = NotFound("Not Found")
         return Miss(refused, speaker.route.api, speaker.owner) if speaker else Miss(refused, NOBODY)
 
 

@@ -295,7 +295,7 @@ async def test_a_path_that_nobody_serves_is_404_in_the_cores_own_words() -> None
     assert (call.route, call.owner, call.body_limit, call.websocket_allowed) == (None, "core", 0, False)
     reply = await call.admit()
     assert reply is not None
-    assert (reply.status, detail(reply)) == (404, "There is nothing here")
+    assert (reply.status, detail(reply)) == (404, "Not Found")
     assert (await call.answer(b"")).status == 404  # type: ignore[union-attr]
 
 
