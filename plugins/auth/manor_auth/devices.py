@@ -11,12 +11,14 @@ import msgspec
 from manor import (
     BadRequest,
     Credential,
+    FieldProblem,
     NewCredential,
     NotFound,
     PluginContext,
     Presented,
     Principal,
     Transaction,
+    Unprocessable,
     change_credential,
     delete_credential,
     find_by_secret,
@@ -35,6 +37,9 @@ PHRASE_LIFE = timedelta(minutes=10)
 """How long a phrase for a new device waits."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+LONGEST_NAME = 255
+"""Characters of what a device says that it is called."""
 
 NEW_DEVICE_BYTES = 16
 RECOVERY_BYTES = 24
@@ -90,7 +95,14 @@ class Devices:
         return sorted(shown, key=lambda device: device.date)
 
     async def add(self, name: str) -> str:
-        """Let a device in from the shell; gives its token."""
+        """Let a device in from the shell; gives its token.
+
+        Raises:
+            Unprocessable: The name is too long.
+        """
+        if len(name) > LONGEST_NAME:
+            message = f"expected at most {LONGEST_NAME} characters, got {len(name)}"
+            raise Unprocessable(f"label: {message}", errors=[FieldProblem("label", message)])
         secret = new_secret()
         await self._storage.write(lambda transaction: self._add(transaction, name, secret, actor="shell", by="shell"))
         return secret

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from manor import (
     JobHandler,
     PluginContext,
     Transaction,
+    Unauthorized,
     Unprocessable,
     User,
     WrongCredentials,
@@ -22,6 +24,7 @@ from manor import (
     end_sessions,
     find_link,
     find_password_hash,
+    find_session,
     find_user,
     fold_email,
     list_logins,
@@ -133,18 +136,23 @@ class Passwords:
             BadRequest: The current password is wrong, or there is none. Not 401: clients would refresh and try again.
             Unprocessable: The new one cannot be taken, or is the old one.
             TooManyRequests: Too many failures.
+            Unauthorized: The session ended meanwhile.
         """
         try:
             user = await check_own_password(self._identity, self._storage, user_id, current, address=address)
         except WrongCredentials as wrong:
             raise BadRequest("The current password is wrong") from wrong
         _check_new(new, user)
-        if new == current:
+        if unicodedata.normalize("NFC", new) == unicodedata.normalize("NFC", current):
             message = "expected another one than the current"
             raise Unprocessable(f"new_password: {message}", errors=[FieldProblem("new_password", message)])
         password_hash = await self._identity.hasher.hash(new)
 
         def work(transaction: Transaction) -> None:
+            session = find_session(transaction, session_id)
+            if session is None or not session.is_alive(transaction.now):
+                # Ended while the password was hashed, by a reset perhaps: whoever did that has the last word.
+                raise Unauthorized("This session is over")
             set_password_hash(transaction, user_id, password_hash)
             end_sessions(transaction, user_id, but=session_id)
             void_links(transaction, user_id, purpose=RESET)

@@ -122,8 +122,9 @@ class Sessions:
         return Pair(
             access_token=access,
             refresh_token=refresh,
-            expires_in=int((expires_at - now).total_seconds()),
-            refresh_expires_in=int((opened.expires_at - now).total_seconds()),
+            # Rounded: a moment has passed since the session was stored.
+            expires_in=round((expires_at - now).total_seconds()),
+            refresh_expires_in=round((opened.expires_at - now).total_seconds()),
         )
 
     async def refresh(self, token: str) -> Pair:

@@ -300,3 +300,20 @@ async def test_a_key_after_bearer_is_taken_too(client: Client, signed_in: Sign) 
     answer = await client.get("/api/keys", headers={"Authorization": f"Bearer {key['key']}"})
 
     assert answer.json()["total"] == 1
+
+
+@pytest.mark.parametrize("description", ["\x00", "\x1b[31mred", "left\u202eright", "a\x07b"])
+async def test_a_description_that_a_terminal_would_obey_is_422(
+    client: Client, signed_in: Sign, description: str
+) -> None:
+    person = await signed_in()
+
+    answer = await create(client, person.bearer, description=description)
+
+    assert (answer.status, answer.json()["errors"][0]["field"]) == (422, "description")
+
+
+async def test_a_description_may_have_lines(client: Client, signed_in: Sign) -> None:
+    key = await made(client, (await signed_in()).bearer, description="deploys\nat night")
+
+    assert key["description"] == "deploys\nat night"

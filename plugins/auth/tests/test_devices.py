@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mnemonic import Mnemonic
 
-from manor import CredentialRevoked, Event
+from manor import CredentialRevoked, Event, Unprocessable
 from manor.testing import Answer, Client, House, SetClock
 from manor.tokens import NewToken
 from manor_auth.device_rules import UNNAMED, device_name, free_name, precise, recovery_end
@@ -458,3 +458,8 @@ async def test_the_shell_lets_the_first_device_in(house: House, client: Client) 
     made = await house.run_command("token.new", NewToken("device", "Ada's phone"))
 
     assert await names(client(headers=bearer(made.secret))) == ["Ada_s_phone"]
+
+
+async def test_a_label_that_is_too_long_lets_no_device_in(house: House) -> None:
+    with pytest.raises(Unprocessable, match="label: expected at most 255 characters, got 256"):
+        await house.run_command("token.new", NewToken("device", "x" * 256))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pyotp
 import pytest
+import trio
 
 from manor import Credential, NewCredential, find_credential, issue, link_login, set_password_hash, update_user
 from manor.testing import Answer, Client, House, SetClock
@@ -178,6 +180,42 @@ async def test_a_weak_or_unchanged_password_is_422(client: Client, signed_in: Si
     assert (answer.status, answer.json()["errors"][0]["field"]) == (422, "new_password")
 
 
+async def test_the_same_password_composed_otherwise_is_no_new_one(client: Client, signed_in: Sign) -> None:
+    person = await signed_in("ada")
+    assert (await change(client, person, new="caf\u00e9 caf\u00e9 caf\u00e9")).status == 200
+
+    answer = await change(client, person, "caf\u00e9 caf\u00e9 caf\u00e9", "cafe\u0301 cafe\u0301 cafe\u0301")
+
+    assert answer.status == 422
+
+
+async def test_the_longest_passwords_are_taken_however_their_characters_are_written(
+    client: Client, signed_in: Sign
+) -> None:
+    person, longest = await signed_in("ada"), "\U0001f600" * 1024
+    assert (await change(client, person, new=longest)).status == 200
+    body = json.dumps({"current_password": longest, "new_password": "\U0001f601" * 1024}).encode()
+
+    answer = await client.post("/auth/password-change", body=body, headers=person.bearer)
+
+    assert answer.status == 200, answer.text
+
+
+async def test_of_two_sessions_that_change_the_password_at_once_one_does(client: Client, signed_in: Sign) -> None:
+    person = await signed_in("ada")
+    other = Person(person.id, "ada", person.email, (await login(client, "ada")).json())
+    statuses: list[int] = []
+
+    async def change_it(session: Person, new: str) -> None:
+        statuses.append((await change(client, session, new=new)).status)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(change_it, person, "one new password")
+        nursery.start_soon(change_it, other, "another new password")
+
+    assert statuses.count(200) == 1, statuses
+
+
 async def test_a_wrong_current_password_is_400_and_counts_as_a_failed_sign_in(client: Client, signed_in: Sign) -> None:
     person = await signed_in("ada")
 
@@ -319,6 +357,8 @@ async def test_accepted_terms_stand_in_the_history_newest_first(
         {"accepted": True},
         {"accepted": True, "consent_method": ""},
         {"accepted": True, "consent_method": "x" * 51},
+        {"accepted": True, "consent_method": "web\r\nform"},
+        {"accepted": True, "consent_method": "web\u202e"},
         {"accepted": "true", "consent_method": "web"},
     ],
 )

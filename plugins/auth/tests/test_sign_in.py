@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -352,3 +352,21 @@ async def test_what_nobody_serves_below_auth_is_not_kept_either(client: Client) 
     answer = await client.get("/auth/nothing-here")
 
     assert (answer.status, answer.headers["Cache-Control"]) == (404, "no-store")
+
+
+class Ticking(SetClock):
+    """A clock that goes on whenever somebody looks."""
+
+    def now(self) -> datetime:
+        self.set(super().now() + timedelta(milliseconds=1))
+        return super().now()
+
+
+async def test_lives_are_whole_though_time_passes_while_tokens_are_made(tmp_path: Path) -> None:
+    clock = Ticking(datetime(2030, 1, 2, 12, tzinfo=UTC))
+    async with open_test_house(tmp_path, plugins=["auth"], config={"identity": QUICK}, clock=clock) as house:
+        await made(house, "ada")
+
+        tokens = (await login(Client(house.dispatcher), "ada")).json()
+
+        assert (tokens["expires_in"], tokens["refresh_expires_in"]) == (1800, 604_800)

@@ -48,7 +48,9 @@ SIGNED_IN = Kinds("access")
 """Only somebody who has signed in: no API key, whatever its scopes."""
 
 BODY_LIMIT = 16_384
-"""Bytes of a body: the longest password there is needs 4,096."""
+"""Bytes of a body: a password of 1,024 characters needs 12,288 where each is written as a pair of escapes."""
+
+TWO_PASSWORDS = 2 * BODY_LIMIT
 
 Email = Annotated[str, Meta(max_length=254)]
 Password = Annotated[str, Meta(max_length=4096, description="8 to 1024 characters; composed forms are the same.")]
@@ -125,6 +127,17 @@ def session(request: Request[Any, Any]) -> UUID:
         if principal.kind == "access" and principal.session_id is not None:
             return principal.session_id
     raise Unauthorized("This credential has no session behind it")
+
+
+def check_printable(field: str, text: str) -> None:
+    """See that a text can be shown in one line, in a terminal too.
+
+    Raises:
+        Unprocessable: It has characters that cannot be seen, or nothing else.
+    """
+    if not text.isprintable() or not text.strip():
+        message = "expected characters that can be seen"
+        raise Unprocessable(f"{field}: {message}", errors=[FieldProblem(field, message)])
 
 
 def check_accepted(field: str, value: bool) -> None:

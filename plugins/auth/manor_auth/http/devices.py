@@ -20,7 +20,7 @@ from manor import (
     Route,
     Unauthorized,
 )
-from manor_auth.devices import DEVICE, Device, Devices, Recovery
+from manor_auth.devices import DEVICE, LONGEST_NAME, Device, Devices, Recovery
 from manor_auth.http.api import BODY_LIMIT, NO_STORE
 
 DEVICES = Api(
@@ -82,7 +82,7 @@ class NewDevice(msgspec.Struct, frozen=True):
     """A phrase, and what the device that brings it is called."""
 
     token: Phrase
-    device: Annotated[str, Meta(max_length=255)]
+    device: Annotated[str, Meta(max_length=LONGEST_NAME)]
 
 
 class WantedRecovery(msgspec.Struct, frozen=True):

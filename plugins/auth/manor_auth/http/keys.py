@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from manor import Api, Credential, FieldProblem, Principal, Rate, Request, Route, Scope, Unprocessable, parse_id
 from manor_auth.api_keys import KIND, ApiKeys, ScopeName, WantedKey
-from manor_auth.http.api import BODY_LIMIT, NO_STORE, PLACES, actor
+from manor_auth.http.api import BODY_LIMIT, NO_STORE, PLACES, actor, check_printable
 
 ACCOUNT = Api(
     "account",
@@ -95,7 +95,9 @@ class KeyHandlers:
     async def create(self, request: Request[CreateKey]) -> KeyMade:
         """Make a key; its secret is in this answer and nowhere else."""
         body = request.body
-        _check_printable("name", body.name)
+        check_printable("name", body.name)
+        if body.description:
+            check_printable("description", " ".join(body.description.splitlines()))
         wanted = WantedKey(
             name=body.name.strip(),
             description=body.description,
@@ -169,12 +171,6 @@ def key_list_routes(handlers: KeyHandlers) -> list[Route]:
 def _owner(principal: Principal) -> UUID:
     assert principal.user_id is not None, "an actor is somebody"
     return principal.user_id
-
-
-def _check_printable(field: str, text: str) -> None:
-    # Lists of keys are shown in terminals, too.
-    if not text.isprintable() or not text.strip():
-        raise _wrong(field, "expected characters that can be seen")
 
 
 def _moment(text: str) -> datetime:

@@ -9,7 +9,16 @@ import msgspec
 from msgspec import Meta
 
 from manor import Consent, Kinds, Request, Route
-from manor_auth.http.api import AUTH, BODY_LIMIT, SIGNED_IN, SignedInUser, check_accepted, person, shown
+from manor_auth.http.api import (
+    AUTH,
+    BODY_LIMIT,
+    SIGNED_IN,
+    SignedInUser,
+    check_accepted,
+    check_printable,
+    person,
+    shown,
+)
 from manor_auth.profile import Profile
 
 
@@ -67,6 +76,7 @@ class MeHandlers:
     async def accept_terms(self, request: Request[AcceptTerms]) -> TermsAccepted:
         """Accept the terms as they are now."""
         check_accepted("accepted", request.body.accepted)
+        check_printable("consent_method", request.body.consent_method)
         consent = await self._profile.accept_terms(person(request), request.body.consent_method)
         return TermsAccepted("Terms accepted", consent.accepted_at, consent.document_version)
 
