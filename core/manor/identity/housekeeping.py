@@ -8,6 +8,7 @@ import trio
 from sqlalchemy import ColumnElement, Integer, Table, delete, or_, select, type_coerce
 
 from manor.identity.credential_tables import credentials, links, sessions
+from manor.identity.lockout import prune_failures
 from manor.identity.team_tables import invites
 from manor.storage import Storage, Transaction
 
@@ -47,6 +48,8 @@ async def tidy(storage: Storage) -> None:
 
 async def tidy_once(storage: Storage) -> None:
     """Remove all that is due, batch by batch."""
+    # At most half an hour of failures is there: each new one removes the old.
+    await storage.write(prune_failures)
     while await storage.write(_remove_batch):
         pass
 

@@ -56,7 +56,7 @@ def note_failure(
     transaction: Transaction, account: str, address: str, *, user: User | None = None, address_factor: float = 1
 ) -> None:
     """Count a wrong password or code. One that locks is written into the audit log, with the person if there is one."""
-    _prune(transaction)
+    prune_failures(transaction)
     transaction.connection.execute(
         insert(failures).values(
             account=_digest(account), address=_network(address), failed_at=transaction.now, is_cleared=False
@@ -134,7 +134,8 @@ def _is_familiar(transaction: Transaction, account: bytes, network: str) -> bool
     return transaction.connection.execute(query).one_or_none() is not None
 
 
-def _prune(transaction: Transaction) -> None:
+def prune_failures(transaction: Transaction) -> None:
+    """Forget what counts no more: failures, and where people signed in from."""
     now = transaction.now
     old = (failures.c.failed_at <= now - 2 * WINDOW) | (failures.c.failed_at > now + 2 * WINDOW)
     transaction.connection.execute(delete(failures).where(old))

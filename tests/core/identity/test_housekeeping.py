@@ -26,6 +26,8 @@ from manor.identity import (
     invite,
     issue,
     make_link,
+    note_failure,
+    note_success,
     open_session,
     revoke,
     use_link,
@@ -170,6 +172,28 @@ async def test_links_go_a_week_after_they_expired(storage: Storage, clock: SetCl
     assert found == [True, False]
 
 
+async def test_failed_sign_ins_and_known_addresses_go_when_they_count_no_more(
+    storage: Storage, clock: SetClock
+) -> None:
+    def rows(transaction: Transaction) -> tuple[int, int]:
+        count = transaction.connection.exec_driver_sql
+        return (
+            count("SELECT count(*) FROM identity_failures").scalar_one(),
+            count("SELECT count(*) FROM identity_familiar").scalar_one(),
+        )
+
+    await storage.write(lambda transaction: note_failure(transaction, "login eve", "192.0.2.1"))
+    await storage.write(lambda transaction: note_success(transaction, "login ada", "192.0.2.2"))
+    start = clock.now()
+    seen = []
+    for passed in (timedelta(minutes=29), timedelta(minutes=30), 29 * DAY, 30 * DAY):
+        clock.set(start + passed)
+        await tidy_once(storage)
+        seen.append(await storage.read(rows))
+
+    assert seen == [(1, 1), (0, 1), (0, 1), (0, 0)]
+
+
 async def test_many_rows_go_in_small_batches(
     storage: Storage, ada: User, clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +207,8 @@ async def test_many_rows_go_in_small_batches(
 
     await tidy_once(storage)
 
-    assert storage.commits == commits + 3
+    # One for failed sign-ins, three for the credentials.
+    assert storage.commits == commits + 4
     assert await known(storage, *secrets) == []
     assert await storage.read(lambda transaction: find_session(transaction, session.id)) is None
 
