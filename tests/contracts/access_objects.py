@@ -128,6 +128,8 @@ class Objects:
     async def totp_code(self, asker: str) -> str:
         """What the app of the asker shows, who is about to activate it."""
         user_id = (await self.cast.person(asker))[0]
+        # Signing in takes a code from then on.
+        await self.cast.session(asker)
         setup = await self._write(lambda transaction: begin_totp(transaction, user_id))
         return pyotp.TOTP(setup.secret).at(self.people.clock.now())
 

@@ -27,10 +27,12 @@ def house_plugins(request: pytest.FixtureRequest) -> Sequence[str]:
     return declared_plugins(request.config.rootpath)
 
 
-async def test_every_operation_answers_everybody_as_the_table_says(house: House, clock: SetClock) -> None:
+@pytest.mark.parametrize("owner", sorted({entry.owner for entry in TABLE.entries}))
+async def test_every_operation_answers_everybody_as_the_table_says(house: House, clock: SetClock, owner: str) -> None:
     matrix = Matrix(house, *await people_of(house, clock))
+    table = Table(TABLE.columns, [entry for entry in TABLE.entries if entry.owner == owner])
 
-    wrong = await matrix.wrong(TABLE)
+    wrong = await matrix.wrong(table)
 
     assert not wrong, "\n".join(map(str, wrong))
 
@@ -50,6 +52,7 @@ async def test_a_real_door_answers_the_same(house: House, clock: SetClock) -> No
     ):
 
         async def ask(method: str, target: str, headers: Headers, body: bytes) -> Answer:
+            door.cookies.clear()
             answer = await door.request(method, target, headers=headers, content=body)
             return Answer(answer.status_code, AnswerHeaders(answer.headers), answer.content)
 
