@@ -88,13 +88,13 @@ class Passwords:
 
         await self._storage.write(work)
 
-    async def check_reset(self, token: str) -> None:
-        """See whether a link is good; it stays so.
+    async def check_reset(self, token: str) -> User:
+        """Whose password a link resets; it stays good.
 
         Raises:
             BadRequest: It is unknown, expired or spent.
         """
-        await self._storage.read(lambda transaction: _reset_for(transaction, token))
+        return await self._storage.read(lambda transaction: _reset_for(transaction, token))
 
     async def confirm_reset(self, token: str, password: str) -> None:
         """Replace a forgotten password. All sessions end; the mailbox is proven by that.

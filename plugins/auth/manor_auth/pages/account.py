@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import segno
 
-from manor import PluginContext, Refused, Reply, Request, Route, TotpSetup, parse_id, redirect
+from manor import PluginContext, Refused, Reply, Request, Route, TotpSetup, Unauthorized, parse_id, redirect
 from manor_auth.config import AuthConfig
 from manor_auth.overview import read_overview
 from manor_auth.pages.face import AUTH_PAGES, FORM_LIMIT, HOME, SIGNED_IN, Face, Press, somebody
@@ -92,6 +92,9 @@ class AccountPages:
             await self._passwords.change(
                 user_id, session_id, form.current_password, form.new_password, address=request.head.address
             )
+        except Unauthorized:
+            # The session ended meanwhile: the sign-in page is next.
+            raise
         except Refused as refused:
             return await self._page(request, refused, field="current_password" if refused.status == 400 else "")
         return redirect(f"{HOME}?done=password")

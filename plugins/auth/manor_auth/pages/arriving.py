@@ -87,7 +87,7 @@ class ArrivingPages:
             await self._inviting.accept(request.body.token, user_id)
         except Refused as refused:
             return await self._invite(request, request.body.token, refused)
-        return self._face.show(request, "invite_accepted.html", team=invitation.team.display_name if invitation else "")
+        return self._face.show(request, "invite_accepted.html", team=invitation.team.name if invitation else "")
 
     async def _invite(self, request: Request[Any, Any], token: str, refused: Refused | None = None) -> Reply:
         invitation = await self._inviting.find(token) if token else None

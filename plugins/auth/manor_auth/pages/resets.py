@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -52,11 +53,7 @@ class ResetPages:
         query = request.query
         if not query.token:
             return self._face.show(request, "reset_password.html", is_sent=bool(query.sent))
-        try:
-            await self._passwords.check_reset(query.token)
-        except BadRequest as spent:
-            return self._face.show(request, "reset_password.html", spent, is_sent=False)
-        return self._face.show(request, "new_password.html", token=query.token)
+        return await self._choose(request, query.token)
 
     async def ask(self, request: Request[AskForm]) -> Reply:
         """Have a link mailed; what follows is the same whatever the address."""
@@ -73,8 +70,16 @@ class ResetPages:
         except BadRequest as spent:
             return self._face.show(request, "reset_password.html", spent, is_sent=False)
         except Refused as refused:
-            return self._face.show(request, "new_password.html", refused, token=form.token)
+            return await self._choose(request, form.token, refused)
         return redirect("/login?notice=reset")
+
+    async def _choose(self, request: Request[Any, Any], token: str, refused: Refused | None = None) -> Reply:
+        try:
+            user = await self._passwords.check_reset(token)
+        except BadRequest as spent:
+            return self._face.show(request, "reset_password.html", spent, is_sent=False)
+        # Password managers keep a password under a name.
+        return self._face.show(request, "new_password.html", refused, token=token, username=user.username)
 
 
 def reset_pages(pages: ResetPages, face: Face) -> list[Route]:
