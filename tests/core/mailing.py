@@ -15,6 +15,9 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+DEADLINE = 60.0
+"""Seconds that a mail may take on a busy machine; a good run waits for none of them."""
+
 CERTIFICATES = Path(__file__).parent / "web" / "certificates"
 
 
@@ -30,7 +33,7 @@ class Sink:
         self.was_encrypted: list[bool] = []
         self.names: list[str] = []
         self._envelopes: list[Envelope] = []
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     @property
     def mails(self) -> list[EmailMessage]:
@@ -38,6 +41,16 @@ class Sink:
         with self._lock:
             contents = [envelope.content for envelope in self._envelopes]
         return [_read(content) for content in contents]
+
+    def wait_for(self, to: str, *, after: int = 0) -> EmailMessage:
+        """The mail to somebody, once it has come; `after` so many others. For tests whose house is another process."""
+
+        def found() -> list[Envelope]:
+            return [envelope for envelope in self._envelopes if to in envelope.rcpt_tos][after:]
+
+        with self._lock:
+            assert self._lock.wait_for(found, DEADLINE), f"no mail to {to}"
+            return _read(found()[0].content)
 
     @property
     def contents(self) -> list[bytes]:
@@ -72,6 +85,7 @@ class Sink:
         assert server.transport is not None
         with self._lock:
             self._envelopes.append(envelope)
+            self._lock.notify_all()
             self.was_encrypted.append(server.transport.get_extra_info("ssl_object") is not None)
         return "250 queued"
 
