@@ -54,6 +54,17 @@ async def people(house: House) -> Sequence[tuple[str, bool, bool]]:
 # --- Set-up --------------------------------------------------------------------------------------------------------
 
 
+async def test_a_start_without_people_logs_a_link_that_works(
+    capsys: pytest.CaptureFixture[str], house: House, reader: Reader
+) -> None:
+    found = re.search(r"auth\.setup_link.*?/setup\?token=([\w-]{43})", capsys.readouterr().out)
+    assert found is not None
+
+    page = await reader.open(f"/setup?token={found[1]}")
+
+    assert page.form("/setup").fields["token"] == found[1]
+
+
 async def test_the_link_makes_an_admin_who_is_signed_in(house: House, reader: Reader) -> None:
     await reader.open(await setup_path(house))
 
