@@ -210,6 +210,24 @@ class Objects:
         """Another one that is Ada's alone."""
         return await self._topic("private")
 
+    async def topic_id(self, asker: str) -> str:
+        """The id of a topic that everybody may read; it is Ada's."""
+        name = await self._topic("public")
+        self._topics[str(self._topics[name])] = self._topics[name]
+        return str(self._topics[name])
+
+    async def message(self, asker: str) -> str:
+        """The id of a message in the public topic."""
+        name = await self.text("@public_topic", asker)
+        answer = done(await self.people.client.post(f"/{name}", body=b"x", headers=await self.cast.bearer("ada")))
+        return str(answer.json()["id"])
+
+    async def topic_token(self, asker: str) -> str:
+        """The id of a token of the public topic."""
+        resource = self._topics[await self.text("@public_topic", asker)]
+        new = NewCredential(kind="topic_token", resource=resource, scopes=("read",), label="CI")
+        return str((await self._write(lambda transaction: issue(transaction, new, new_secret("tk_")))).id)
+
     async def _topic(self, access_level: str) -> str:
         house, name = self.people.house, f"{access_level}-{self._count()}"
         plugin = next(plugin for plugin in house.running if plugin.name == "topics")
@@ -266,6 +284,9 @@ OBJECTS: dict[str, Callable[[Objects, str], Awaitable[str]]] = {
     "@public_topic": Objects.public_topic,
     "@private_topic": Objects.private_topic,
     _ANOTHER: Objects.other_topic,
+    "@topic_id": Objects.topic_id,
+    "@message": Objects.message,
+    "@topic_token": Objects.topic_token,
     "@static_version": Objects.static_version,
 }
 

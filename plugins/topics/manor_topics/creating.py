@@ -6,14 +6,43 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from uuid import UUID
 
-from manor import SYSTEM_ID, Conflict, FieldProblem, Storage, Transaction, Unprocessable, new_id
+import msgspec
+
+from manor import (
+    SYSTEM_ID,
+    Conflict,
+    FieldProblem,
+    Forbidden,
+    NotFound,
+    Storage,
+    Transaction,
+    Unauthorized,
+    Unprocessable,
+    find_member,
+    find_team,
+    find_user,
+    new_id,
+)
 from manor_topics import store
 from manor_topics.commands import CreateTopics, TopicsCreated
-from manor_topics.domain import AccessLevel, Misfit, Topic, check_description, check_name
+from manor_topics.domain import AccessLevel, Misfit, Topic, check_description, check_icon, check_name
 from manor_topics.events import TopicCreated
+from manor_topics.payers import Payers, payer_of
 
 ICON_NAME = "bell"
 ICON_COLOR = "blue"
+
+
+class WantedTopic(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic that somebody wants; of a team, if it names one."""
+
+    name: str
+    access_level: AccessLevel = "private"
+    description: str | None = None
+    is_discoverable: bool = False
+    icon_name: str | None = None
+    icon_color: str | None = None
+    team_id: UUID | None = None
 
 
 class Creating:
@@ -21,12 +50,46 @@ class Creating:
 
     Args:
         storage: Where they go.
+        payers: Whose plan says how many.
         taken: First path segments of the server's own routes: no topic is called so.
     """
 
-    def __init__(self, storage: Storage, taken: Callable[[], Collection[str]]) -> None:
+    def __init__(self, storage: Storage, payers: Payers, taken: Callable[[], Collection[str]]) -> None:
         self._storage = storage
+        self._payers = payers
         self._taken = taken
+
+    async def create(self, creator_id: UUID, wanted: WantedTopic) -> Topic:
+        """Make somebody's topic. A team's topic belongs to the team's owner, whoever of its administrators makes it.
+
+        Raises:
+            Unprocessable: A value cannot be taken.
+            NotFound: There is no such team.
+            Forbidden: The team is not theirs to make topics for, or the plan has no room.
+            Conflict: The name is taken.
+        """
+        check_wanted(wanted, self._taken())
+
+        def work(transaction: Transaction) -> Topic:
+            owner_id = _owner(transaction, creator_id, wanted.team_id)
+            if store.find_topic(transaction.connection, wanted.name) is not None:
+                raise Conflict(f"There is a topic '{wanted.name}' already")
+            topic = new_topic(
+                wanted.name,
+                owner_id=owner_id,
+                access_level=wanted.access_level,
+                description=wanted.description,
+                is_discoverable=wanted.is_discoverable and wanted.access_level == "public",
+                icon_name=wanted.icon_name or ICON_NAME,
+                icon_color=wanted.icon_color or ICON_COLOR,
+                team_id=wanted.team_id,
+                now=transaction.now,
+            )
+            check_plan(transaction, topic, self._payers)
+            add(transaction, topic)
+            return topic
+
+        return await self._storage.write(work)
 
     async def create_all(self, wanted: CreateTopics) -> TopicsCreated:
         """Make topics that belong to the server itself, all of them or none.
@@ -67,6 +130,35 @@ class Creating:
         return await self._storage.read(lambda transaction: store.named_like(transaction.connection, segments))
 
 
+def check_wanted(wanted: WantedTopic, taken: Collection[str]) -> None:
+    """See that a topic may be like this.
+
+    Raises:
+        Unprocessable: It may not.
+    """
+    try:
+        check_name(wanted.name, taken)
+        check_description(wanted.description, is_listed=wanted.is_discoverable and wanted.access_level == "public")
+        check_icon("icon_name", wanted.icon_name)
+        check_icon("icon_color", wanted.icon_color)
+    except Misfit as misfit:
+        raise refusal(misfit) from misfit
+
+
+def check_plan(transaction: Transaction, topic: Topic, payers: Payers) -> None:
+    """See that the plan of whoever will answer for a new topic has room for it.
+
+    Raises:
+        Forbidden: It has not.
+    """
+    payer = payer_of(transaction, topic)
+    if not topic.is_public:
+        payers.check_allowed("private_topics", payer, "Private topics")
+    most = payers.limit("max_topics", payer)
+    if most and store.count_owned(transaction.connection, payer.user_id) >= most:
+        raise Forbidden(f"The plan has room for {most} topics, and they are there; delete one first (max_topics)")
+
+
 def new_topic(
     name: str,
     *,
@@ -75,18 +167,21 @@ def new_topic(
     now: datetime,
     description: str | None = None,
     is_discoverable: bool = False,
+    icon_name: str | None = ICON_NAME,
+    icon_color: str | None = ICON_COLOR,
+    team_id: UUID | None = None,
 ) -> Topic:
     """A topic as it begins."""
     return Topic(
         id=new_id(),
         name=name,
         owner_id=owner_id,
-        team_id=None,
+        team_id=team_id,
         access_level=access_level,
         description=description,
         is_discoverable=is_discoverable,
-        icon_name=ICON_NAME,
-        icon_color=ICON_COLOR,
+        icon_name=icon_name,
+        icon_color=icon_color,
         created_at=now,
     )
 
@@ -102,3 +197,20 @@ def add(transaction: Transaction, topic: Topic) -> None:
 def refusal(misfit: Misfit) -> Unprocessable:
     """A 422 about one value."""
     return Unprocessable(str(misfit), errors=[FieldProblem(misfit.field, misfit.reason)])
+
+
+def _owner(transaction: Transaction, creator_id: UUID, team_id: UUID | None) -> UUID:
+    """Whose a new topic is."""
+    if find_user(transaction, user_id=creator_id) is None:
+        raise Unauthorized("This account is gone")
+    if team_id is None:
+        return creator_id
+    team = find_team(transaction, team_id=team_id)
+    if team is None:
+        raise NotFound("There is no such team")
+    member = find_member(transaction, team_id, creator_id)
+    if member is None or member.role == "member":
+        raise Forbidden(f"The topics of the team '{team.name}' are made by its owner and its administrators")
+    if not team.is_active:
+        raise Forbidden(f"The team '{team.name}' is deactivated")
+    return team.owner_id

@@ -24,8 +24,10 @@ RESERVED = frozenset(
 """Names that no topic gets, whatever else is installed; first path segments of all routes come on top."""
 
 MOST_DESCRIPTION = 500
+MOST_ICON = 50
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{2,63}")
+_ICON = re.compile(rf"[a-z0-9-]{{1,{MOST_ICON}}}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -110,3 +112,17 @@ def check_description(description: str | None, *, is_listed: bool) -> None:
         raise Misfit("description", f"is at most {MOST_DESCRIPTION} characters long")
     if is_listed and not (description or "").strip():
         raise Misfit("description", "is needed where a public topic is discoverable")
+
+
+def check_icon(field: str, value: str | None) -> None:
+    """See that a topic may have this icon, or its colour.
+
+    Args:
+        field: Which of the two.
+        value: A name, such as `bell`; None for none.
+
+    Raises:
+        Misfit: It may not.
+    """
+    if value is not None and _ICON.fullmatch(value) is None:
+        raise Misfit(field, f"is 1 to {MOST_ICON} lower-case letters, digits and '-'")

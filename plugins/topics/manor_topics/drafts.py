@@ -107,13 +107,10 @@ def read_draft(body: bytes, sent: Sent, *, most_bytes: int) -> Draft:
             _check_whole("message", text)
     else:
         text = text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
-    if _is_blank(text):
-        raise Misfit("message", "is empty")
-    if len(text) > most_bytes or len(text.encode()) > most_bytes:
-        raise MessageTooLong(f"The message is over {most_bytes} bytes")
+    check_text(text, most_bytes=most_bytes)
     return Draft(
         message=text,
-        title=_check_title(members["title"]) if "title" in members else _header_title(sent.title),
+        title=check_title(members["title"]) if "title" in members else _header_title(sent.title),
         priority=_check_priority(members["priority"]) if "priority" in members else _header_priority(sent.priority),
         tags=_check_tags(members["tags"]) if "tags" in members else _header_tags(sent.tags),
     )
@@ -158,7 +155,25 @@ def _check_whole(field: str, text: str) -> None:
         raise Misfit(field, "has half a character: a surrogate without its other half")
 
 
-def _check_title(title: Any) -> str:
+def check_text(text: str, *, most_bytes: int) -> None:
+    """See that a message may say this.
+
+    Raises:
+        Misfit: It is empty.
+        MessageTooLong: It is over `most_bytes` of UTF-8.
+    """
+    if _is_blank(text):
+        raise Misfit("message", "is empty")
+    if len(text) > most_bytes or len(text.encode()) > most_bytes:
+        raise MessageTooLong(f"The message is over {most_bytes} bytes")
+
+
+def check_title(title: Any) -> str:
+    """A title as it came.
+
+    Raises:
+        Misfit: It is no title.
+    """
     if not isinstance(title, str):
         raise Misfit("title", "is text")
     if _is_blank(title) or len(title) > MOST_TITLE:
@@ -191,7 +206,7 @@ def _check_tags(tags: Any) -> tuple[str, ...]:
 
 
 def _header_title(value: str | None) -> str | None:
-    return None if value is None else _check_title(read_header("title", value))
+    return None if value is None else check_title(read_header("title", value))
 
 
 def _header_priority(value: str | None) -> int:

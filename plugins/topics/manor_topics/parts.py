@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +44,7 @@ class Shared:
         streams: Opens streams and feeds them.
         publishing: Puts messages on disk.
         reading: Finds topics that the caller may read.
+        parts: All of them, for what each does its share of; complete once the plugin is made.
     """
 
     context: PluginContext[TopicsConfig]
@@ -53,6 +54,7 @@ class Shared:
     streams: Streams
     publishing: Publishing
     reading: Reading
+    parts: list[Part] = field(default_factory=list)
 
     @classmethod
     def of(cls, context: PluginContext[TopicsConfig]) -> Shared:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from manor import (
     SYSTEM_ID,
+    Forbidden,
     PluginContext,
     Principal,
     Rate,
@@ -39,9 +40,15 @@ LIMITS = [
         "Messages a minute by one credential",
     ),
     TierLimit("max_topics", {"": 200, "ESSENTIALS": 1_000, "TEAM": 5_000, "BUSINESS": 0}, "Topics that a person owns"),
+    TierLimit("private_topics", {"": 1}, "Whether topics may be private"),
+    TierLimit("message_edit", {"": 1}, "Whether messages may be edited and deleted"),
+    TierLimit("topic_tokens", {"": 1}, "Whether topics may have access tokens"),
+    TierLimit(
+        "tokens_per_topic", {"": 50, "ESSENTIALS": 100, "TEAM": 500, "BUSINESS": 0}, "Access tokens that one topic has"
+    ),
     TierLimit("streams", {"": 100, "ESSENTIALS": 200, "TEAM": 500, "BUSINESS": 0}, "Streams that a person has open"),
 ]
-"""0 is unlimited."""
+"""0 is unlimited, and for what a plan has or has not it is no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,24 @@ class Payers:
     def limit(self, name: str, payer: Payer) -> int:
         """A limit of somebody's plan; 0 is unlimited, and the server itself has no limits."""
         return 0 if payer.is_system else self._context.tiers.limit(name, payer.tier)
+
+    def allows(self, name: str, payer: Payer) -> bool:
+        """Whether somebody's plan has a feature; the server itself has them all."""
+        return payer.is_system or bool(self._context.tiers.limit(name, payer.tier))
+
+    def check_allowed(self, name: str, payer: Payer, what: str) -> None:
+        """See that somebody's plan has a feature.
+
+        Args:
+            name: Of the limit.
+            payer: Whose plan.
+            what: What people call it, in the plural.
+
+        Raises:
+            Forbidden: It has not.
+        """
+        if not self.allows(name, payer):
+            raise Forbidden(f"{what} are not part of the plan{f' {payer.tier}' if payer.tier else ''} ({name})")
 
     def retention(self, payer: Payer) -> timedelta | None:
         """How long messages are kept; None for ever. The server's own are kept as the default plan says."""

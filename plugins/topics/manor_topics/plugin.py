@@ -23,6 +23,7 @@ from manor import (
     hookimpl,
 )
 from manor_topics.config import TopicsConfig
+from manor_topics.managing import Managing
 from manor_topics.messaging import Messaging
 from manor_topics.parts import Part, Shared
 from manor_topics.personal import personal_data
@@ -38,7 +39,9 @@ class Topics:
         shared = Shared.of(context)
         self._parts: list[Part] = [
             Messaging(shared),
+            Managing(shared),
         ]
+        shared.parts.extend(self._parts)
 
     def first_step(self, url: str) -> str:
         """What somebody who has just started the daemon may try."""

@@ -34,17 +34,19 @@ class Place:
 
 
 _now = bindparam("now", type_=BigInteger)
-_latest = type_coerce(topics.c.last_message_at, BigInteger)
+_latest = type_coerce(topics.c.latest_at, BigInteger)
+_next = case(
+    (and_(_latest >= _now, _latest < _now + SMALL_STEP // timedelta(microseconds=1)), _latest + 1),
+    else_=_now,
+)
 _ADVANCE = Prepared(
     update(topics)
     .where(topics.c.id == bindparam("topic_id"))
     .values(
         last_sequence=topics.c.last_sequence + 1,
         message_count=topics.c.message_count + 1,
-        last_message_at=case(
-            (and_(_latest >= _now, _latest < _now + SMALL_STEP // timedelta(microseconds=1)), _latest + 1),
-            else_=_now,
-        ),
+        latest_at=_next,
+        last_message_at=_next,
     )
     .returning(topics.c.name, topics.c.last_sequence, _latest),
     ["topic_id", "now"],
@@ -94,9 +96,14 @@ _COUNT = Prepared(
 )
 
 
+def day_of(time: datetime) -> int:
+    """The day of a moment in UTC, in days since 1970."""
+    return time.date().toordinal() - _EPOCH_DAY
+
+
 def count_today(connection: Connection, payer_id: UUID, now: datetime) -> int:
     """Count one more message on somebody's account; how many it are today, in UTC."""
-    today = now.date().toordinal() - _EPOCH_DAY
+    today = day_of(now)
     row = _COUNT.run(connection, payer_id.bytes, today).fetchone()
     if row is not None:
         return int(row[0])

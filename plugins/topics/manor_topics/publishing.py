@@ -9,7 +9,7 @@ from uuid import UUID
 
 from manor import SYSTEM_ID, Later, Principal, Storage, TooManyRequests, Transaction, Unprocessable, new_id
 from manor_topics import publish_store, store
-from manor_topics.creating import add, new_topic
+from manor_topics.creating import add, check_plan, new_topic
 from manor_topics.domain import Topic
 from manor_topics.drafts import Draft
 from manor_topics.events import MessagePublished
@@ -66,12 +66,16 @@ class Publishing:
         return self._storage.submit(lambda transaction: publish(transaction, topic, draft, publisher, plan))
 
     def submit_to_new(self, name: str, draft: Draft, publisher: Publisher) -> Later:
-        """The same, making the topic on the way: a private one of the publisher's, or, for nobody, a public one."""
+        """The same, making the topic on the way: a private one of the publisher's, or, for nobody, a public one.
+
+        What it brings is `Forbidden` when the publisher's plan has no room for it.
+        """
 
         def work(transaction: Transaction) -> MessagePublished:
             topic = store.find_topic(transaction.connection, name)
             if topic is None:
                 topic = _auto_created(name, publisher.user_id, transaction.now)
+                check_plan(transaction, topic, self._payers)
                 add(transaction, topic)
             elif not topic.is_public and topic.owner_id != publisher.user_id:
                 # Made by somebody else since we looked, and not for us.

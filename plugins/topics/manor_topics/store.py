@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
 from manor_topics.domain import Topic
 from manor_topics.messages import TopicListed
@@ -28,7 +28,7 @@ def find_topic(connection: Connection, reference: UUID | str) -> Topic | None:
 def find_listed(connection: Connection, topic_id: UUID) -> TopicListed | None:
     """The topic with its counters."""
     row = connection.execute(_listing().where(topics.c.id == topic_id)).one_or_none()
-    return None if row is None else _listed(row)
+    return None if row is None else read_listed(row)
 
 
 def list_topics(
@@ -76,10 +76,32 @@ def count_owned(connection: Connection, owner_id: UUID) -> int:
     ).scalar_one()
 
 
+def listing_of(owner_id: UUID) -> Select[*tuple[Any, ...]]:
+    """The statement that brings somebody's topics, oldest first; `read_listed` reads its rows."""
+    return _listing().where(topics.c.owner_id == owner_id).order_by(topics.c.id)
+
+
+def owned_by(connection: Connection, owner_id: UUID, *, but: Collection[UUID], limit: int) -> list[Topic]:
+    """Some of the topics that somebody owns, without those of some teams."""
+    is_left = or_(topics.c.team_id.is_(None), topics.c.team_id.not_in(but))
+    statement = select(*_OWN).where(topics.c.owner_id == owner_id, is_left).limit(limit)
+    return [Topic(*row) for row in connection.execute(statement)]
+
+
 def add_topic(connection: Connection, topic: Topic) -> None:
     """Store a new topic. The caller has seen that its name is free."""
     counters = {"last_sequence": 0, "message_count": 0, "subscriber_count": 0}
     connection.execute(insert(topics).values({**msgspec.structs.asdict(topic), **counters}))
+
+
+def change_topic(connection: Connection, topic: Topic) -> None:
+    """Store what somebody has changed about a topic. The caller has seen that its name is free."""
+    connection.execute(update(topics).where(topics.c.id == topic.id).values(msgspec.structs.asdict(topic)))
+
+
+def remove_topic(connection: Connection, topic_id: UUID) -> None:
+    """Remove a topic's row."""
+    connection.execute(delete(topics).where(topics.c.id == topic_id))
 
 
 def named_like(connection: Connection, names: Collection[str]) -> list[Topic]:
@@ -99,14 +121,15 @@ def of_people(owners: Collection[UUID], teams: Collection[UUID]) -> ColumnElemen
 
 def _page(connection: Connection, is_shown: ColumnElement[bool], *, limit: int, offset: int) -> list[TopicListed]:
     statement = _listing().where(is_shown).order_by(topics.c.last_message_at.desc().nulls_last(), topics.c.name)
-    return [_listed(row) for row in connection.execute(statement.limit(limit).offset(offset))]
+    return [read_listed(row) for row in connection.execute(statement.limit(limit).offset(offset))]
 
 
 def _listing() -> Select[*tuple[Any, ...]]:
     return select(*_OWN, *_COUNTERS)
 
 
-def _listed(row: _AnyRow) -> TopicListed:
+def read_listed(row: _AnyRow) -> TopicListed:
+    """A topic with its counters, of a row that a listing brought."""
     own: Sequence[Any] = row[: len(_OWN)]
     message_count, subscriber_count, last_message_at = row[len(_OWN) :]
     return TopicListed(

@@ -25,8 +25,10 @@ topics = Table(
     Column("message_count", BigInteger, nullable=False),
     Column("last_message_at", Time),
     Column("subscriber_count", BigInteger, nullable=False),
+    Column("latest_at", Time),
 )
-"""`last_sequence` numbers a topic's messages; the counters change in the transaction of what they count."""
+"""`last_sequence` numbers a topic's messages; the counters change in the transaction of what they count. `latest_at` is
+the timestamp that was given last, to whichever message: `last_message_at` goes back when that one is deleted."""
 
 messages = Table(
     "topics_messages",

@@ -23,9 +23,14 @@ _PUBLISH_HEADERS = {
 _STREAM_HEADERS = {"Last-Event-ID": "The last message's id: the stream goes on behind it, whatever the query says."}
 
 
+def message_body_limit(config: TopicsConfig) -> int:
+    """The longest body that may hold a message that is not too long."""
+    return config.max_message_bytes * _LONGEST_ESCAPE + _OTHER_MEMBERS
+
+
 def routes(publish: PublishHandlers, read: ReadHandlers, config: TopicsConfig) -> list[Route]:
     """All operations of the plugin."""
-    body_limit = config.max_message_bytes * _LONGEST_ESCAPE + _OTHER_MEMBERS
+    body_limit = message_body_limit(config)
     publishing = [
         Route(
             method,
