@@ -317,3 +317,12 @@ async def test_a_description_may_have_lines(client: Client, signed_in: Sign) -> 
     key = await made(client, (await signed_in()).bearer, description="deploys\nat night")
 
     assert key["description"] == "deploys\nat night"
+
+
+async def test_a_session_makes_what_a_lesser_key_beside_it_may_not(client: Client, signed_in: Sign) -> None:
+    person = await signed_in()
+    lesser = await made(client, person.bearer, scopes=["keys"])
+
+    answer = await create(client, {**with_key(lesser["key"]), **person.bearer})
+
+    assert (answer.status, answer.json()["scopes"]) == (201, ["*"])

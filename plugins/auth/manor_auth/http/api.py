@@ -106,15 +106,15 @@ def person(request: Request[Any, Any]) -> UUID:
 
 
 def actor(request: Request[Any, Any], access: Access) -> Principal:
-    """The credential that opened a route. Of several that came with a request others may be somebody else's, or less.
+    """The credential that opened a route: of several the session, for what comes along with it may be worth less.
 
     Raises:
         Unauthorized: It has no person behind it.
     """
-    for principal in request.principals:
-        if access.allows(principal) and principal.user_id is not None:
-            return principal
-    raise Unauthorized("This credential has no person behind it")
+    able = [each for each in request.principals if access.allows(each) and each.user_id is not None]
+    if not able:
+        raise Unauthorized("This credential has no person behind it")
+    return next((each for each in able if SIGNED_IN.allows(each)), able[0])
 
 
 def session(request: Request[Any, Any]) -> UUID:
