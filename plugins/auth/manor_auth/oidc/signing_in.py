@@ -173,11 +173,7 @@ class ProviderSignIn:
         """
         provider = self._web_provider(name)
         flow = self._seal.open(sealed, self._clock.now().timestamp())
-        if (
-            flow is None
-            or flow.provider != name
-            or not hmac.compare_digest(flow.state.encode(), returned.state.encode())
-        ):
+        if flow is None or flow.provider != name or not _is_same(flow.state, returned.state):
             # Whatever the browser keeps is another sign-in's: strangers' links do not end that.
             return self._failed(None, "expired")
         if returned.iss not in ("", provider.config.issuer):
