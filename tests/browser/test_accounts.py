@@ -7,7 +7,11 @@ from urllib.parse import urlsplit
 
 import pyotp
 import pytest
+import trio
 
+from manor import NewUser, Transaction, add_user, create_team, invite
+from manor.config import load
+from manor.house import open_house
 from tests.browser.browser import DESKTOP, PHONE, Browser
 from tests.browser.conftest import Make, add_person, link_in
 from tests.core.mailing import Sink
@@ -184,6 +188,50 @@ def test_the_shell_makes_a_new_set_up_link_for_a_running_daemon(browser: Browser
     browser.fill(username="eve", email="eve@example.org", password=PASSWORD)
     browser.press("Make the account")
     assert browser.heading == "This server is set up already"
+
+
+def test_each_start_without_people_logs_another_link(browser: Browser, make_daemon: Make) -> None:
+    daemon = make_daemon()
+    links = []
+    for _ in range(2):
+        running = daemon.start()
+        line = running.log.wait_for("auth.setup_link")
+        links.append(next(part for part in line.replace('"', " ").split() if part.startswith("http")))
+        if len(links) == 1:
+            daemon.stop()
+
+    browser.open(links[0])
+    assert "manor auth setup-link" in browser.text
+    browser.open(links[1])
+    assert browser.find("form").get_attribute("action") == f"{daemon.url}/setup"
+
+
+def test_an_invited_person_signs_in_and_joins(either: Browser, make_daemon: Make) -> None:
+    daemon = make_daemon()
+    add_person(daemon, "ada")
+    token = trio.run(invited, daemon)
+    daemon.start()
+
+    either.open(f"{daemon.url}/teams/invite?token={token}")
+    assert "owner asks ada@example.org to join the team garden" in either.text
+    either.press("Sign in")
+    either.fill(login="ada", password=PASSWORD)
+    either.press("Sign in")
+    either.press("Join as ada")
+    assert either.heading == "You are in"
+    assert "garden" in daemon.manor("user", "show", "ada").stdout
+
+
+async def invited(daemon: Daemon) -> str:
+    """The token of an invite for Ada, made while nothing serves."""
+
+    def work(transaction: Transaction) -> str:
+        owner = add_user(transaction, NewUser(username="owner", email="owner@example.org", tier="FREE"))
+        team = create_team(transaction, owner.id, name="garden", display_name="The Garden")
+        return invite(transaction, team.id, email="ada@example.org", role="member", invited_by_id=owner.id)[1]
+
+    async with open_house(load(daemon.config, {}), serve=False) as house:
+        return await house.storage.write(work)
 
 
 def test_what_a_provider_brought_for_an_app_leaves_the_address_bar(browser: Browser, daemon: Daemon) -> None:

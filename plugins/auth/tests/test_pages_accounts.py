@@ -304,3 +304,5 @@ async def test_a_page_that_was_left_open_until_the_session_ended_leads_to_the_si
     page = await reader.send("/account/password", current_password=PASSWORD, new_password=ANOTHER)
 
     assert page.url.startswith("/login?next=")
+    page = await reader.send("/login", login="ada", password=PASSWORD)
+    assert (page.url, page.status) == ("/account", 200)

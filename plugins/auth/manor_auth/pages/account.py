@@ -11,7 +11,7 @@ import segno
 from manor import PluginContext, Refused, Reply, Request, Route, TotpSetup, Unauthorized, parse_id, redirect
 from manor_auth.config import AuthConfig
 from manor_auth.overview import read_overview
-from manor_auth.pages.face import AUTH_PAGES, FORM_LIMIT, HOME, SIGNED_IN, Face, Press, somebody
+from manor_auth.pages.face import AUTH_PAGES, FORM_LIMIT, HOME, SECOND_FACTOR, SIGNED_IN, Face, Press, somebody
 from manor_auth.passwords import Passwords
 from manor_auth.second_factor import SecondFactor
 from manor_auth.sessions import Sessions
@@ -22,8 +22,6 @@ DONE = {
     "sessions": "You are signed out everywhere else.",
     "mfa-off": "Signing in takes no code any more.",
 }
-
-SECOND_FACTOR = "/account/second-factor"
 
 
 class AccountQuery(msgspec.Struct, frozen=True):

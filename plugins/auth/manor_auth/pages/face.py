@@ -22,6 +22,11 @@ FORM_LIMIT = 65_536
 HOME = "/account"
 """Where people are led who did not come from anywhere."""
 
+SECOND_FACTOR = f"{HOME}/second-factor"
+
+FORMS = frozenset((f"{HOME}/password", f"{HOME}/sessions", f"{SECOND_FACTOR}/activate", f"{SECOND_FACTOR}/disable"))
+"""Where the account's forms go. Nobody comes back to them: who sends one after their session ended begins anew."""
+
 LONGEST_NEXT = 2_000
 
 
@@ -81,6 +86,8 @@ def _sentence(text: str) -> str:
 def onward(text: str, otherwise: str = HOME) -> str:
     """Where `?next=` leads, as it stands in a header: a path of this server, else `otherwise`."""
     path = local_path(text, otherwise) if len(text) <= LONGEST_NEXT else otherwise
+    if path in FORMS:
+        return HOME
     return quote(path, safe="/%:@!$&'()*+,;=~?#[]")
 
 
