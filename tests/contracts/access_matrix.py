@@ -62,7 +62,7 @@ class Matrix:
                 cast = self._new_cast()
             objects = Objects(cast)
             for column in columns or table.columns:
-                for asker in table.columns[column]:
+                for asker in _askers(entry, table.columns[column]):
                     asked_for = objects
                     if entry.is_fresh and entry.expected(column) < 400:
                         asked_for = Objects(self._new_cast() if entry.is_last else cast)
@@ -128,6 +128,11 @@ class Matrix:
 
     async def _ask_here(self, method: str, target: str, headers: Headers, body: bytes) -> Answer:
         return await self._client.request(method, target, headers=headers, body=body)
+
+
+def _askers(entry: Entry, askers: Sequence[str]) -> Sequence[str]:
+    """Who asks for a column: one of them where no credential is looked at, for signing in takes its time."""
+    return askers[:1] if set(entry.outcomes.values()) == {"ok"} else askers
 
 
 def misworded(dialect: str, outcome: str, answer: Answer) -> str:

@@ -12,7 +12,18 @@ from uuid import UUID
 
 import pyotp
 
-from manor import NewCredential, Transaction, activate_totp, begin_totp, create_team, invite, issue, new_id, new_secret
+from manor import (
+    NewCredential,
+    Transaction,
+    activate_totp,
+    begin_totp,
+    create_team,
+    invite,
+    issue,
+    link_login,
+    new_id,
+    new_secret,
+)
 from manor.testing import Answer
 from tests.contracts.access_cast import MARK, Cast, Headers, bearer, done, filled_in, in_topic_header
 from tests.contracts.access_table import Entry
@@ -165,6 +176,16 @@ class Objects:
         await self._write(lambda transaction: issue(transaction, new, secret))
         return secret
 
+    async def provider(self, asker: str) -> str:
+        """The name of a provider through which Ada signs in."""
+        user_id, email = await self.cast.person("ada")
+
+        def work(transaction: Transaction) -> None:
+            link_login(transaction, user_id, issuer="https://id.example.org", subject=email, provider="keycloak")
+
+        await self._write(work)
+        return "keycloak"
+
     async def invite(self, asker: str) -> str:
         """The token of an invite that was mailed to the asker."""
         owner_id, _ = await self.people.add("carol")
@@ -277,6 +298,7 @@ OBJECTS: dict[str, Callable[[Objects, str], Awaitable[str]]] = {
     "@sign_in_ticket": Objects.sign_in_ticket,
     "@sign_in_code": Objects.sign_in_code,
     "@oauth_code": Objects.oauth_code,
+    "@provider": Objects.provider,
     "@invite": Objects.invite,
     "@device_name": Objects.device_name,
     "@device_phrase": Objects.device_phrase,
