@@ -158,3 +158,20 @@ def create(
     else:
         for topic in created.topics:
             click.echo(f"{topic.name} {topic.id}")
+
+
+@topics.command()
+@config_option
+@json_option
+def reindex(config: Path | None, as_json: bool) -> None:
+    """Make the search index anew from the messages.
+
+    Works with the daemon stopped and running; publishing and streams go on, searches wait or answer 503 meanwhile.
+    """
+    from manor_topics.commands import Reindex, Reindexed
+
+    reindexed = call_house(config, "topics.reindex", Reindex(), Reindexed)
+    if as_json:
+        print_json(reindexed)
+    else:
+        click.echo(f"every message up to position {reindexed.position} is indexed")

@@ -20,3 +20,13 @@ class TopicsCreated(msgspec.Struct, frozen=True):
     """The topics that were made, in the order of their names as given."""
 
     topics: list[Topic]
+
+
+class Reindex(msgspec.Struct, frozen=True):
+    """Make the search index anew from the messages."""
+
+
+class Reindexed(msgspec.Struct, frozen=True):
+    """The index knows every message up to this position of the server's."""
+
+    position: int

@@ -22,6 +22,7 @@ from manor_topics.parts import Shared
 from manor_topics.payers import payer_of
 from manor_topics.removing import MessageRow, delete_softly
 from manor_topics.rights import check_manage, missing
+from manor_topics.search import index
 from manor_topics.tables import messages
 
 
@@ -110,6 +111,7 @@ class Editing:
             after = transaction.connection.execute(
                 update(messages).where(is_it).values(values).returning(*COLUMNS)
             ).one()
+            index.renew(transaction.connection, before, after)
             content = read_message(after, topic.name)
             transaction.emit(MessageEdited(position=transaction.position(), content=content))
             return content

@@ -27,6 +27,7 @@ from manor_topics.managing import Managing
 from manor_topics.messaging import Messaging
 from manor_topics.parts import Part, Shared
 from manor_topics.personal import personal_data
+from manor_topics.search.part import Searches
 
 
 class Topics:
@@ -40,6 +41,7 @@ class Topics:
         self._parts: list[Part] = [
             Messaging(shared),
             Managing(shared),
+            Searches(shared),  # last: it merges what the others erase
         ]
         shared.parts.extend(self._parts)
 

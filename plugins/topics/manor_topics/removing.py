@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
 
 from manor import Transaction
 from manor_topics.message_store import COLUMNS
+from manor_topics.search import index
 from manor_topics.tables import messages, publish_keys, topics
 
 BATCH = 500
@@ -61,6 +62,7 @@ def hide(transaction: Transaction, rows: Sequence[MessageRow]) -> None:
         rows: As they were until then; none of them was deleted before.
     """
     connection = transaction.connection
+    index.forget(connection, rows)
     _count_out(connection, rows)
 
 

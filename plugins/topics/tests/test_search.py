@@ -1,0 +1,405 @@
+"""Search: what is found, by whom, on which page, and how many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from manor import SYSTEM_ID, Principal, Transaction
+from manor.house import House
+from manor.testing import Client, SetClock, open_test_house
+from manor_topics import removing, store
+from manor_topics.callers import Callers
+from manor_topics.catalog import Catalog
+from manor_topics.commands import Reindex
+from manor_topics.config import TopicsConfig
+from manor_topics.creating import new_topic
+from manor_topics.domain import AccessLevel, Topic
+from manor_topics.drafts import Draft
+from manor_topics.message_store import COLUMNS
+from manor_topics.publishing import Plan, Publisher, publish
+from manor_topics.reading import Reading
+from manor_topics.search import index, scope
+from manor_topics.search.finding import Criteria
+from manor_topics.search.indexing import Indexer
+from manor_topics.search.searching import Page, Searching
+from manor_topics.search.words import read_query
+from manor_topics.tables import messages, topics
+
+NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
+PLAN = Plan(SYSTEM_ID, 0, timedelta(days=30))
+ANN = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
+HERS = Principal("session", user_id=ANN, scopes=frozenset({"topics:read"}))
+HIS = Principal("session", user_id=UUID("01890a5d-ac96-774b-bcce-b302099a8058"))
+
+
+async def add(house: House, name: str, *, owner: UUID = SYSTEM_ID, access: AccessLevel = "public") -> Topic:
+    topic = new_topic(name, owner_id=owner, access_level=access, is_discoverable=False, now=NOON)
+    await house.storage.write(lambda transaction: store.add_topic(transaction.connection, topic))
+    return topic
+
+
+async def put(house: House, topic: Topic, *texts: str, priority: int = 3, tags: Sequence[str] = ()) -> None:
+    for text in texts:
+        draft = Draft(text, priority=priority, tags=tuple(tags))
+        await house.storage.write(lambda unit, draft=draft: publish(unit, topic, draft, Publisher("me"), PLAN))  # type: ignore[misc]
+
+
+def searching(house: House) -> Searching:
+    storage = house.storage
+    callers = Callers(storage)
+    reading = Reading(storage, Catalog(storage), callers, house.live, TopicsConfig)
+    return Searching(storage, reading, callers, Indexer(storage))
+
+
+async def search(
+    house: House,
+    query: str = "",
+    *who: Principal,
+    topic: str | None = None,
+    limit: int = 50,
+    offset: int = 0,
+    criteria: Criteria | None = None,
+) -> list[str]:
+    wanted = criteria or Criteria(read_query(query) if query else None)
+    page = await searching(house).everywhere(topic, who, wanted, limit=limit, offset=offset)
+    return texts_of(page)
+
+
+def texts_of(page: Page) -> list[str]:
+    return [message.message for message in page.messages]
+
+
+async def change(house: House, text: str, **values: object) -> None:
+    await house.storage.write(
+        lambda unit: unit.connection.execute(update(messages).where(messages.c.message == text).values(values)).close()
+    )
+
+
+async def remove(house: House, *texts: str) -> None:
+    await house.storage.write(lambda unit: removing.remove(unit, messages.c.message.in_(texts)))
+
+
+async def delete_softly(house: House, text: str) -> None:
+    def work(transaction: Transaction) -> None:
+        row = transaction.connection.execute(select(*COLUMNS).where(messages.c.message == text)).one()
+        removing.delete_softly(transaction, row)
+
+    await house.storage.write(work)
+
+
+async def integrity(house: House) -> bool:
+    """Whether the index has what it would have if it were made anew."""
+
+    def terms(transaction: Transaction) -> list[object]:
+        connection = transaction.connection
+        connection.exec_driver_sql("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, topics_search, instance)")
+        found = connection.exec_driver_sql("SELECT term, doc FROM temp.words ORDER BY 1, 2").all()
+        connection.exec_driver_sql("DROP TABLE temp.words")
+        counts = connection.exec_driver_sql(
+            "SELECT * FROM topics_search_hours UNION ALL SELECT * FROM topics_search_days"
+        )
+        return [found, sorted(counts.all())]
+
+    before = await house.storage.write(terms)
+    await house.run_command("topics.reindex", Reindex())
+    return before == await house.storage.write(terms)
+
+
+# --- What is found -------------------------------------------------------------------------------------------------
+
+
+async def test_a_search_sees_what_was_acknowledged_before_it(house: House, client: Client) -> None:
+    await client.post("/welcome", body=b"The backup is done")
+
+    answer = (await client.get("/api/messages/search?q=BACK")).json()
+
+    assert [message["message"] for message in answer["messages"]] == ["The backup is done"]
+    assert {name: answer[name] for name in answer if name != "messages"} == {
+        "total": 1,
+        "limit": 50,
+        "offset": 0,
+        "query": "BACK",
+        "filters": dict.fromkeys(("topic", "priority_min", "priority_max", "date_from", "date_to", "tags")),
+    }
+
+
+async def test_filters_are_told_as_they_were_understood(client: Client) -> None:
+    query = "topic=welcome&tags=a,b&tags=c&priority_min=1&priority_max=2&date_from=2030-01-01T01:00:00%2B01:00"
+
+    answer = (await client.get(f"/api/messages/search?{query}&date_to=2030-01-03")).json()
+
+    assert answer["filters"] == {
+        "topic": "welcome",
+        "priority_min": 1,
+        "priority_max": 2,
+        "date_from": "2030-01-01T00:00:00Z",
+        "date_to": "2030-01-03T00:00:00Z",
+        "tags": ["a", "b", "c"],
+    }
+    assert answer["query"] is None
+
+
+async def test_a_topics_messages_are_searched(client: Client) -> None:
+    for text in (b"one", b"two", b"twofold"):
+        await client.post("/welcome", body=text)
+
+    answer = (await client.get("/api/topics/welcome/messages?q=two&limit=1&offset=1")).json()
+
+    assert [message["message"] for message in answer.pop("messages")] == ["two"]
+    assert answer == {"total": 2, "limit": 1, "offset": 1, "query": "two", "topic": "welcome"}
+
+
+@pytest.mark.parametrize(
+    ("criteria", "found"),
+    [
+        (Criteria(), "dcba"),
+        (Criteria(priority_max=2), "ba"),
+        (Criteria(priority_min=2, priority_max=3), "cb"),
+        (Criteria(priority_min=3, priority_max=2), ""),
+        (Criteria(tags=["x"]), "ca"),
+        (Criteria(tags=["x", "y, z"]), "cba"),
+        (Criteria(tags=["X"]), ""),
+        (Criteria(read_query("."), tags=["x"]), ""),
+        (Criteria(date_from=NOON + timedelta(minutes=1)), "dcb"),
+        (Criteria(date_to=NOON + timedelta(minutes=1)), "ba"),
+        (Criteria(date_from=NOON + timedelta(seconds=1), date_to=NOON + timedelta(hours=1)), "cb"),
+        (Criteria(date_from=NOON + timedelta(minutes=2), date_to=NOON + timedelta(minutes=3)), ""),
+        (Criteria(date_from=NOON + timedelta(hours=2), date_to=NOON + timedelta(minutes=3)), ""),
+        (Criteria(date_from=datetime.min.replace(tzinfo=UTC), date_to=datetime.max.replace(tzinfo=UTC)), "dcba"),
+    ],
+)
+async def test_filters(house: House, clock: SetClock, criteria: Criteria, found: str) -> None:
+    topic = await add(house, "open")
+    await put(house, topic, "a", priority=1, tags=["x"])
+    clock.set(NOON + timedelta(minutes=1))
+    await put(house, topic, "b", priority=2, tags=["y, z"])
+    clock.set(NOON + timedelta(hours=1))
+    await put(house, topic, "c", priority=3, tags=["x", "w"])
+    clock.set(NOON + timedelta(hours=3))
+    await put(house, topic, "d", priority=4)
+
+    page = await searching(house).everywhere(None, (), criteria, limit=50, offset=0)
+
+    assert ("".join(texts_of(page)), page.total) == (found, len(found))
+
+
+async def test_dates_count_though_the_clock_was_set_back(house: House, clock: SetClock) -> None:
+    topic = await add(house, "open")
+    for hours in (0, 5, 1, 6, -3):
+        clock.set(NOON + timedelta(hours=hours, minutes=30))
+        await put(house, topic, str(hours))
+
+    async def between(low: float, high: float) -> list[str]:
+        dates = Criteria(date_from=NOON + timedelta(hours=low), date_to=NOON + timedelta(hours=high))
+        page = await searching(house).everywhere(None, (), dates, limit=50, offset=0)
+        assert page.total == len(page.messages)
+        return texts_of(page)
+
+    assert await between(0, 2) == ["1", "0"]
+    assert await between(5.5, 6.4) == ["5"]
+    assert await between(-3, 0.4) == ["-3"]
+
+
+async def test_every_page_has_its_share_up_to_the_last(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("counting", "index"):
+        monkeypatch.setattr(f"manor_topics.search.{module}.BLOCK", 4)
+    topic = await add(house, "open")
+    everything = [f"{number} {'even' if number % 2 == 0 else 'odd'}" for number in range(30)]
+    await put(house, topic, *everything)
+    expected = [text for text in reversed(everything) if "even" in text]
+    on_service = searching(house)
+
+    for _ in range(2):  # counted, and remembered
+        for limit in (1, 4, 7, 50):
+            pages = [
+                await on_service.everywhere(None, (), Criteria(read_query("even")), limit=limit, offset=offset)
+                for offset in range(0, 20, limit)
+            ]
+            assert [text for page in pages for text in texts_of(page)] == expected
+            assert {page.total for page in pages} == {15}
+        await remove(house, "6 even")
+        await delete_softly(house, expected[0])
+        everything = [text for text in everything if text not in ("6 even", expected[0])]
+        expected = [text for text in reversed(everything) if "even" in text]
+        page = await on_service.everywhere(None, (), Criteria(read_query("even")), limit=50, offset=0)
+        assert (texts_of(page), page.total) == (expected, 13)
+        await put(house, topic, "6 even", "30 even")
+        everything += ["6 even", "30 even"]
+        expected = [text for text in reversed(everything) if "even" in text]
+        if "28 even" in expected:  # only once
+            break
+
+
+async def test_what_has_expired_is_not_found_and_not_counted(house: House, clock: SetClock) -> None:
+    topic = await add(house, "open")
+    await put(house, topic, "a one", "a two", "a three")
+    await change(house, "a two", expires_at=NOON + timedelta(hours=1))
+    assert await search(house, "a") == ["a three", "a two", "a one"]
+    clock.set(NOON + timedelta(hours=1))
+
+    page = await searching(house).everywhere(None, (), Criteria(read_query("a")), limit=1, offset=1)
+
+    assert (texts_of(page), page.total) == (["a one"], 2)
+
+
+# --- Changes -------------------------------------------------------------------------------------------------------
+
+
+async def edit(house: House, old: str, new: str) -> None:
+    def work(transaction: Transaction) -> None:
+        connection = transaction.connection
+        before = connection.execute(select(*COLUMNS).where(messages.c.message == old)).one()
+        connection.execute(update(messages).where(messages.c.position == before.position).values(message=new))
+        after = connection.execute(select(*COLUMNS).where(messages.c.position == before.position)).one()
+        index.renew(connection, before, after)
+
+    await house.storage.write(work)
+
+
+async def test_an_edited_message_is_found_by_what_it_says_now(house: House) -> None:
+    topic = await add(house, "open")
+    await put(house, topic, "alpha beta", "gamma")
+    assert await search(house, "beta") == ["alpha beta"]
+
+    await edit(house, "alpha beta", "alpha delta")
+
+    assert await search(house, "beta") == []
+    assert await search(house, "delta") == await search(house, "alpha") == ["alpha delta"]
+    assert await integrity(house)
+
+
+async def test_changes_before_and_after_a_message_is_indexed_leave_the_index_as_it_would_be_made(house: House) -> None:
+    topic = await add(house, "open")
+    indexer = Indexer(house.storage)
+    await put(house, topic, "one", "two", "three", "four")
+    await edit(house, "two", "zwei")
+    await delete_softly(house, "three")
+    await indexer.catch_up()
+    await put(house, topic, "five", "six")
+    await delete_softly(house, "one")
+    await edit(house, "five", "fünf")
+    await remove(house, "six", "three")
+    await indexer.catch_up()
+
+    assert await search(house) == ["fünf", "four", "zwei"]
+    assert await integrity(house)
+
+
+async def test_a_message_that_changes_while_it_is_on_its_way_into_the_index_is_read_again(house: House) -> None:
+    topic = await add(house, "open")
+
+    def work(transaction: Transaction) -> list[bool]:
+        connection = transaction.connection
+        for text in ("one", "two"):
+            publish(transaction, topic, Draft(text), Publisher("me"), PLAN)
+        batch = index.gather(connection, 500)
+        row = connection.execute(select(*COLUMNS).where(messages.c.message == "one")).one()
+        removing.delete_softly(transaction, row)
+        again = index.gather(connection, 500)
+        return [index.add(connection, each) for each in (batch, again, again)]
+
+    assert await house.storage.write(work) == [False, True, False]
+    assert await search(house) == ["two"]
+    assert await integrity(house)
+
+
+async def test_an_index_from_other_rules_is_made_anew(tmp_path: Path, clock: SetClock) -> None:
+    async with open_test_house(tmp_path, plugins=["topics"], clock=clock) as house:
+        await Client(house.dispatcher).post("/welcome", body=b"hello")
+        assert await search(house, "hello") == ["hello"]
+        await house.storage.write(
+            lambda unit: unit.connection.exec_driver_sql("UPDATE topics_search_state SET folding = 'old'").close()
+        )
+    async with open_test_house(tmp_path, plugins=["topics"], clock=clock) as house:
+        answer = await Client(house.dispatcher).get("/api/messages/search?q=hello")
+        assert answer.json()["total"] == 1
+        assert await integrity(house)
+
+
+# --- Scope ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[200, 0], ids=["named in the index", "looked up"])
+def most_named(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(scope, "MOST_NAMED", request.param)
+    return int(request.param)
+
+
+async def test_people_search_their_own_topics_and_strangers_public_ones(house: House, most_named: int) -> None:
+    mine = await add(house, "mine", owner=ANN, access="private")
+    hers = await add(house, "hers", owner=ANN)
+    open_ = await add(house, "open")
+    await put(house, mine, "a mine")
+    await put(house, hers, "a hers")
+    await put(house, open_, "a open")
+
+    assert await search(house, "a") == ["a open", "a hers"]
+    assert await search(house, "a", HERS) == ["a hers", "a mine"]
+    assert await search(house, "a", HIS) == []
+    assert await search(house, "a", HIS, topic="open") == ["a open"]
+    assert await search(house, "a", HIS, topic="mine") == await search(house, "a", topic="mine") == []
+    assert await search(house, "a", HERS, topic=str(mine.id)) == ["a mine"]
+    assert await search(house, "a", HERS, topic="nope") == []
+    token = Principal("topic_token", scopes=frozenset({"read"}), resource=mine.id)
+    assert await search(house, "a", token) == ["a mine"]
+
+
+async def test_rights_count_as_they_are_and_not_as_they_were(house: House, most_named: int) -> None:
+    first, second = await add(house, "first"), await add(house, "second", owner=ANN, access="private")
+    await put(house, first, "a first")
+    await put(house, second, "a second")
+    assert await search(house, "a") == ["a first"]
+
+    async def set_topic(topic: Topic, **values: object) -> None:
+        await house.storage.write(
+            lambda unit: unit.connection.execute(update(topics).where(topics.c.id == topic.id).values(values)).close()
+        )
+
+    await set_topic(first, access_level="private", owner_id=ANN)
+    await set_topic(second, access_level="public", owner_id=HIS.user_id)
+
+    assert await search(house, "a") == ["a second"]
+    assert await search(house, "a", HERS) == ["a first"]
+    assert await search(house, "a", HIS) == ["a second"]
+    await put(house, first, "a third")
+    assert await search(house, "a") == ["a second"]
+    await house.storage.write(
+        lambda unit: unit.connection.execute(delete(topics).where(topics.c.id == second.id)).close()
+    )
+    page = await searching(house).everywhere(None, (), Criteria(), limit=50, offset=0)
+    assert (page.messages, page.total) == ([], 0)
+
+
+# --- Deleted messages ----------------------------------------------------------------------------------------------
+
+
+async def test_who_manages_a_topic_sees_deleted_messages_in_their_places(house: House) -> None:
+    topic = await add(house, "hers", owner=ANN)
+    everything = [f"{number} {'even' if number % 2 == 0 else 'odd'}" for number in range(9)]
+    await put(house, topic, *everything)
+    for text in ("0 even", "4 even", "5 odd", "8 even"):
+        await delete_softly(house, text)
+
+    async def found(who: Principal, query: str, limit: int, offset: int) -> tuple[list[str], int]:
+        _, page = await searching(house).in_topic(
+            "hers",
+            [who],
+            Criteria(read_query(query) if query else None),
+            limit=limit,
+            offset=offset,
+            include_deleted=True,
+        )
+        return texts_of(page), page.total
+
+    assert await found(HIS, "", 50, 0) == (["7 odd", "6 even", "3 odd", "2 even", "1 odd"], 5)
+    for limit in range(1, 11):
+        for query, expected in (("", everything[::-1]), ("even", everything[::-2])):
+            pages = [await found(HERS, query, limit, offset) for offset in range(0, 12, limit)]
+            assert [text for page, _ in pages for text in page] == expected
+            assert {total for _, total in pages} == {len(expected)}
