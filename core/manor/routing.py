@@ -146,7 +146,7 @@ class Outlet(Protocol):
         ...
 
     def gone(self) -> None:
-        """The source has ended it: nothing more is written."""
+        """The source ended it, and a write hangs all the same: drop the connection if nothing else ends that."""
         ...
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import httpx
 import pytest
 import trio
@@ -99,7 +101,12 @@ async def test_a_reader_that_stops_is_closed_and_resumes_without_loss(door: Door
             await publish(http, f"{number} " + "x" * 60_000)
             (message,) = await good.messages(1)
             assert message["sequence"] == number + 1
-        seen = [event.json()["sequence"] async for event in stuck if event.event == "message"]
+        seen: list[int] = []
+        # Who reads too late to be told why finds the stream cut, maybe in the middle of a message.
+        with suppress(EOFError):
+            async for event in stuck:
+                if event.event == "message":
+                    seen.append(event.json()["sequence"])  # noqa: PERF401 - what came before a cut counts
         last = seen[-1]
     assert seen == list(range(1, last + 1))
     assert last < LOTS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 import trio
@@ -11,7 +12,9 @@ import trio.testing
 
 from manor.auth import Principal
 from manor.live import Channel, Entry, Feed, LiveService
+from manor.live.feed import CUT_AFTER
 from manor.live.ring import MOST_BYTES, MOST_ENTRIES
+from manor.live.service import LEAVING_AT_ONCE
 from manor.routing import GOING_AWAY, TOO_SLOW, Closing, Wire
 
 REVOKED = Closing(4401, "revoked")
@@ -27,6 +30,8 @@ class Listener:
     writes: list[bytes] = field(default_factory=list)
     closing: Closing | None = None
     reads: trio.Event = field(default_factory=trio.Event)
+    is_stubborn: bool = False
+    is_gone: bool = False
 
     def __post_init__(self) -> None:
         self.reads.set()
@@ -35,10 +40,12 @@ class Listener:
         raise AssertionError("nothing is controlled here")
 
     def gone(self) -> None:
-        raise AssertionError("the pump says when it is over")
+        self.is_gone = True
+        self.reads.set()
 
     async def write(self, data: bytes) -> None:
-        await self.reads.wait()
+        with trio.CancelScope(shield=self.is_stubborn):
+            await self.reads.wait()
         self.writes.append(data)
 
     def stop_reading(self) -> None:
@@ -260,6 +267,51 @@ async def test_a_write_that_hangs_is_cut(
 
     assert stuck.closing == TOO_SLOW
     assert stuck.writes == []
+
+
+async def test_a_door_whose_write_cannot_be_cancelled_is_told_to_drop_its_connection(
+    autojump_clock: trio.testing.MockClock, live: LiveService, hall: Channel, nursery: trio.Nursery
+) -> None:
+    stuck, slow = Listener(is_stubborn=True), Listener(is_stubborn=True)
+    await nursery.start(stuck.listen, live.feed([hall]))
+    await nursery.start(slow.listen, live.feed([hall]))
+    stuck.stop_reading()
+    slow.stop_reading()
+    for position in range(1, MOST_ENTRIES + 3):
+        hall.append(Said(position, "x"))
+        await trio.sleep(0.001)
+    slow.reads.set()
+    await trio.sleep(CUT_AFTER - 0.1)
+    assert not stuck.is_gone
+    await trio.sleep(0.2)
+
+    assert (stuck.is_gone, stuck.closing, live.outlets) == (True, TOO_SLOW, 0)
+    assert (slow.is_gone, slow.closing) == (False, TOO_SLOW)
+
+
+async def test_a_shutdown_ends_a_few_at_a_time_and_waits_for_nobody_who_does_not_read(
+    autojump_clock: trio.testing.MockClock, live: LiveService, hall: Channel, nursery: trio.Nursery
+) -> None:
+    listeners = [Listener() for _ in range(1000)]
+    for listener in listeners:
+        await nursery.start(listener.listen, live.feed([hall]))
+    listeners[0].stop_reading()
+    hall.append(Said(1, "a"))
+    await trio.sleep(0.1)
+    left: list[int] = []
+
+    class Turns(trio.abc.Instrument):
+        def before_io_wait(self, timeout: float) -> None:
+            left.append(live.outlets)
+
+    trio.lowlevel.add_instrument(turns := Turns())
+    began = trio.current_time()
+    await live.shut_down(grace=3)
+    trio.lowlevel.remove_instrument(turns)
+
+    assert max(before - after for before, after in pairwise(left)) <= LEAVING_AT_ONCE
+    assert trio.current_time() - began < 3.2
+    assert {listener.closing for listener in listeners} == {GOING_AWAY}
 
 
 async def test_one_large_batch_closes_nobody_who_kept_up(

@@ -30,6 +30,10 @@ class Answer:
         return msgspec.json.decode(self.body)
 
 
+class EndedEarly(AssertionError):
+    """The connection ended in the middle of something."""
+
+
 class Wire:
     """One connection."""
 
@@ -45,13 +49,15 @@ class Wire:
         """All up to a mark, the mark included."""
         with trio.fail_after(DEADLINE):
             while (at := self._buffer.find(mark)) < 0:
-                assert await self._more(), f"ended before {mark!r}: {bytes(self._buffer[-500:])!r}"
+                if not await self._more():
+                    raise EndedEarly(f"before {mark!r}: {bytes(self._buffer[-500:])!r}")
         return self._take(at + len(mark))
 
     async def exactly(self, count: int) -> bytes:
         with trio.fail_after(DEADLINE):
             while len(self._buffer) < count:
-                assert await self._more(), f"ended early: {bytes(self._buffer[-500:])!r}"
+                if not await self._more():
+                    raise EndedEarly(f"after {bytes(self._buffer[-500:])!r}")
         return self._take(count)
 
     async def rest(self) -> bytes:
@@ -179,13 +185,17 @@ class Events:
                     found.append(heard)
         return found
 
-    async def to_the_end(self) -> list[Heard]:
-        """All messages until the server ends the stream."""
+    async def to_the_end(self, *, may_be_cut: bool = False) -> list[Heard]:
+        """All messages until the server ends the stream, or cuts it between two or in the middle of one."""
         found = []
         with trio.fail_after(DEADLINE):
-            while heard := await self.event():
-                if heard.event == "message":
-                    found.append(heard)
+            try:
+                while heard := await self.event():
+                    if heard.event == "message":
+                        found.append(heard)
+            except EndedEarly:
+                if not may_be_cut:
+                    raise
         return found
 
 

@@ -53,11 +53,11 @@ async def test_slow_readers_are_closed_and_resume_without_gap_or_repetition(make
         assert heard["events"] == in_order
         assert heard["socket"] == in_order
 
-        slow_heard = [message.id for message in await slow_events.to_the_end()]
+        slow_heard = [message.id for message in await slow_events.to_the_end(may_be_cut=True)]
         frames, code = await slow_socket.to_the_end()
         slow_read = [message["id"] for message in frames]
 
-    assert code == 1013
+    assert code in (1013, 1006), "who reads too late to be told why finds the connection cut"
     for began in (slow_heard, slow_read):
         assert 0 < len(began) < MESSAGES
         assert began == in_order[: len(began)]

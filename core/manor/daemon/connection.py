@@ -18,6 +18,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from manor.daemon.applications import App, Applications
 from manor.daemon.framing import HeadLimits
 from manor.daemon.protocols import Http1, Http2
+from manor.web import CUT
 
 READ_SIZE = 65_536
 PIECE = 65_536
@@ -150,28 +151,34 @@ class Connection:
 
     def abort(self) -> None:
         """End it at once, whatever waits; what was not sent is lost."""
-        self._is_broken = True
         # Without the linger option the kernel would keep trying to deliver to a client that does not read.
         if self._transport.socket.fileno() >= 0:
             at_once = struct.pack("ii", 1, 0)
             self._transport.socket.setsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_LINGER, at_once)
+        self.cut()
+
+    def cut(self) -> None:
+        """End it at once, whatever waits; what the kernel has taken already still reaches the client if it reads."""
+        self._is_broken = True
+        if self._transport.socket.fileno() >= 0:
             self._transport.socket.close()
         self._life.cancel()
 
     def _make_protocol(self, applications: Applications) -> Http1 | Http2:
         is_tls = isinstance(self._stream, trio.SSLStream)
+        is_http2 = isinstance(self._stream, trio.SSLStream) and self._stream.selected_alpn_protocol() == "h2"
         arguments: list[Any] = [
             self._app,
             self._config,
             self._context,
             applications,
-            {},
+            {} if is_http2 else {CUT: self.cut},
             is_tls,
             self._peer.client,
             self._peer.server,
             self._send,
         ]
-        if isinstance(self._stream, trio.SSLStream) and self._stream.selected_alpn_protocol() == "h2":
+        if is_http2:
             return Http2(*arguments)
         return Http1(*arguments, limits=self._limits.head)
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 import h11
 import msgspec
 import trio
+from h2.errors import ErrorCodes
 from h2.events import DataReceived, RequestReceived
 from h2.settings import SettingCodes, Settings
 from hypercorn.config import Config
@@ -328,10 +329,28 @@ class Http2(H2Protocol):
     async def _create_stream(self, request: RequestReceived) -> None:
         headers = dict(request.headers)
         path, method = headers.get(b":path", b""), headers.get(b":method", b"")
-        if method == b"CONNECT" or not path.startswith((b"/", b"*")) or not _is_printable(path):
-            self.connection.reset_stream(request.stream_id)
-            return
-        await super()._create_stream(request)
+        if method == b"CONNECT":
+            self._refuse(request, HTTPStatus.NOT_IMPLEMENTED, "No connections to others are made here")
+        elif not path.startswith((b"/", b"*")) or not _is_printable(path):
+            self._refuse(request, HTTPStatus.BAD_REQUEST, "The path cannot be read")
+        else:
+            await super()._create_stream(request)
+
+    def _refuse(self, request: RequestReceived, status: int, detail: str) -> None:
+        """Answer a request that no application gets; the connection and its other streams go on."""
+        body = refusal_body(detail)
+        headers = [(b":status", b"%d" % status), *refusal_headers(status, body)]
+        has_body = dict(request.headers).get(b":method") != b"HEAD"
+        # HTTP/2 knows no `connection` header: the answer ends a stream.
+        headers = [(name, value) for name, value in headers if name != b"connection"]
+        stream = request.stream_id
+        has_body = has_body and self.connection.local_flow_control_window(stream) >= len(body)
+        self.connection.send_headers(stream, headers, end_stream=not has_body)
+        if has_body:
+            self.connection.send_data(stream, body, end_stream=True)
+        if request.stream_ended is None:
+            # What is still sent is not read (RFC 9113 section 8.1).
+            self.connection.reset_stream(stream, ErrorCodes.NO_ERROR)
 
 
 def _is_printable(path: bytes) -> bool:

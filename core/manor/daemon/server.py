@@ -26,6 +26,10 @@ _FULL = (
 )
 
 
+AT_ONCE = 200
+"""Connections that are told of the stop before others get a turn on the loop."""
+
+
 @dataclass(frozen=True)
 class ServerLimits:
     """How much the server takes, and how long it takes to stop.
@@ -138,8 +142,10 @@ class Server:
     async def _drain(self, on_stop: Callable[[], Awaitable[None]] | None) -> None:
         await self._context.terminated.set()
         with trio.move_on_after(self._limits.graceful_timeout) as grace:
-            for connection in tuple(self._connections):
+            for number, connection in enumerate(tuple(self._connections), 1):
                 connection.drain()
+                if number % AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()  # thousands that close at the same turn would hold up the others
             if on_stop is not None:
                 await on_stop()
             if self._total:

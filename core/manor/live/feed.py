@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 MOST_JOINED = 65_536
 """Bytes of waiting frames that leave in one write; a longer frame goes alone."""
 
-CUT_AFTER = 5.0
-"""Seconds that a write under way gets to finish once its outlet is ended; then it is cut."""
+CUT_AFTER = 2.0
+"""Seconds that a write under way gets to finish once its outlet is ended; then it is cut.
+
+A client that reads slowly takes what is under way in that time and then reads why it was ended; one that reads nothing
+can be told nothing.
+"""
 
 Replay = Callable[[int], Awaitable[Sequence[Entry]]]
 """Reads the next page after a position, oldest first; an empty page is the end of what is stored."""
@@ -111,7 +115,8 @@ class Feed:
         """Write frames until the feed is ended, and say why it was.
 
         A write that hangs is cut `CUT_AFTER` seconds after the end was called: the outlet's last frame may then be
-        incomplete, and all that the door can do is to drop the connection.
+        incomplete, and all that the door can do is to drop the connection. A door whose writes cannot be cancelled is
+        told through the outlet's `gone`.
         """
         with trio.CancelScope() as self._scope:
             if self._closing is not None:
@@ -162,6 +167,8 @@ class Feed:
         self._closing = closing
         if self._scope is not None:
             self._scope.deadline = trio.current_time() + grace
+            if self._task is None:
+                self._service.will_cut(self, self._scope.deadline)
         self.wake()
 
     # --- The pump --------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from weakref import WeakValueDictionary
 
@@ -16,6 +18,14 @@ AT_ONCE = 200
 
 SHORTEST_SLEEP = 1.0
 """Seconds between two looks at who wants a ping: thousands of outlets are looked at together."""
+
+LEAVING_AT_ONCE = 50
+LEAVE_WITHIN = 0.05
+"""A stopping server ends so many outlets, and goes on when they have left, or after so many seconds.
+
+Every end is some steps of its door's. If thousands were told at once, they would take each of these steps at the same
+turn of the loop, and hold up everybody who still has something to finish.
+"""
 
 SHUTDOWN_GRACE = 3.0
 """Seconds that a stopping server gives writes under way."""
@@ -32,8 +42,10 @@ class LiveService:
         self._feeds: set[Feed] = set()
         self._dirty: dict[Channel, None] = {}
         self._look_at = float("inf")
+        self._cuts: list[tuple[float, int, Feed]] = []
+        self._numbers = itertools.count()
         self._roused = trio.Event()
-        self._emptied = trio.Event()
+        self._next_left = trio.Event()
         self._is_stopping = False
 
     def channel(self, name: str) -> Channel:
@@ -98,7 +110,7 @@ class LiveService:
         """Wake outlets when something was said or a ping is due; runs as long as the house is open."""
         task_status.started()
         while True:
-            with trio.move_on_at(self._look_at):
+            with trio.move_on_at(min(self._look_at, self._cuts[0][0] if self._cuts else self._look_at)):
                 await self._roused.wait()
             # One more turn: the answers of the commit that roused us go out first, and every pump that was woken last
             # time has taken its entries before a ring is trimmed.
@@ -113,6 +125,10 @@ class LiveService:
                     await trio.lowlevel.checkpoint()
             if trio.current_time() >= self._look_at:
                 await self._ask_pings()
+            while self._cuts and trio.current_time() >= self._cuts[0][0]:
+                _, _, feed = heapq.heappop(self._cuts)
+                if feed in self._feeds:
+                    feed.outlet.gone()
 
     async def shut_down(self, *, grace: float = SHUTDOWN_GRACE) -> None:
         """End every outlet with `GOING_AWAY` and wait until the doors have let go of them.
@@ -121,20 +137,20 @@ class LiveService:
             grace: Seconds for writes under way; after them, and a second for the doors, it returns all the same.
         """
         self._is_stopping = True
-        for turn in _turns(self._feeds):
+        for turn in _turns(self._feeds, LEAVING_AT_ONCE):
             for feed in turn:
                 feed.end(GOING_AWAY, grace=grace)
-            await trio.lowlevel.checkpoint()
+            with trio.move_on_after(LEAVE_WITHIN):
+                while not self._feeds.isdisjoint(turn):
+                    await self._next_left.wait()
         with trio.move_on_after(grace + 1.0):
             while self._feeds:
-                await self._emptied.wait()
+                await self._next_left.wait()
 
     # --- Called by channels and feeds ------------------------------------------------------------------------------
 
     def joined(self, feed: Feed) -> None:
         """A feed was attached."""
-        if not self._feeds:
-            self._emptied = trio.Event()
         self._feeds.add(feed)
         if feed.ping_due < self._look_at:
             self._look_at = feed.ping_due
@@ -145,8 +161,14 @@ class LiveService:
     def left(self, feed: Feed) -> None:
         """A feed was detached."""
         self._feeds.discard(feed)
-        if not self._feeds:
-            self._emptied.set()
+        if self._is_stopping:
+            self._next_left.set()
+            self._next_left = trio.Event()
+
+    def will_cut(self, feed: Feed, at: float) -> None:
+        """A feed was ended in the middle of a write: its door is told at that time, if it hangs until then."""
+        heapq.heappush(self._cuts, (at, next(self._numbers), feed))
+        self._roused.set()
 
     def _rouse(self, channel: Channel) -> None:
         self._dirty[channel] = None
@@ -163,8 +185,8 @@ class LiveService:
         self._look_at = max(now + SHORTEST_SLEEP, due)
 
 
-def _turns(feeds: Collection[Feed]) -> Iterator[Sequence[Feed]]:
+def _turns(feeds: Collection[Feed], at_once: int = AT_ONCE) -> Iterator[Sequence[Feed]]:
     """Those that are there now, in the portions that are woken before others get a turn on the loop."""
     there = list(feeds)
-    for start in range(0, len(there), AT_ONCE):
-        yield there[start : start + AT_ONCE]
+    for start in range(0, len(there), at_once):
+        yield there[start : start + at_once]

@@ -1,7 +1,7 @@
 """The Quart front: between ASGI and the dispatcher. Only this package knows Quart."""
 
 from manor.web.app import Front, WebOptions
-from manor.web.exchange import CONTINUE
+from manor.web.exchange import CONTINUE, CUT
 from manor.web.request_bodies import BodyTimes
 
-__all__ = ["CONTINUE", "BodyTimes", "Front", "WebOptions"]
+__all__ = ["CONTINUE", "CUT", "BodyTimes", "Front", "WebOptions"]

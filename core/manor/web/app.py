@@ -227,7 +227,7 @@ class HttpConnection(TrioASGIHTTPConnection):
         is_http1 = self.scope["http_version"] != "2"
         closes = is_http1 and not body.is_complete and _announces_body(call.head)
         app: Any = self.app
-        await send_finished(send, response, call, app.streams, closes=closes)
+        await send_finished(self.scope, send, response, call, app.streams, closes=closes)
 
 
 def _call(request: QuartRequest) -> Call:
@@ -251,7 +251,7 @@ async def answer_bare(scope: Any, call: Call, exchange: Exchange, streams: OpenS
     closes = scope["http_version"] != "2" and not body.is_complete and _announces_body(call.head)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_leave, exchange.receive, nursery.cancel_scope)
-        await send_finished(exchange.send, answer, call, streams, closes=closes)
+        await send_finished(scope, exchange.send, answer, call, streams, closes=closes)
         nursery.cancel_scope.cancel()
 
 

@@ -19,6 +19,11 @@ head costs no body.
 """
 
 
+CUT = "manor.cut"
+"""A key of the ASGI scope's `state` beside its own: a function that drops the connection, where it carries no other
+request. What the kernel has taken by then still reaches a client that reads it."""
+
+
 class Exchange:
     """Passes messages on, notes the status, and holds back the news that the client left while the last send runs.
 

@@ -13,6 +13,7 @@ from manor.answers import EVENT_STREAM_TYPE, Finished
 from manor.auth import Principal
 from manor.dispatch import Call
 from manor.routing import Live, Outlet, Reply, Stream, WebSocket, Wire
+from manor.web.exchange import CUT
 
 Send = Callable[[Any], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
@@ -55,15 +56,23 @@ class PumpedOutlet:
 
     send: Callable[[bytes], int] | None = None
 
-    def __init__(self, wire: Wire, principals: tuple[Principal, ...]) -> None:
+    def __init__(self, wire: Wire, principals: tuple[Principal, ...], cut: Callable[[], None] = lambda: None) -> None:
         self.wire = wire
         self.principals = principals
+        self._cut = cut
 
     def control(self, data: bytes) -> None:
         """Nothing: hypercorn answers pings itself."""
 
     def gone(self) -> None:
-        """Nothing: the pump returns, and that ends it."""
+        """Drop the connection: hypercorn's write cannot be cancelled, and may hang for as long as a client is given."""
+        self._cut()
+
+
+def cut_of(scope: Any) -> Callable[[], None]:
+    """What drops a request's connection; nothing where others share it."""
+    cut: Callable[[], None] = scope.get("state", {}).get(CUT, lambda: None)
+    return cut
 
 
 def raw_headers(headers: Mapping[str, str], content_type: str = "") -> RawHeaders:
@@ -121,9 +130,9 @@ async def send_stream(send: Send, stream: Stream) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def send_events(send: Send, live: Live, call: Call, streams: OpenStreams) -> None:
+async def send_events(scope: Any, send: Send, live: Live, call: Call, streams: OpenStreams) -> None:
     """Serve a subscription as an event stream until its source ends it, or the server stops."""
-    outlet: Outlet = PumpedOutlet(Wire.SSE, call.principals)
+    outlet: Outlet = PumpedOutlet(Wire.SSE, call.principals, cut_of(scope))
     # Heard before the client knows that it is subscribed: what it then publishes itself must reach it.
     live.source.attach(outlet, live.cursor)
     try:
@@ -136,7 +145,9 @@ async def send_events(send: Send, live: Live, call: Call, streams: OpenStreams) 
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def send_finished(send: Send, answer: Finished, call: Call, streams: OpenStreams, *, closes: bool) -> None:
+async def send_finished(
+    scope: Any, send: Send, answer: Finished, call: Call, streams: OpenStreams, *, closes: bool
+) -> None:
     """Send whatever a call was answered with over plain HTTP."""
     match answer:
         case Reply():
@@ -144,7 +155,7 @@ async def send_finished(send: Send, answer: Finished, call: Call, streams: OpenS
         case Stream():
             await send_stream(send, answer)
         case Live():
-            await send_events(send, answer, call, streams)
+            await send_events(scope, send, answer, call, streams)
         case WebSocket():
             raise AssertionError("a conversation is finished for handshakes only")
 

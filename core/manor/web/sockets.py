@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -24,7 +24,7 @@ from manor.routing import (
     Wire,
 )
 from manor.web.exchange import Receive, Send
-from manor.web.sending import OpenStreams, PumpedOutlet, send_reply
+from manor.web.sending import OpenStreams, PumpedOutlet, cut_of, send_reply
 
 NORMAL = Closing(1000, "")
 TEXT_ONLY = Closing(1003, "only text is understood here")
@@ -48,7 +48,7 @@ class SocketConnection(TrioASGIWebsocketConnection):
             case Reply():
                 await send_reply(send, answer, closes=True, prefix="websocket.http")
             case Live():
-                await _subscribe(answer, call, websocket, receive, streams)
+                await _subscribe(answer, call, websocket, receive, streams, cut_of(self.scope))
             case WebSocket():
                 await _converse(answer, call, websocket, receive, streams)
             case _:
@@ -57,8 +57,10 @@ class SocketConnection(TrioASGIWebsocketConnection):
                 await send_reply(send, reply, closes=True, prefix="websocket.http")
 
 
-async def _subscribe(live: Live, call: Call, websocket: Websocket, receive: Receive, streams: OpenStreams) -> None:
-    outlet: Outlet = PumpedOutlet(Wire.TEXT, call.principals)
+async def _subscribe(
+    live: Live, call: Call, websocket: Websocket, receive: Receive, streams: OpenStreams, cut: Callable[[], None]
+) -> None:
+    outlet: Outlet = PumpedOutlet(Wire.TEXT, call.principals, cut)
     closing: Closing | None = GOING_AWAY
     # Heard before the client knows that it is subscribed: what it then publishes itself must reach it.
     live.source.attach(outlet, live.cursor)

@@ -10,9 +10,9 @@ import pytest
 import trio
 from wsproto.events import AcceptConnection
 
-from manor.routing import Live, Reply, Request, Stream, Upgrade, Write
+from manor.routing import Closing, Live, Outlet, Reply, Request, Stream, Upgrade, Write
 from manor.web import BodyTimes
-from tests.core.web.serving import Client, Count, Fountain, Running, Serve, route
+from tests.core.web.serving import PATIENCE, Client, Count, Fountain, Running, Serve, route
 
 
 async def closes(client: Client, *, after: float, slack: float = 2.0) -> bytes:
@@ -32,6 +32,27 @@ async def sluggish(running: Running) -> Client:
     client = Client(trio.SocketStream(sock))
     running.clients.append(client)
     return client
+
+
+class Flood:
+    """A source that never stops writing."""
+
+    outlet: Outlet
+
+    def __init__(self) -> None:
+        self.chunks = Count()
+        self.is_left = trio.Event()
+
+    def attach(self, outlet: Outlet, cursor: int | None) -> None:
+        self.outlet = outlet
+
+    def detach(self, outlet: Outlet) -> None:
+        self.is_left.set()
+
+    async def pump(self, outlet: Outlet, write: Write) -> Closing:
+        while True:
+            self.chunks.increase()
+            await write(b"x" * 65_536)
 
 
 def flood(chunks: Count) -> Any:
@@ -174,6 +195,29 @@ async def test_a_client_that_stops_reading_is_cut_after_the_write_time(serve: Se
     await chunks.passes(1)
     with trio.fail_after(1):
         await running.connections.reaches(0)
+
+
+@pytest.mark.parametrize("kind", ["events", "websocket"])
+async def test_a_subscriber_that_reads_nothing_is_dropped_as_soon_as_its_source_says_so(
+    serve: Serve, kind: str
+) -> None:
+    source = Flood()
+    running = await serve(
+        route("GET", "/events", lambda request: Live(source), websocket=Upgrade.YES), connection={"write": 60}
+    )
+    client = await sluggish(running)
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    more = upgrade + key if kind == "websocket" else ""
+    await client.send(f"GET /events HTTP/1.1\r\nHost: test\r\n{more}\r\n")
+    await source.chunks.passes(1)
+
+    source.outlet.gone()
+
+    with trio.fail_after(PATIENCE):
+        await source.is_left.wait()
+    await running.connections.reaches(0)
+    assert b"xxxxxxxx" in await client.rest(), "what the kernel had taken by then arrives"
 
 
 async def test_a_long_answer_is_not_cut_while_its_client_reads(serve: Serve) -> None:

@@ -190,8 +190,35 @@ async def test_a_body_that_goes_on_after_its_413_does_not_end_the_connection(ser
     assert (await client.body()).data == b"hello"
 
 
-@pytest.mark.parametrize("pseudo", [{":method": "CONNECT"}, {":path": "hello"}])
-async def test_a_request_that_nobody_serves_is_reset_and_harms_no_other(
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "hello", "400"),
+        ("GET", "http://first.test/hello", "400"),
+        ("POST", "/hel lo", "400"),
+        ("HEAD", "/h\u00e9llo", "400"),
+    ],
+)
+async def test_a_request_that_cannot_be_read_is_answered_and_harms_no_other_of_its_connection(
+    serve: Serve, tls: Tls, method: str, path: str, status: str, ends: bool
+) -> None:
+    running = await serve(tls=tls)
+    client = await http2(running)
+    client.protocol.config.validate_outbound_headers = False
+
+    await client.ask(path, method=method, ends=ends)
+    refused = dict((await client.until(ResponseReceived)).headers)
+    await client.until(StreamEnded if ends else StreamReset)
+    await client.ask("/hello")
+
+    assert (refused[":status"], refused["content-type"]) == (status, "application/json")
+    assert dict((await client.until(ResponseReceived)).headers)[":status"] == "200"
+    assert (await client.body()).data == b"hello"
+
+
+@pytest.mark.parametrize("pseudo", [{":method": "CONNECT"}, {":path": ""}])
+async def test_a_request_that_h2_itself_refuses_harms_no_other_connection(
     serve: Serve, tls: Tls, pseudo: dict[str, str]
 ) -> None:
     running = await serve(tls=tls)
