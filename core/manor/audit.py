@@ -1,9 +1,9 @@
 """Who did what to whom: a log whose rows hold each other in place.
 
 Each row's hash covers the row and the hash before it, so a row that was changed, removed or slipped in breaks the
-chain. The detail enters by a salted digest only: erasing a person blanks detail and salt, the chain stays whole, and
-nobody can find the words again by guessing. A thief of the whole machine could write the chain anew; who wants to
-notice that keeps `head` somewhere else.
+chain. Who did it to whom, and the detail, enter by salted digests only: erasing a person blanks them with their salt,
+the chain stays whole, and nobody can find the words again by guessing. A thief of the whole machine could write the
+chain anew; who wants to notice that keeps `head` somewhere else.
 
 Rows go from the old end only, and a row at the new end says up to which one, and what its hash was: there the chain
 begins from then on. That row is held in place like any other, so the log cannot be made to begin later without
@@ -27,12 +27,13 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Row,
-    Select,
     Table,
     Text,
+    and_,
     delete,
     func,
     insert,
+    inspect,
     or_,
     select,
     text,
@@ -54,8 +55,13 @@ audit = Table(
     Column("salt", LargeBinary),
     Column("digest", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
+    Column("who_salt", LargeBinary),
+    Column("who_digest", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )
+
+ERASED = "erased"
+"""Stands for an id that was erased."""
 
 PRUNED = "core.audit_pruned"
 """Rows before this one's target were removed: `<id> <hash>` of the last of them."""
@@ -70,7 +76,25 @@ def _create(connection: Connection) -> None:
     connection.execute(text("CREATE INDEX core_audit_target ON core_audit (target)"))
 
 
-MIGRATIONS = (Migration("audit-0001", _create),)
+def _seal_who(connection: Connection) -> None:
+    """Link a log anew whose rows had their ids in the open; one that was just made has none."""
+    if any(column["name"] == "who_digest" for column in inspect(connection).get_columns("core_audit")):
+        return
+    connection.execute(text("ALTER TABLE core_audit ADD COLUMN who_salt BLOB"))
+    connection.execute(text("ALTER TABLE core_audit ADD COLUMN who_digest BLOB NOT NULL DEFAULT x''"))
+    anchor = _anchor(connection)
+    if isinstance(anchor, Broken):
+        raise ValueError(f"the audit log is broken at row {anchor.id}: {anchor.reason}")
+    _, previous = anchor
+    for row in _rows(connection):
+        salt = os.urandom(16)
+        sealed = _digest(salt, _who(row.actor, row.target))
+        previous = _link(previous, at=row.at, action=row.action, who_digest=sealed, digest=row.digest)
+        changed = {"who_salt": salt, "who_digest": sealed, "hash": previous}
+        connection.execute(update(audit).where(audit.c.id == row.id).values(changed))
+
+
+MIGRATIONS = (Migration("audit-0001", _create), Migration("audit-0002", _seal_who))
 """The core applies them as its own."""
 
 
@@ -81,8 +105,8 @@ class AuditRow(msgspec.Struct, frozen=True):
         id: Rows made later have larger ones.
         at: When.
         action: `<plugin>.<what>`, such as `identity.user_added`.
-        actor: Who did it: an id, or a word such as `shell`; never a name or an address.
-        target: To whom or what: an id.
+        actor: Who did it: an id, or a word such as `shell`; never a name or an address; `ERASED` when that was erased.
+        target: To whom or what: an id; `ERASED` when that was erased.
         detail: JSON; None when there was none or it was erased.
     """
 
@@ -123,16 +147,14 @@ class Audit:
         Args:
             transaction: The unit's.
             action: `<plugin>.<what>`.
-            actor: Who does it; an id, since only details can be erased.
+            actor: Who does it; an id, by which it is found again when somebody is erased.
             target: To whom or what; an id.
             detail: More, for the admin. Secrets do not belong here.
         """
         text_ = None if detail is None else msgspec.json.encode(detail, order="deterministic").decode()
-        salt = os.urandom(16)
-        digest = _digest(salt, text_ or "")
-        link = _link(
-            self.head(transaction), at=transaction.now, action=action, actor=actor, target=target, digest=digest
-        )
+        salt, who_salt = os.urandom(16), os.urandom(16)
+        digest, who_digest = _digest(salt, text_ or ""), _digest(who_salt, _who(actor, target))
+        link = _link(self.head(transaction), at=transaction.now, action=action, who_digest=who_digest, digest=digest)
         transaction.connection.execute(
             insert(audit),
             {
@@ -144,6 +166,8 @@ class Audit:
                 "salt": salt,
                 "digest": digest,
                 "hash": link,
+                "who_salt": who_salt,
+                "who_digest": who_digest,
             },
         )
 
@@ -163,15 +187,15 @@ class Audit:
             return anchor
         last, previous = anchor
         for row in _rows(transaction.connection):
-            linked = _link(
-                previous, at=row.at, action=row.action, actor=row.actor, target=row.target, digest=row.digest
-            )
+            linked = _link(previous, at=row.at, action=row.action, who_digest=row.who_digest, digest=row.digest)
             if not hmac.compare_digest(linked, row.hash):
                 return Broken(row.id, "it was changed, or a row before it was removed or added")
             if row.salt is not None and not hmac.compare_digest(_digest(row.salt, row.detail or ""), row.digest):
                 return Broken(row.id, "its detail was changed")
             if row.salt is None and row.detail is not None:
                 return Broken(row.id, "its detail was changed after it was erased")
+            if (reason := _who_is_wrong(row)) is not None:
+                return Broken(row.id, reason)
             previous, last = row.hash, row.id
         written = _last_written(transaction.connection)
         return Broken(written, "the last rows were removed") if written > last else None
@@ -209,23 +233,25 @@ class Audit:
         return transaction.connection.execute(select(func.count()).select_from(audit)).scalar_one()
 
     def erase(self, transaction: Transaction, who: str, *, most: int | None = None) -> int:
-        """Blank the details of all rows that someone did or that concern them. Returns how many were blanked.
+        """Blank all rows that someone did or that concern them. Returns how many were blanked.
+
+        What was done, and when, stays; by whom, to whom and the detail go.
 
         Args:
             transaction: A writing one.
             who: Their id.
             most: So many rows at most; who asks again until none is left keeps nobody waiting. None for all.
         """
-        theirs = select(audit.c.id).where(or_(audit.c.actor == who, audit.c.target == who), audit.c.salt.is_not(None))
-        return self._blank(transaction, theirs if most is None else theirs.limit(most))
+        theirs = select(audit.c.id).where(or_(audit.c.actor == who, audit.c.target == who))
+        some = theirs if most is None else theirs.limit(most)
+        blank = update(audit).where(audit.c.id.in_(some))
+        nothing = {"detail": None, "salt": None, "actor": ERASED, "target": ERASED, "who_salt": None}
+        return transaction.connection.execute(blank.values(nothing)).rowcount
 
     def blank(self, transaction: Transaction, ids: Iterable[int]) -> int:
         """Blank the details of these rows. Returns how many were blanked."""
-        return self._blank(transaction, select(audit.c.id).where(audit.c.id.in_(list(ids)), audit.c.salt.is_not(None)))
-
-    def _blank(self, transaction: Transaction, which: Select[tuple[int]]) -> int:
-        blank = update(audit).where(audit.c.id.in_(which)).values(detail=None, salt=None)
-        return transaction.connection.execute(blank).rowcount
+        theirs = and_(audit.c.id.in_(list(ids)), audit.c.salt.is_not(None))
+        return transaction.connection.execute(update(audit).where(theirs).values(detail=None, salt=None)).rowcount
 
     def list(self, transaction: Transaction, *, after: int = 0, most: int = 200) -> Sequence[AuditRow]:
         """Rows by id, a page at a time.
@@ -272,7 +298,19 @@ def _digest(salt: bytes, detail: str) -> bytes:
     return hashlib.sha256(salt + detail.encode()).digest()
 
 
-def _link(previous: bytes, *, at: datetime, action: str, actor: str, target: str, digest: bytes) -> bytes:
-    # JSON keeps the members apart: ("ab", "c") and ("a", "bc") must not have one hash.
-    row = msgspec.json.encode([to_microseconds(at), action, actor, target, digest.hex()])
+def _who(actor: str, target: str) -> str:
+    # JSON keeps the members apart: ("ab", "c") and ("a", "bc") must not have one digest.
+    return msgspec.json.encode([actor, target]).decode()
+
+
+def _who_is_wrong(row: Row[Any]) -> str | None:
+    if row.who_salt is not None:
+        is_right = hmac.compare_digest(_digest(row.who_salt, _who(row.actor, row.target)), row.who_digest)
+        return None if is_right else "who did it, or to whom, was changed"
+    is_blank = row.actor == row.target == ERASED
+    return None if is_blank else "who did it, or to whom, was changed after it was erased"
+
+
+def _link(previous: bytes, *, at: datetime, action: str, who_digest: bytes, digest: bytes) -> bytes:
+    row = msgspec.json.encode([to_microseconds(at), action, who_digest.hex(), digest.hex()])
     return hashlib.sha256(previous + row).digest()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from manor.audit import MIGRATIONS, Audit, Broken
+from manor.audit import ERASED, MIGRATIONS, Audit, Broken
 from manor.clock import SetClock
 from manor.events import Bus
 from manor.outbox import Outbox
@@ -63,16 +63,18 @@ async def test_what_was_rolled_back_was_not_done(storage: Storage) -> None:
 
 
 CHANGED = "it was changed, or a row before it was removed or added"
+WHO = "who did it, or to whom, was changed"
 
 
 @pytest.mark.parametrize(
     ("statement", "broken"),
     [
         ("UPDATE core_audit SET action = 'doorbell.door_kept' WHERE id = 2", Broken(2, CHANGED)),
-        ("UPDATE core_audit SET actor = 'bob' WHERE id = 2", Broken(2, CHANGED)),
-        ("UPDATE core_audit SET target = 'roof' WHERE id = 2", Broken(2, CHANGED)),
+        ("UPDATE core_audit SET actor = 'bob' WHERE id = 2", Broken(2, WHO)),
+        ("UPDATE core_audit SET target = 'roof' WHERE id = 2", Broken(2, WHO)),
         ("UPDATE core_audit SET at = at + 1 WHERE id = 2", Broken(2, CHANGED)),
-        ("UPDATE core_audit SET actor = '', target = actor || target WHERE id = 2", Broken(2, CHANGED)),
+        ("UPDATE core_audit SET actor = '', target = actor || target WHERE id = 2", Broken(2, WHO)),
+        ("UPDATE core_audit SET who_salt = NULL WHERE id = 2", Broken(2, f"{WHO} after it was erased")),
         ('UPDATE core_audit SET detail = \'{"was":"shut"}\' WHERE id = 2', Broken(2, "its detail was changed")),
         ("UPDATE core_audit SET detail = NULL WHERE id = 2", Broken(2, "its detail was changed")),
         ("UPDATE core_audit SET salt = NULL WHERE id = 2", Broken(2, "its detail was changed after it was erased")),
@@ -81,8 +83,8 @@ CHANGED = "it was changed, or a row before it was removed or added"
         ("DELETE FROM core_audit WHERE id = 3", Broken(3, "the last rows were removed")),
         ("DELETE FROM core_audit", Broken(3, "the last rows were removed")),
         (
-            "INSERT INTO core_audit (at, action, actor, target, digest, hash) "
-            "SELECT at, action, actor, target, digest, hash FROM core_audit WHERE id = 3",
+            "INSERT INTO core_audit (at, action, actor, target, digest, hash, who_digest) "
+            "SELECT at, action, actor, target, digest, hash, who_digest FROM core_audit WHERE id = 3",
             Broken(4, CHANGED),
         ),
     ],
@@ -95,7 +97,7 @@ async def test_a_log_that_was_tampered_with_breaks_at_that_row(
     assert await tamper(storage, statement) == broken
 
 
-async def test_erasing_someone_blanks_their_details_and_the_chain_holds(storage: Storage) -> None:
+async def test_erasing_someone_blanks_their_rows_and_the_chain_holds(storage: Storage) -> None:
     await add(storage, "front")
     await storage.write(
         lambda transaction: Audit().record(transaction, "x.y", actor="bob", target="attic", detail={"email": "b@b"})
@@ -105,14 +107,31 @@ async def test_erasing_someone_blanks_their_details_and_the_chain_holds(storage:
     assert await storage.write(lambda transaction: Audit().erase(transaction, "bob")) == 2
 
     assert await storage.read(Audit().verify) is None
-    assert [row.detail for row in await storage.read(Audit().list)] == ['{"was":"open"}', None, None]
+    rows = await storage.read(Audit().list)
+    assert [row.detail for row in rows] == ['{"was":"open"}', None, None]
+    assert [(row.actor, row.target) for row in rows] == [("ann", "front"), (ERASED, ERASED), (ERASED, ERASED)]
+
+
+async def test_a_log_with_its_ids_in_the_open_is_linked_anew(storage: Storage) -> None:
+    await add(storage, "front", "attic")
+
+    def age(transaction: Transaction) -> None:
+        for column in ("who_salt", "who_digest"):
+            transaction.connection.exec_driver_sql(f"ALTER TABLE core_audit DROP COLUMN {column}")
+        transaction.connection.exec_driver_sql("UPDATE core_audit SET hash = x'00'")
+        MIGRATIONS[1].run(transaction.connection)
+
+    await storage.write(age)
+
+    assert await storage.read(Audit().verify) is None
+    assert await tamper(storage, "UPDATE core_audit SET actor = 'bob' WHERE id = 2") == Broken(2, WHO)
 
 
 async def test_a_long_log_is_verified_to_its_end(storage: Storage) -> None:
     await add(storage, *map(str, range(1_100)))
 
     assert await storage.read(Audit().verify) is None
-    assert await tamper(storage, "UPDATE core_audit SET actor = 'bob' WHERE id = 1050") == Broken(1050, CHANGED)
+    assert await tamper(storage, "UPDATE core_audit SET actor = 'bob' WHERE id = 1050") == Broken(1050, WHO)
 
 
 async def test_the_list_comes_in_pages(storage: Storage) -> None:

@@ -6,6 +6,8 @@ others may hold, stands in `identity_erasures` until nothing of it is left.
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -128,9 +130,21 @@ def forget_words(transaction: Transaction, user_id: UUID) -> None:
 
 
 def conclude(transaction: Transaction, audit: Audit, user_id: UUID) -> None:
-    """All is gone; that it is stays in the audit log, with the id and no words."""
+    """All is gone; that it is stays in the audit log, with a salted digest that only who knows the id can check."""
     transaction.connection.execute(delete(erasures).where(erasures.c.user_id == user_id))
-    audit.record(transaction, "identity.user_erased", actor="manor", target=str(user_id))
+    audit.erase(transaction, str(user_id))
+    audit.record(transaction, "identity.user_erased", actor="manor", target=salted(user_id))
+
+
+def salted(user_id: UUID, salt: str | None = None) -> str:
+    """`<salt>:<SHA-256 of salt and id>`, both in hex.
+
+    Args:
+        user_id: Of somebody who is erased.
+        salt: That of a digest, to compare with it; a fresh one when not given.
+    """
+    salt = salt or secrets.token_hex(16)
+    return f"{salt}:{hashlib.sha256(f'{salt}{user_id}'.encode()).hexdigest()}"
 
 
 # --- The core's own rows -------------------------------------------------------------------------------------------
