@@ -170,6 +170,7 @@ if TYPE_CHECKING:
     from manor.metrics import Metrics as Metrics
     from manor.outbox import GiveUp as GiveUp
     from manor.outbox import JobHandler as JobHandler
+    from manor.outbox import NotYet as NotYet
     from manor.outgoing import Outgoing as Outgoing
     from manor.outgoing import OutgoingFailed as OutgoingFailed
     from manor.outgoing import OutgoingRefused as OutgoingRefused
@@ -380,6 +381,7 @@ _EXPORTS = {
     "Metrics": "manor.metrics",
     "GiveUp": "manor.outbox",
     "JobHandler": "manor.outbox",
+    "NotYet": "manor.outbox",
     "Outgoing": "manor.outgoing",
     "OutgoingFailed": "manor.outgoing",
     "OutgoingRefused": "manor.outgoing",

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from manor.errors import ManorError
 from manor.events import Job
-from manor.outbox import GiveUp, JobHandler
+from manor.outbox import GiveUp, JobHandler, NotYet
 from manor.outbox.store import Target
 from manor.storage import Deferred, Transaction
 from tests.core.outboxing import Call, DoorRang, Log, Post, open_post
@@ -228,6 +228,19 @@ async def test_a_pause_is_an_hour_at_most(autojump_clock: MockClock, post: Post,
         await post.empty()
 
     assert [moment for _, moment in log.entries] == [0, 1500, 4500, 8100, 11700]
+
+
+@pytest.mark.parametrize(("seconds", "waited"), [(300, 300), (1, 5), (-1, 5), (1e9, 24 * 3600)])
+async def test_a_job_that_was_told_when_to_come_back_waits_so_long_and_never_less_than_otherwise(
+    autojump_clock: MockClock, post: Post, log: Log, seconds: float, waited: int
+) -> None:
+    log.fail("112", NotYet("busy", seconds=seconds))
+    post.handle(RING, log.call)
+    async with post.delivering():
+        await post.defer(RING, "112")
+        await log.until(2)
+
+    assert [at for _, at in log.entries] == [0, waited]
 
 
 async def test_a_job_that_gives_up_is_dead_at_once(autojump_clock: MockClock, post: Post, log: Log) -> None:

@@ -3,6 +3,6 @@
 from manor.events import Job
 from manor.outbox.outbox import JobHandler, Outbox
 from manor.outbox.store import MIGRATIONS, OutboxRow
-from manor.outbox.worker import GiveUp, Kept
+from manor.outbox.worker import GiveUp, Kept, NotYet
 
-__all__ = ["MIGRATIONS", "GiveUp", "Job", "JobHandler", "Kept", "Outbox", "OutboxRow"]
+__all__ = ["MIGRATIONS", "GiveUp", "Job", "JobHandler", "Kept", "NotYet", "Outbox", "OutboxRow"]

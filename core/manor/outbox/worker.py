@@ -32,6 +32,9 @@ ROWS_READ = 32
 LONGEST_SLEEP = 60.0
 """Seconds after which the wall clock is looked at again, in case it jumped."""
 
+LONGEST_WAIT = 24 * 3600.0
+"""The most that somebody else may have a row wait, in seconds."""
+
 COUNT_SECONDS = 10.0
 """How often the rows are counted for the metrics, while there is work."""
 
@@ -42,6 +45,19 @@ T = TypeVar("T")
 
 class GiveUp(Exception):
     """Raised by a handler that knows it will never succeed: the row becomes a dead letter at once."""
+
+
+class NotYet(Exception):
+    """Raised by a handler that was told when to come back: the row is tried again no sooner than that.
+
+    Args:
+        reason: What the admin reads.
+        seconds: From now; what is beyond a day is a day.
+    """
+
+    def __init__(self, reason: str, *, seconds: float) -> None:
+        super().__init__(reason)
+        self.seconds = min(max(0.0, seconds), LONGEST_WAIT)
 
 
 class Kept(GiveUp):
@@ -206,7 +222,7 @@ class Worker:
             if not isinstance(failure.error, Kept):
                 telling.error("a delivery is given up", exc_info=failure.error)
             return True
-        pause = handling.pause(attempts)
+        pause = max(handling.pause(attempts), timedelta(seconds=failure.wait))
         due_at = self._clock.now() + pause
         await self._write(
             lambda transaction: store.put_back(transaction.connection, row, failure.reason, due_at=due_at)
@@ -257,6 +273,7 @@ class _Failure:
     reason: str
     is_final: bool
     error: BaseException | None = None
+    wait: float = 0.0
 
 
 async def _attempt(row: OutboxRow, handling: Handling) -> _Failure | None:
@@ -271,7 +288,8 @@ async def _attempt(row: OutboxRow, handling: Handling) -> _Failure | None:
         if doing is not None:
             await doing
     if errors:
-        return _Failure(describe(errors[0]), is_final=_gives_up(errors[0]), error=errors[0])
+        wait = errors[0].seconds if isinstance(errors[0], NotYet) else 0.0
+        return _Failure(describe(errors[0]), is_final=_gives_up(errors[0]), error=errors[0], wait=wait)
     if patience.cancelled_caught:
         return _Failure(f"not done within {handling.deadline:g} s", is_final=False)
     return None
