@@ -45,7 +45,7 @@ class Managing(Part):
         self._editing = EditingHandlers(Editing(shared))
         self._tokens = TokenHandlers(AccessTokens(shared))
         self._clearing = Clearing(context.storage)
-        self._retention = Retention(context.storage)
+        self._retention = Retention(context.storage, context.log)
 
     def routes(self) -> Sequence[Route]:
         """What managers do."""

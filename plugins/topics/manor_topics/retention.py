@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import trio
 from sqlalchemy import ColumnElement, Table, and_, delete, select, tuple_
 
-from manor import Storage, Transaction
+from manor import Refused, Storage, Transaction
 from manor_topics.publish_store import day_of
 from manor_topics.publishing import KEY_LIFE
 from manor_topics.removing import BATCH, remove
 from manor_topics.tables import daily, messages, publish_keys
+
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
 
 EVERY_SECONDS = 60.0
 
@@ -31,15 +35,20 @@ class Retention:
 
     Args:
         storage: Where it is.
+        log: Where it is said that nothing can be removed just now.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, log: BoundLogger) -> None:
         self._storage = storage
+        self._log = log
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. A full disk is no reason to give up: what makes room is not to be tried no more."""
         while True:
-            await self.sweep()
+            try:
+                await self.sweep()
+            except Refused as refused:
+                self._log.warning("expired messages stay for now", reason=refused.detail)
             await trio.sleep(EVERY_SECONDS)
 
     async def sweep(self) -> None:

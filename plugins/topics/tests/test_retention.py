@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
+import structlog
 import trio
 from sqlalchemy import Table, func, select
 
 from manor import Storage, Transaction
+from manor.errors import StorageFull
 from manor.testing import Client, House, SetClock
 from manor_topics import store
 from manor_topics.domain import Topic
@@ -23,6 +25,10 @@ from tests.topic_people import asking_as, make_topic, person, send, texts
 
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
 T = TypeVar("T")
+
+
+def sweeping(storage: Storage) -> Retention:
+    return Retention(storage, structlog.get_logger("tests"))
 
 
 async def count(house: House, table: Table) -> int:
@@ -63,23 +69,23 @@ async def test_what_has_expired_is_out_of_sight_at_once_and_goes_with_the_sweep(
     assert await texts(client, "welcome") == ["young"]
     # It counts until its row goes.
     assert (await counters(client))[0] == 2
-    await Retention(house.storage).sweep()
+    await sweeping(house.storage).sweep()
 
     assert await counters(client) == (1, young["timestamp"])
     assert await count(house, messages) == 1
     clock.set(NOON + timedelta(days=31))
-    await Retention(house.storage).sweep()
+    await sweeping(house.storage).sweep()
     assert await counters(client) == (0, None)
 
 
 async def test_a_message_lives_to_its_last_microsecond(house: House, client: Client, clock: SetClock) -> None:
     await send(client, "x", "welcome")
     clock.set(NOON + timedelta(days=30) - timedelta(microseconds=1))
-    await Retention(house.storage).sweep()
+    await sweeping(house.storage).sweep()
     assert await texts(client, "welcome") == ["x"]
 
     clock.set(NOON + timedelta(days=30))
-    await Retention(house.storage).sweep()
+    await sweeping(house.storage).sweep()
 
     assert await count(house, messages) == 0
 
@@ -88,7 +94,7 @@ async def test_what_is_kept_for_ever_stays(house: House, client: Client, clock: 
     await fill(house, 1, kept=None)
     clock.set(NOON + timedelta(days=10_000))
 
-    await Retention(house.storage).sweep()
+    await sweeping(house.storage).sweep()
 
     assert await texts(client, "welcome") == ["x"]
 
@@ -98,11 +104,11 @@ async def test_a_deleted_message_is_wiped_when_it_would_have_expired(house: Hous
     await make_topic(ann)
     sent, kept = await send(ann, "secret"), await send(ann, "kept")
     await ann.delete(f"/api/alarms/messages/{sent['id']}")
-    await Retention(house.storage).sweep()
+    await sweeping(house.storage).sweep()
     assert await count(house, messages) == 2
 
     clock.set(NOON + timedelta(days=30))
-    await Retention(house.storage).sweep()
+    await sweeping(house.storage).sweep()
 
     assert await count(house, messages) == 1
     # It was counted out when it was deleted.
@@ -143,7 +149,7 @@ async def test_publishers_get_their_turn_between_small_batches(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(publish_meanwhile)
-        await Retention(watched).sweep()
+        await sweeping(watched).sweep()
 
     assert [removed for removed in watched.removed if removed] == [BATCH, BATCH, BATCH, 7]
     assert left_at_publishing == sorted(left_at_publishing, reverse=True)
@@ -161,15 +167,40 @@ async def test_a_sweep_goes_on_by_itself(house: House, client: Client, clock: Se
     assert await count(house, messages) == 0
 
 
+class Full:
+    """Storage whose disk is full for a while."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.tries = 0
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        self.tries += 1
+        if self.tries <= 20:
+            raise StorageFull("The disk is full")
+        return await self._storage.write(work)
+
+
+async def test_a_full_disk_is_waited_for(house: House, autojump_clock: Any, nursery: trio.Nursery) -> None:
+    full: Any = Full(house.storage)
+
+    nursery.start_soon(sweeping(full).run)
+    await trio.sleep(10 * 60 + 1)
+    assert full.tries == 11
+    await trio.sleep(10 * 60)
+
+    assert full.tries > 22
+
+
 async def test_keys_are_forgotten_after_a_day(house: House, client: Client, clock: SetClock) -> None:
     await client.post("/welcome", body=b"x", headers={"Idempotency-Key": "k"})
     clock.set(NOON + timedelta(hours=23))
     await client.post("/welcome", body=b"y", headers={"Idempotency-Key": "l"})
-    await Retention(house.storage).sweep()
+    await sweeping(house.storage).sweep()
     assert await count(house, publish_keys) == 2
 
     clock.set(NOON + timedelta(hours=24))
-    await Retention(house.storage).sweep()
+    await sweeping(house.storage).sweep()
 
     assert await count(house, publish_keys) == 1
 
@@ -181,7 +212,7 @@ async def test_counts_of_days_gone_by_are_forgotten(house: House, clock: SetCloc
         clock.set(NOON + timedelta(days=day))
         await send(ann, "x")
 
-    await Retention(house.storage).sweep()
+    await sweeping(house.storage).sweep()
 
     assert await count(house, daily) == COUNTS_KEPT.days + 1
 
@@ -201,7 +232,7 @@ async def test_a_key_whose_message_is_gone_publishes_again(
             )
 
         await house.storage.write(expire)
-        await Retention(house.storage).sweep()
+        await sweeping(house.storage).sweep()
 
     again = await client.post("/welcome", body=b"x", headers=key)
 
