@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +17,17 @@ from manor.errors import Refused
 
 @dataclass(frozen=True)
 class ErrorContext:
-    """What a dialect may say besides the refusal itself: the request's id and the path that was asked for."""
+    """What a dialect may say besides the refusal itself.
+
+    Args:
+        request_id: The request's id.
+        path: What was asked for.
+        back: The path, with its query, that somebody goes on with once they have signed in.
+    """
 
     request_id: str = ""
     path: str = "/"
+    back: str = "/"
 
 
 @dataclass(frozen=True)
@@ -97,16 +106,25 @@ def _selfprivacy(refused: Refused, context: ErrorContext) -> Rendered:
     return _json(refused, {refused.code or "error": refused.detail})
 
 
+_STYLE = (
+    ":root{color-scheme:light dark}body{font:1.05rem/1.5 system-ui,sans-serif;max-width:34rem;margin:4rem auto;"
+    "padding:0 1rem}h1{font-size:1.4rem}"
+)
+_STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+"""The page says what went wrong even when static files are what did: it needs nothing else, and allows nothing else."""
+
+
 def _page(refused: Refused, context: ErrorContext) -> Rendered:
     if refused.status == 401:
-        return Rendered(302, b"", {"Location": f"/login?next={quote(context.path, safe='')}"})
+        return Rendered(302, b"", {"Location": f"/login?next={quote(context.back, safe='')}"})
     text = html.escape(refused.detail)
     body = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{text}</title>'
-        f'<meta name="viewport" content="width=device-width"><h1>{text}</h1><p><a href="/">Back to the start</a></p>'
-        "</html>"
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
+        f'<main><h1>{text}</h1><p><a href="/">Back to the start</a></p></main></html>'
     )
-    return Rendered(refused.status, body.encode(), {"Content-Security-Policy": "default-src 'none'"})
+    policy = f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; frame-ancestors 'none'; base-uri 'none'"
+    return Rendered(refused.status, body.encode(), {"Content-Security-Policy": policy})
 
 
 DETAIL = Dialect("detail", "application/json", _detail, _object({"detail": _TEXT, "errors": _FIELD_PROBLEMS}, "errors"))

@@ -349,7 +349,7 @@ class Call:
 
     def refuse(self, refused: Refused) -> Reply:
         """Word a refusal, the door's own ones included (408, 413), in the API's dialect. Never raises."""
-        context = ErrorContext(self.head.request_id, self.head.path)
+        context = ErrorContext(self.head.request_id, self.head.path, self.head.way_back)
         api = self._manners.api
         dialect = api.dialect
         try:

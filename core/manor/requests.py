@@ -76,6 +76,16 @@ class Head:
         """The path decoded, for logs and errors; routes are matched segment by segment, before decoding."""
         return unquote_to_bytes(self.raw_path).decode("utf-8", "replace")
 
+    @property
+    def way_back(self) -> str:
+        """Where somebody goes on who has to sign in first: here, or, when a form was sent, the page that it was on."""
+        if self.method in ("GET", "HEAD"):
+            query = b"?" + self.query_string if self.query_string else b""
+            return (self.raw_path + query).decode("latin-1")
+        _, _, page = (self.headers.get("referer") or "").partition("://")
+        _, slash, local = page.partition("/")
+        return f"/{local}" if slash else self.raw_path.decode("latin-1")
+
     @cached_property
     def parameters(self) -> tuple[tuple[str, str], ...]:
         """The query's parameters in order; blank values are kept."""

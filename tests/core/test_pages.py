@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import jinja2
@@ -14,6 +16,7 @@ import msgspec
 import pytest
 
 from manor.auth import PUBLIC, Cookie, Kinds, Principal
+from manor.errors import Forbidden
 from manor.pages import Pages, front_page, local_path, redirect
 from manor.routing import Head, Headers, Reply, Request, Route
 from tests.core.web.serving import make_dispatcher
@@ -45,7 +48,8 @@ def pages(tmp_path: Path) -> Pages:
 
 def head(method: str = "GET", path: str = "/app/doorbell", headers: Mapping[str, str] | None = None) -> Head:
     raw = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
-    return Head(method, path.encode(), headers=Headers(raw))
+    path, _, query = path.partition("?")
+    return Head(method, path.encode(), query.encode(), headers=Headers(raw))
 
 
 def request(**more: Any) -> Request[Any, Any]:
@@ -251,6 +255,40 @@ async def test_who_is_not_signed_in_is_led_to_the_sign_in_page(pages: Pages) -> 
 
     assert answer is not None
     assert (answer.status, answer.headers["Location"]) == (302, "/login?next=%2Fapp%2Fdoorbell")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "referer", "back"),
+    [
+        ("GET", "/app/doorbell?page=2&q=a%20b", None, "/app/doorbell?page=2&q=a%20b"),
+        ("POST", "/app/doorbell", "https://manor.example/app/form?token=x", "/app/form?token=x"),
+        ("POST", "/app/doorbell", "https://manor.example", "/app/doorbell"),
+        ("POST", "/app/doorbell", "http://[", "/app/doorbell"),
+        ("POST", "/app/doorbell", None, "/app/doorbell"),
+    ],
+)
+async def test_after_signing_in_people_go_on_where_they_were(
+    pages: Pages, method: str, path: str, referer: str | None, back: str
+) -> None:
+    route = pages.page(method, "/app/doorbell", lambda request: None, access=Kinds("web_session"))
+    sent = {} if referer is None else {"Referer": referer}
+    answer = await make_dispatcher([route]).begin(head(method, path, headers=sent)).admit()
+
+    assert answer is not None
+    assert answer.headers["Location"] == "/login?next=" + quote(back, safe="")
+
+
+async def test_an_error_page_carries_its_style_and_allows_nothing_else(pages: Pages) -> None:
+    route = pages.page("GET", "/app/doorbell", lambda request: None, access=PUBLIC)
+    answer = make_dispatcher([route]).begin(head(path="/app/doorbell")).refuse(Forbidden("No <b>entry</b>"))
+
+    text = answer.body.decode()
+    style = text.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert f"'sha256-{digest}'" in policy
+    assert "No &lt;b&gt;entry&lt;/b&gt;" in text
 
 
 @pytest.mark.parametrize(
