@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from manor.identity import clear_lockout as clear_lockout
     from manor.identity import count_members as count_members
     from manor.identity import count_recovery_codes as count_recovery_codes
+    from manor.identity import count_seats as count_seats
     from manor.identity import create_team as create_team
     from manor.identity import delete_credential as delete_credential
     from manor.identity import delete_team as delete_team
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
     from manor.identity import is_invited as is_invited
     from manor.identity import issue as issue
     from manor.identity import link_login as link_login
+    from manor.identity import list_all_teams as list_all_teams
     from manor.identity import list_consents as list_consents
     from manor.identity import list_credentials as list_credentials
     from manor.identity import list_logins as list_logins
@@ -157,6 +159,7 @@ if TYPE_CHECKING:
     from manor.identity import update_user as update_user
     from manor.identity import use_link as use_link
     from manor.identity import void_links as void_links
+    from manor.limits import UNLIMITED as UNLIMITED
     from manor.limits import Address as Address
     from manor.limits import RateLimiter as RateLimiter
     from manor.live import Channel as Channel
@@ -308,6 +311,7 @@ _EXPORTS = {
     "clear_lockout": "manor.identity",
     "count_members": "manor.identity",
     "count_recovery_codes": "manor.identity",
+    "count_seats": "manor.identity",
     "create_team": "manor.identity",
     "delete_credential": "manor.identity",
     "delete_team": "manor.identity",
@@ -333,6 +337,7 @@ _EXPORTS = {
     "spend_server_invites": "manor.identity",
     "issue": "manor.identity",
     "link_login": "manor.identity",
+    "list_all_teams": "manor.identity",
     "list_consents": "manor.identity",
     "list_credentials": "manor.identity",
     "list_logins": "manor.identity",
@@ -368,6 +373,7 @@ _EXPORTS = {
     "update_user": "manor.identity",
     "use_link": "manor.identity",
     "void_links": "manor.identity",
+    "UNLIMITED": "manor.limits",
     "Address": "manor.limits",
     "RateLimiter": "manor.limits",
     "Channel": "manor.live",

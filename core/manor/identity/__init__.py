@@ -45,6 +45,7 @@ from manor.identity.migrations import MIGRATIONS
 from manor.identity.names import check_email, check_username, fold_email, fold_username
 from manor.identity.passwords import Hasher, check_password
 from manor.identity.personal import Personal
+from manor.identity.seats import Seats, count_seats
 from manor.identity.service import Identity
 from manor.identity.sessions import (
     Session,
@@ -74,6 +75,7 @@ from manor.identity.teams import (
     delete_team,
     find_member,
     find_team,
+    list_all_teams,
     list_members,
     list_teams,
     remove_member,
@@ -138,6 +140,7 @@ __all__ = [
     "NewUser",
     "NotVerified",
     "Personal",
+    "Seats",
     "Session",
     "SessionEnded",
     "Team",
@@ -172,6 +175,7 @@ __all__ = [
     "clear_lockout",
     "count_members",
     "count_recovery_codes",
+    "count_seats",
     "create_team",
     "delete_credential",
     "delete_team",
@@ -198,6 +202,7 @@ __all__ = [
     "is_invited",
     "issue",
     "link_login",
+    "list_all_teams",
     "list_consents",
     "list_credentials",
     "list_logins",

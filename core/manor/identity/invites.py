@@ -16,6 +16,7 @@ from manor.errors import BadRequest, Conflict, Forbidden, NotFound
 from manor.identity.credential_tables import links
 from manor.identity.links import Link, find_link, make_link
 from manor.identity.names import check_email, fold_email
+from manor.identity.seats import Seats, check_seat
 from manor.identity.team_tables import invites
 from manor.identity.teams import Member, add_member, check_role, find_member, find_team
 from manor.identity.users import find_user
@@ -49,13 +50,27 @@ _COLUMNS = [invites.c[name] for name in Invite.__struct_fields__]
 
 
 def invite(
-    transaction: Transaction, team_id: UUID, *, email: str, role: Literal["admin", "member"], invited_by_id: UUID
+    transaction: Transaction,
+    team_id: UUID,
+    *,
+    email: str,
+    role: Literal["admin", "member"],
+    invited_by_id: UUID,
+    seats: Seats | None = None,
 ) -> tuple[Invite, str]:
     """Ask someone to join; returns the token too, for the mail and for nothing else.
 
+    Args:
+        transaction: A writing one.
+        team_id: The team.
+        email: Where they are asked.
+        role: What they will be.
+        invited_by_id: Who asks.
+        seats: How many people plans have room for; None asks no plan.
+
     Raises:
         NotFound: There is no such team.
-        Forbidden: The team is switched off.
+        Forbidden: The team is switched off, or its owner's plan has no room for one more.
         Unprocessable: 422 naming the field: the address or the role cannot be one.
         Conflict: They are in it, or are asked already.
     """
@@ -71,6 +86,8 @@ def invite(
         raise Conflict("They are in this team already")
     if any(fold_email(each.email) == fold_email(email) for each in pending_invites(transaction, team_id=team_id)):
         raise Conflict("They are asked to join this team already")
+    if seats is not None:
+        check_seat(transaction, team.owner_id, None if user is None else user.id, seats)
     token, digest = _new_token()
     asked = Invite(
         id=new_id(),
@@ -117,21 +134,27 @@ def pending_invites(
     return [Invite(**row) for row in transaction.connection.execute(query).mappings()]
 
 
-def accept_invite(transaction: Transaction, token: str, user_id: UUID) -> Member:
+def accept_invite(transaction: Transaction, token: str, user_id: UUID, *, seats: Seats | None = None) -> Member:
     """Join the team that one was asked to join.
+
+    Args:
+        transaction: A writing one.
+        token: Of the invite.
+        user_id: Who joins.
+        seats: How many people plans have room for; None asks no plan.
 
     Raises:
         NotFound: There is no such invite, or no such person.
-        BadRequest: It is cancelled, expired or used.
-        Forbidden: It was sent to somebody else, or the team is switched off.
-        Conflict: They are in it already.
+        BadRequest: It is cancelled or expired.
+        Forbidden: It was sent to somebody else, the team is switched off, or its owner's plan has no room.
+        Conflict: It is used, or they are in the team already.
     """
     asked = find_invite(transaction, token=token)
     user = find_user(transaction, user_id=user_id)
     if asked is None or user is None:
         raise NotFound("There is no such invite")
     if asked.used_at is not None:
-        raise BadRequest("The invite is used")
+        raise Conflict("The invite is used")
     if not asked.is_pending(transaction.now):
         raise BadRequest("The invite is over: ask for a new one")
     if user.email is None or fold_email(user.email) != fold_email(asked.email):
@@ -139,6 +162,8 @@ def accept_invite(transaction: Transaction, token: str, user_id: UUID) -> Member
     team = find_team(transaction, team_id=asked.team_id)
     if team is None or not team.is_active:
         raise Forbidden("The team is switched off")
+    if seats is not None:
+        check_seat(transaction, team.owner_id, user_id, seats)
     member = add_member(transaction, asked.team_id, user_id, asked.role)
     _mark(transaction, asked, used_at=transaction.now)
     return member

@@ -125,6 +125,12 @@ def list_teams(transaction: Transaction, user_id: UUID) -> Sequence[Team]:
     return [Team(**row) for row in rows.mappings()]
 
 
+def list_all_teams(transaction: Transaction, *, after: str = "", limit: int = 1000) -> Sequence[Team]:
+    """A page of all teams by name, active or not: those behind the name `after`."""
+    query = select(*_TEAM).where(teams.c.name > after).order_by(teams.c.name).limit(limit)
+    return [Team(**row) for row in transaction.connection.execute(query).mappings()]
+
+
 def roles_of(transaction: Transaction, user_id: UUID) -> dict[UUID, TeamRole]:
     """What someone is in each of their active teams."""
     query = select(members.c.team_id, members.c.role).join_from(members, teams, members.c.team_id == teams.c.id)

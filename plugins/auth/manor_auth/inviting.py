@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from manor import (
@@ -47,6 +48,7 @@ class Inviting:
     def __init__(self, context: PluginContext[AuthConfig]) -> None:
         self._storage = context.storage
         self._audit = context.audit
+        self._seats = partial(context.tiers.limit, "base_members")
 
     async def find(self, token: str) -> Invitation | None:
         """The invite that a link holds; None when it can be accepted no more, or was never made."""
@@ -73,13 +75,13 @@ class Inviting:
 
         Raises:
             NotFound: There is no such invite.
-            BadRequest: It is cancelled, expired or used.
-            Forbidden: It was sent to somebody else, or the team is switched off.
-            Conflict: They are in it already.
+            BadRequest: It is cancelled or expired.
+            Forbidden: It was sent to somebody else, the team is switched off, or its owner's plan has no room.
+            Conflict: It is used, or they are in the team already.
         """
 
         def work(transaction: Transaction) -> Member:
-            member = accept_invite(transaction, token, user_id)
+            member = accept_invite(transaction, token, user_id, seats=self._seats)
             self._audit.record(
                 transaction, "auth.invite_accepted", actor=str(user_id), target=str(member.team_id),
             )  # fmt: skip

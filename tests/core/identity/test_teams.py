@@ -24,11 +24,13 @@ from manor.identity import (
     add_user,
     cancel_invite,
     count_members,
+    count_seats,
     create_team,
     delete_team,
     find_member,
     find_team,
     invite,
+    list_all_teams,
     list_members,
     list_teams,
     pending_invites,
@@ -186,7 +188,7 @@ async def test_an_invite_is_accepted_once_by_whom_it_was_sent_to(storage: Storag
     member = await storage.write(partial(accept_invite, token=token, user_id=bea.id))
 
     assert (member.user_id, member.role) == (bea.id, "admin")
-    await refused(storage, partial(accept_invite, token=token, user_id=bea.id), BadRequest)
+    await refused(storage, partial(accept_invite, token=token, user_id=bea.id), Conflict)
     assert await storage.read(partial(pending_invites, team_id=team.id)) == []
 
 
@@ -243,6 +245,64 @@ async def test_a_team_that_is_switched_off_takes_nobody(storage: Storage, bea: U
     await refused(storage, partial(accept_invite, token=token, user_id=bea.id), Forbidden)
     act = partial(invite, team_id=team.id, email="new@example.org", role="member", invited_by_id=team.owner_id)
     await refused(storage, act, Forbidden)
+
+
+# --- Seats ---------------------------------------------------------------------------------------------------------
+
+
+def two(tier: str) -> int:
+    return {"FREE": 2}[tier]
+
+
+async def another(storage: Storage, team: Team, name: str) -> tuple[User, str]:
+    """Somebody with an account, and an invite of theirs."""
+    new = NewUser(username=name, email=f"{name}@example.org", tier="FREE", is_verified=True)
+    user = await storage.write(partial(add_user, new=new))
+    return user, (await invited(storage, team, f"{name}@example.org"))[1]
+
+
+async def test_people_take_one_seat_in_all_teams_of_an_owner(storage: Storage, ada: User, bea: User) -> None:
+    assert await storage.read(partial(count_seats, owner_id=ada.id)) == 0
+    for name in ("garden", "kitchen"):
+        made = await storage.write(partial(create_team, owner_id=ada.id, name=name, display_name=name))
+        await storage.write(partial(add_member, team_id=made.id, user_id=bea.id))
+
+    assert await storage.read(partial(count_seats, owner_id=ada.id)) == 2
+    assert await storage.read(partial(count_seats, owner_id=bea.id)) == 0
+
+
+async def test_the_last_seat_is_taken_by_joining_and_by_one(storage: Storage, bea: User, team: Team) -> None:
+    cid, cids = await another(storage, team, "cid")
+    dan, dans = await another(storage, team, "dan")
+
+    await storage.write(partial(accept_invite, token=cids, user_id=cid.id, seats=two))
+
+    await refused(storage, partial(accept_invite, token=dans, user_id=dan.id, seats=two), Forbidden)
+    act = partial(invite, team_id=team.id, email="e@example.org", role="member", invited_by_id=team.owner_id)
+    await refused(storage, partial(act, seats=two), Forbidden)
+    await storage.write(partial(remove_member, team_id=team.id, user_id=cid.id))
+    await storage.write(partial(accept_invite, token=dans, user_id=dan.id, seats=two))
+
+
+async def test_who_is_in_another_team_of_the_owner_has_a_seat(storage: Storage, ada: User, bea: User) -> None:
+    garden = await storage.write(partial(create_team, owner_id=ada.id, name="garden", display_name="Garden"))
+    kitchen = await storage.write(partial(create_team, owner_id=ada.id, name="kitchen", display_name="Kitchen"))
+    await storage.write(partial(add_member, team_id=garden.id, user_id=bea.id))
+
+    act = partial(invite, team_id=kitchen.id, email="bea@example.org", role="member", invited_by_id=ada.id)
+    _, token = await storage.write(partial(act, seats=two))
+
+    assert (await storage.write(partial(accept_invite, token=token, user_id=bea.id, seats=two))).user_id == bea.id
+
+
+async def test_all_teams_are_listed_a_page_at_a_time(storage: Storage, ada: User) -> None:
+    for name in ("b", "a", "c"):
+        await storage.write(partial(create_team, owner_id=ada.id, name=name * 2, display_name=name))
+
+    first = await storage.read(partial(list_all_teams, limit=2))
+    rest = await storage.read(partial(list_all_teams, after=first[-1].name, limit=2))
+
+    assert [[team.name for team in page] for page in (first, rest)] == [["aa", "bb"], ["cc"]]
 
 
 # --- Somebody goes -------------------------------------------------------------------------------------------------
