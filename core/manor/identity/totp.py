@@ -70,7 +70,7 @@ def begin_totp(transaction: Transaction, user_id: UUID, *, account: str = "") ->
 
 
 def pending_totp(transaction: Transaction, user_id: UUID) -> TotpSetup | None:
-    """The key that was made and not activated yet, once more: for a page that is loaded again; None when there is none."""
+    """The key that was made and not activated yet, for a page that is loaded again; None when there is none."""
     query = select(totp.c.secret).where(totp.c.user_id == user_id, totp.c.activated_at.is_(None))
     secret = transaction.connection.execute(query).scalar_one_or_none()
     user = find_user(transaction, user_id=user_id)
