@@ -18,6 +18,7 @@ from manor import Transaction
 from manor_topics.message_store import COLUMNS
 from manor_topics.search import index
 from manor_topics.tables import messages, publish_keys, topics
+from manor_topics.unread import note_gone
 
 BATCH = 500
 """Messages that one transaction removes: whoever publishes meanwhile waits for no more than these."""
@@ -63,6 +64,7 @@ def hide(transaction: Transaction, rows: Sequence[MessageRow]) -> None:
     """
     connection = transaction.connection
     index.forget(connection, rows)
+    note_gone(connection, rows)
     _count_out(connection, rows)
 
 
