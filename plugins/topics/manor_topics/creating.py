@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from manor_topics.commands import CreateTopics, TopicsCreated
 from manor_topics.domain import AccessLevel, Misfit, Topic, check_description, check_icon, check_name
 from manor_topics.events import TopicCreated
 from manor_topics.payers import Payers, payer_of
+from manor_topics.subscribing import no_room, room_for, subscribe
 
 ICON_NAME = "bell"
 ICON_COLOR = "blue"
@@ -45,6 +47,14 @@ class WantedTopic(msgspec.Struct, frozen=True, kw_only=True):
     team_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new topic, and why whoever made it is not subscribed to it; None when they are."""
+
+    topic: Topic
+    warning: str | None = None
+
+
 class Creating:
     """Makes topics.
 
@@ -59,8 +69,10 @@ class Creating:
         self._payers = payers
         self._taken = taken
 
-    async def create(self, creator_id: UUID, wanted: WantedTopic) -> Topic:
-        """Make somebody's topic. A team's topic belongs to the team's owner, whoever of its administrators makes it.
+    async def create(self, creator_id: UUID, wanted: WantedTopic) -> Made:
+        """Make somebody's topic, and subscribe them to it as far as their plan has room.
+
+        A team's topic belongs to the team's owner, whoever of its administrators makes it.
 
         Raises:
             Unprocessable: A value cannot be taken.
@@ -70,7 +82,7 @@ class Creating:
         """
         check_wanted(wanted, self._taken())
 
-        def work(transaction: Transaction) -> Topic:
+        def work(transaction: Transaction) -> Made:
             owner_id = _owner(transaction, creator_id, wanted.team_id)
             if store.find_topic(transaction.connection, wanted.name) is not None:
                 raise Conflict(f"There is a topic '{wanted.name}' already")
@@ -87,7 +99,10 @@ class Creating:
             )
             check_plan(transaction, topic, self._payers)
             add(transaction, topic)
-            return topic
+            room = room_for(transaction, self._payers, creator_id)
+            if subscribe(transaction, creator_id, topic, room) is None:
+                return Made(topic, no_room(room))
+            return Made(topic)
 
         return await self._storage.write(work)
 

@@ -47,7 +47,7 @@ async def test_a_topic_is_private_when_nothing_is_said_of_it(house: House, heard
         "icon_name": "bell",
         "icon_color": "blue",
         "message_count": 0,
-        "subscriber_count": made["subscriber_count"],
+        "subscriber_count": 1,
         "created_at": "2030-01-02T12:00:00Z",
         "last_message_at": None,
         "subscription_warning": None,
@@ -167,6 +167,18 @@ async def test_of_many_who_want_a_name_at_once_one_gets_it(house: House) -> None
             nursery.start_soon(make)
 
     assert sorted(statuses) == [201] + [409] * 19
+
+
+@pytest.mark.manor(config={"tiers": {"FREE": {"max_subscriptions": 1}}})
+async def test_who_has_no_room_for_a_subscription_has_the_topic_all_the_same(house: House) -> None:
+    ann = asking_as(house, await person(house, "ann"))
+    first, second = await make_topic(ann, "one"), await make_topic(ann, "two")
+
+    assert (first["subscriber_count"], first["subscription_warning"]) == (1, None)
+    assert second["subscriber_count"] == 0
+    assert "max_subscriptions" in second["subscription_warning"]
+    assert (await ann.get("/api/topics/one")).json()["subscriber_count"] == 1
+    assert (await ann.get("/api/topics/two")).json()["subscriber_count"] == 0
 
 
 # --- Teams ---------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from manor import Principal, Transaction, add_member, create_team
 from manor.testing import Client, House, SetClock, open_test_house
-from manor_topics import store
+from manor_topics import leaving, store
 from manor_topics.drafts import Draft
 from manor_topics.publishing import Plan, Publisher, publish
 from manor_topics.removing import BATCH
@@ -161,6 +161,20 @@ async def mentions(house: House, table: str, user_id: UUID) -> list[Any]:
         return [row for row in rows if any(value == user_id.bytes or str(user_id) in str(value) for value in row)]
 
     return await house.storage.read(work)
+
+
+async def test_an_erasure_does_by_itself_what_jobs_would_do_later(house: House) -> None:
+    ann, eve = await person(house, "ann"), await person(house, "eve")
+    await make_topic(asking_as(house, ann), "alarms", access_level="public")
+    await fill(house, eve, "alarms", BATCH + 5)
+
+    def work(transaction: Transaction) -> list[int]:
+        gone = list(iter(lambda: leaving.erase(transaction, ann, BATCH, ()), 0))
+        count = select(func.count()).select_from(messages)
+        return [*gone, transaction.connection.execute(count).scalar_one()]
+
+    # The topic and its messages, in batches; then none is left.
+    assert await house.storage.write(work) == [BATCH, 7, 0]
 
 
 async def test_a_topic_that_was_just_deleted_goes_with_its_owner(house: House, autojump_clock: Any) -> None:

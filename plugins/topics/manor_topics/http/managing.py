@@ -40,14 +40,14 @@ class ManagingHandlers:
         self._changing = changing
 
     async def create(self, request: Request[WantedTopic]) -> TopicMade:
-        """Make a topic; private when nothing is said of it."""
-        topic = await self._creating.create(_person(in_scope(request.principals, SCOPE)), request.body)
+        """Make a topic, private when nothing is said of it; who makes it is subscribed to it."""
+        made = await self._creating.create(_person(in_scope(request.principals, SCOPE)), request.body)
         return TopicMade(
-            **msgspec.structs.asdict(topic),
+            **msgspec.structs.asdict(made.topic),
             message_count=0,
-            subscriber_count=0,
+            subscriber_count=0 if made.warning else 1,
             last_message_at=None,
-            subscription_warning=None,
+            subscription_warning=made.warning,
         )
 
     async def change(self, request: Request[TopicChanges]) -> TopicShown:
