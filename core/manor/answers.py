@@ -16,7 +16,6 @@ from manor.routing import Head, Live, Reply, Stream, WebSocket
 Finished = Reply | Stream | Live | WebSocket
 """An answer that a door can send as it is."""
 
-EVENT_STREAM_TYPE = "text/event-stream; charset=utf-8"
 # Whoever stands between must neither keep nor compress it: both would hold events back.
 _EVENT_STREAM = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
@@ -51,7 +50,7 @@ def finish(answer: Any, prepared: Prepared, head: Head, headers: Mapping[str, st
         case Live():
             streaming = merge_headers(merge_headers(_EVENT_STREAM, headers), answer.headers)
             if head.method == "HEAD":
-                return Reply(b"", 200, EVENT_STREAM_TYPE, streaming)
+                return Reply(b"", 200, answer.content_type, streaming)
             return replace(answer, headers=streaming)
         case WebSocket() if head.upgrade:
             return answer

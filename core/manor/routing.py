@@ -178,6 +178,8 @@ class Live:
         on_message: What to do with a text frame of a WebSocket client; None ignores them.
         message_limit: A client's longest frame in bytes; longer ones close the socket with 1009.
         headers: For the SSE answer, besides those that every event stream has.
+        content_type: Of the answer over plain HTTP, where it is another stream than one of events: its source says
+            everything in a voice of its own.
     """
 
     source: Source
@@ -185,6 +187,7 @@ class Live:
     on_message: Callable[[str], Awaitable[None]] | None = None
     message_limit: int = 4096
     headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "text/event-stream; charset=utf-8"
 
 
 @runtime_checkable

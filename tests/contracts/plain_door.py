@@ -19,7 +19,7 @@ import h11
 import trio
 from trio.testing import memory_stream_pair
 
-from manor.answers import EVENT_STREAM_TYPE, Finished
+from manor.answers import Finished
 from manor.auth import Principal
 from manor.dispatch import Call, Dispatcher
 from manor.errors import BadRequest, InternalError, RequestTimeout, TooLarge
@@ -240,7 +240,7 @@ class _Connection:
         # Heard before the client knows that it is subscribed: what it then publishes itself must reach it.
         live.source.attach(outlet, live.cursor)
         try:
-            await self._send_head(200, EVENT_STREAM_TYPE, live.headers, closes=True)
+            await self._send_head(200, live.content_type, live.headers, closes=True)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._until_gone, nursery.cancel_scope)
                 with _cutting():

@@ -2,7 +2,7 @@
 
 from manor.live.feed import Feed, Ping, Replay
 from manor.live.frames import chunk, closing_frame, sse_frame, typed_text, websocket_frame
-from manor.live.ring import Channel, Entry
+from manor.live.ring import Channel, Entry, Voice
 from manor.live.service import LiveService
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "LiveService",
     "Ping",
     "Replay",
+    "Voice",
     "chunk",
     "closing_frame",
     "sse_frame",

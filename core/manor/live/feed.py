@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from manor.live.frames import PING_OPCODE, websocket_frame
-from manor.live.ring import Channel, Entry
+from manor.live.ring import Channel, Entry, Voice
 from manor.routing import GOING_AWAY, TOO_SLOW, Closing, Outlet, Wire, Write
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Feed:
         "_scope",
         "_service",
         "_task",
+        "_voice",
         "_wants_ping",
         "outlet",
     )
@@ -75,6 +76,7 @@ class Feed:
         ping: Ping | None,
         ping_seconds: float,
         released: Callable[[], None] | None,
+        voice: Voice | None = None,
     ) -> None:
         self._service = service
         self._channels = tuple(channels)
@@ -83,6 +85,7 @@ class Feed:
         self._ping = ping
         self._ping_seconds = ping_seconds
         self._released = released
+        self._voice = voice
         self._ping_due = float("inf")
         self._position = 0
         self._replaying = False
@@ -135,6 +138,11 @@ class Feed:
             released()
 
     # --- The service's side ----------------------------------------------------------------------------------------
+
+    @property
+    def position(self) -> int:
+        """The position of what it took last: that was written, or is being written."""
+        return self._position
 
     @property
     def ping_due(self) -> float:
@@ -219,7 +227,9 @@ class Feed:
         frames: list[bytes] = []
         size = 0
         for entry in entries:
-            frame = entry.frame(wire)
+            frame = self._frame(entry, wire)
+            if not frame:
+                continue
             if frames and (not joins or size + len(frame) > MOST_JOINED):
                 await write(b"".join(frames))
                 if self._is_cut():
@@ -229,6 +239,12 @@ class Feed:
             size += len(frame)
         if frames:
             await write(frames[0] if len(frames) == 1 else b"".join(frames))
+
+    def _frame(self, entry: Entry, wire: Wire) -> bytes:
+        """An entry as this outlet hears it; empty for one that it does not hear of."""
+        if self._voice is None:
+            return entry.frame(wire)
+        return entry.frame_in(self._voice, wire) if self._voice.wants(entry) else b""
 
     def _ended(self) -> Closing | None:
         """Why it ends, once it does: asked anew after each await."""
@@ -246,7 +262,8 @@ class Feed:
         self._wants_ping = False
         assert self._ping is not None
         wire = self.outlet.wire
-        await write(self._ping().frame(wire))
+        if frame := self._frame(self._ping(), wire):
+            await write(frame)
         if wire is Wire.FRAME:
             # On the other WebSocket wire the door frames, so the protocol's own ping is the door's too.
             await write(_PROTOCOL_PING)

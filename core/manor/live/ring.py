@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from manor.live.frames import chunk, sse_frame, typed_text, websocket_frame
 from manor.routing import Closing, Outlet, Wire
@@ -14,6 +14,27 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES = 256
 MOST_BYTES = 1024 * 1024
+
+
+class Voice(Protocol):
+    """Tells a channel's entries in the words of another protocol than the channel's own, to those who ask for it.
+
+    What it makes of an entry is kept with the entry, for everyone who hears it in the same way: so an entry costs
+    nothing in words that nobody asks for.
+    """
+
+    @property
+    def name(self) -> str:
+        """Under which its frames are kept: the same name for the same words."""
+        ...
+
+    def wants(self, entry: Entry) -> bool:
+        """Whether this outlet is told of it at all."""
+        ...
+
+    def say(self, entry: Entry, *, is_websocket: bool) -> bytes:
+        """The entry as part of a body, or as a WebSocket message's text; empty to leave it out."""
+        ...
 
 
 class Entry:
@@ -28,7 +49,7 @@ class Entry:
         text: The WebSocket message, where it is another than `data` with a `type`.
     """
 
-    __slots__ = ("_chunk", "_data", "_event", "_frame", "_id", "_retry", "_sse", "_text", "position")
+    __slots__ = ("_chunk", "_frame", "_retry", "_sse", "_text", "_voiced", "data", "event", "id", "position")
 
     def __init__(
         self,
@@ -41,26 +62,27 @@ class Entry:
         text: bytes | None = None,
     ) -> None:
         self.position = position
-        self._event = event
-        self._data = data
-        self._id = id
+        self.event = event
+        self.data = data
+        self.id = id
         self._retry = retry
         self._text = text
         self._sse: bytes | None = None
         self._chunk: bytes | None = None
         self._frame: bytes | None = None
+        self._voiced: dict[tuple[str, Wire], bytes] | None = None
 
     @property
     def size(self) -> int:
         """Bytes it counts for in a ring: those of its data, of which each wire in use holds one more copy."""
-        return len(self._data)
+        return len(self.data)
 
     def frame(self, wire: Wire) -> bytes:
         """The entry as that wire carries it; made when first asked for, and kept."""
         match wire:
             case Wire.SSE:
                 if self._sse is None:
-                    self._sse = sse_frame(self._event, self._data, self._id, self._retry)
+                    self._sse = sse_frame(self.event, self.data, self.id, self._retry)
                 return self._sse
             case Wire.SSE_CHUNK:
                 if self._chunk is None:
@@ -68,12 +90,27 @@ class Entry:
                 return self._chunk
             case Wire.TEXT:
                 if self._text is None:
-                    self._text = typed_text(self._event, self._data)
+                    self._text = typed_text(self.event, self.data)
                 return self._text
             case Wire.FRAME:
                 if self._frame is None:
                     self._frame = websocket_frame(self.frame(Wire.TEXT))
                 return self._frame
+
+    def frame_in(self, voice: Voice, wire: Wire) -> bytes:
+        """The entry in other words, as that wire carries it; made when first asked for, and kept. Empty for nothing."""
+        if self._voiced is None:
+            self._voiced = {}
+        key = voice.name, wire
+        frame = self._voiced.get(key)
+        if frame is None:
+            frame = voice.say(self, is_websocket=wire.is_websocket)
+            if frame and wire is Wire.SSE_CHUNK:
+                frame = chunk(frame)
+            elif frame and wire is Wire.FRAME:
+                frame = websocket_frame(frame)
+            self._voiced[key] = frame
+        return frame
 
 
 class Channel:

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 import trio
 
 from manor.live.feed import CUT_AFTER, Feed, Ping, Replay
-from manor.live.ring import Channel, Entry
+from manor.live.ring import Channel, Entry, Voice
 from manor.routing import GOING_AWAY, Closing, Outlet
 
 AT_ONCE = 200
@@ -78,6 +78,7 @@ class LiveService:
         ping: Ping | None = None,
         ping_seconds: float = 25.0,
         released: Callable[[], None] | None = None,
+        voice: Voice | None = None,
     ) -> Feed:
         """A source for one outlet.
 
@@ -88,6 +89,7 @@ class LiveService:
             ping: Makes the entry of a ping; None for no pings.
             ping_seconds: From one ping to the next, whatever else is said.
             released: Called once when it is over, also when no door ever attached it: gives a client's place back.
+            voice: Says everything in other words; None for the entries' own.
         """
         return Feed(
             self,
@@ -97,6 +99,7 @@ class LiveService:
             ping=ping,
             ping_seconds=ping_seconds,
             released=released,
+            voice=voice,
         )
 
     def close_where(self, predicate: Callable[[Outlet], bool], closing: Closing) -> int:

@@ -11,7 +11,6 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from manor.answers import EVENT_STREAM_TYPE
 from manor.errors import TooLarge
 from manor.routing import Head, Headers, Live, Reply, Stream, WebSocket
 from manor.testing.streams import Socket, SseStream, opened_socket, opened_sse
@@ -183,7 +182,7 @@ class Client:
         finished = await _finished(call, b"")
         if not isinstance(finished, Live):
             raise NotAStream(_answer(finished))
-        sent = AnswerHeaders({"Content-Type": EVENT_STREAM_TYPE, **finished.headers})
+        sent = AnswerHeaders({"Content-Type": finished.content_type, **finished.headers})
         async with opened_sse(finished, sent, call.principals) as stream:
             yield stream
 

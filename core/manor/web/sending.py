@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from manor.answers import EVENT_STREAM_TYPE, Finished
+from manor.answers import Finished
 from manor.auth import Principal
 from manor.dispatch import Call
 from manor.routing import Live, Outlet, Reply, Stream, WebSocket, Wire
@@ -136,7 +136,7 @@ async def send_events(scope: Any, send: Send, live: Live, call: Call, streams: O
     # Heard before the client knows that it is subscribed: what it then publishes itself must reach it.
     live.source.attach(outlet, live.cursor)
     try:
-        headers = raw_headers(live.headers, EVENT_STREAM_TYPE)
+        headers = raw_headers(live.headers, live.content_type)
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         with streams.held():
             await live.source.pump(outlet, _writer(send))
