@@ -7,13 +7,16 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from manor_topics.delays import read_delay
 from manor_topics.domain import Misfit
 from manor_topics.encoded_words import decode_words
-from manor_topics.messages import Extras
+from manor_topics.extras import read_extras_members
+from manor_topics.messages import NO_EXTRAS, Extras
 
 HIGHEST_PRIORITY = 1
 LOWEST_PRIORITY = 5
@@ -23,6 +26,7 @@ MOST_TAGS = 20
 MOST_TAG = 50
 MOST_KEY = 128
 
+_EXTRA_MEMBERS = ("click", "icon", "markdown", "actions", "attachment", "attach")
 _MOST_DIGITS = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -39,12 +43,25 @@ class MessageTooLong(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a publish request says besides its body: header values as Latin-1 text."""
+    """What a publish request says besides its body: header values as Latin-1 text.
+
+    Args:
+        content_type: Of the body.
+        title: The title.
+        priority: A digit.
+        tags: Words with commas between them.
+        extras: What the message has beside its text, as headers say it.
+        delay: When it is to appear.
+        now: From when a delay counts.
+    """
 
     content_type: str | None = None
     title: str | None = None
     priority: str | None = None
     tags: str = ""
+    extras: Extras = NO_EXTRAS
+    delay: str | None = None
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +75,7 @@ class Draft:
         tags: Words.
         extras: What it has beside its text.
         delay: In how many seconds it is to appear; None for now.
+        asked_delay: The same as it was sent: `tomorrow, 10am` is another number of seconds at each request.
     """
 
     message: str
@@ -66,11 +84,13 @@ class Draft:
     tags: tuple[str, ...] = ()
     extras: Extras | None = None
     delay: int | None = None
+    asked_delay: str | None = None
 
     @property
     def fingerprint(self) -> bytes:
         """32 bytes that are the same for the same draft, to tell a repeated request from another one."""
-        content = (self.message, self.title, self.priority, self.tags, *filter(None, (self.extras, self.delay)))
+        more = filter(None, (self.extras, self.asked_delay or self.delay))
+        content = (self.message, self.title, self.priority, self.tags, *more)
         return hashlib.sha256(msgspec.json.encode(content)).digest()
 
 
@@ -91,40 +111,85 @@ def read_draft(body: bytes, sent: Sent, *, most_bytes: int) -> Draft:
         BrokenJson: JSON was announced and this is none.
         MessageTooLong: The message is over `most_bytes`.
     """
-    is_json = _is_json(sent.content_type)
+    says_json = is_json(sent.content_type)
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
-        if is_json:
+        if says_json:
             raise BrokenJson("The body is not UTF-8, and so no JSON") from error
         raise Misfit("message", "is not UTF-8") from error
     members: dict[str, Any] = {}
-    if is_json and not _is_blank(text):
-        value = _decode_json(text)
+    if says_json and not is_blank(text):
+        value = decode_json(text)
         if isinstance(value, dict) and isinstance(value.get("message"), str):
             members = {name: member for name, member in value.items() if member is not None}
             text = value["message"]
-            _check_whole("message", text)
+            check_whole("message", text)
     else:
         text = text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
     check_text(text, most_bytes=most_bytes)
+    asked_delay = check_asked_delay(members["delay"]) if "delay" in members else sent.delay
     return Draft(
         message=text,
-        title=check_title(members["title"]) if "title" in members else _header_title(sent.title),
-        priority=_check_priority(members["priority"]) if "priority" in members else _header_priority(sent.priority),
-        tags=_check_tags(members["tags"]) if "tags" in members else _header_tags(sent.tags),
+        title=check_title(members["title"]) if "title" in members else header_title(sent.title),
+        priority=check_priority(members["priority"]) if "priority" in members else _header_priority(sent.priority),
+        tags=check_tags(members["tags"]) if "tags" in members else header_tags(sent.tags),
+        extras=_extras(members, sent.extras),
+        delay=_delay(asked_delay, sent.now),
+        asked_delay=asked_delay,
     )
 
 
-def _is_json(content_type: str | None) -> bool:
+def _extras(members: dict[str, Any], of_headers: Extras) -> Extras | None:
+    extras = of_headers
+    if not members.keys().isdisjoint(_EXTRA_MEMBERS):
+        extras = merge_extras(read_extras_members(members), under=of_headers)
+    return None if extras == NO_EXTRAS else extras
+
+
+def merge_extras(extras: Extras, *, under: Extras) -> Extras:
+    """Extras of two sources; each member is of the first that has it."""
+    own = {name: getattr(extras, name) for name in Extras.__struct_fields__}
+    return msgspec.structs.replace(under, **{name: value for name, value in own.items() if value is not msgspec.UNSET})
+
+
+def check_asked_delay(value: Any) -> str | None:
+    """A delay as JSON has it: text, or Unix seconds.
+
+    Raises:
+        Misfit: It is neither.
+    """
+    if isinstance(value, str):
+        return value or None
+    if type(value) is not int:
+        raise Misfit("delay", "is text, or Unix seconds")
+    return str(value)
+
+
+def _delay(asked: str | None, now: datetime | None) -> int | None:
+    if asked is None:
+        return None
+    if now is None:
+        raise Misfit("delay", "is not possible here")
+    return read_delay(read_header("delay", asked), now=now)
+
+
+def is_json(content_type: str | None) -> bool:
+    """Whether a body says that it is JSON."""
     return content_type is not None and content_type.partition(";")[0].strip().lower() == "application/json"
 
 
-def _is_blank(text: str) -> bool:
+def is_blank(text: str) -> bool:
+    """Whether a text says nothing."""
     return not text or text.isspace()
 
 
-def _decode_json(text: str) -> Any:
+def decode_json(text: str) -> Any:
+    """What JSON says.
+
+    Raises:
+        BrokenJson: It is none.
+    """
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
@@ -150,7 +215,12 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"JSON has no {name}")
 
 
-def _check_whole(field: str, text: str) -> None:
+def check_whole(field: str, text: str) -> None:
+    """See that a text is one that UTF-8 can hold.
+
+    Raises:
+        Misfit: It is not.
+    """
     if not text.isascii() and _SURROGATE.search(text):
         raise Misfit(field, "has half a character: a surrogate without its other half")
 
@@ -162,7 +232,7 @@ def check_text(text: str, *, most_bytes: int) -> None:
         Misfit: It is empty.
         MessageTooLong: It is over `most_bytes` of UTF-8.
     """
-    if _is_blank(text):
+    if is_blank(text):
         raise Misfit("message", "is empty")
     if len(text) > most_bytes or len(text.encode()) > most_bytes:
         raise MessageTooLong(f"The message is over {most_bytes} bytes")
@@ -176,21 +246,31 @@ def check_title(title: Any) -> str:
     """
     if not isinstance(title, str):
         raise Misfit("title", "is text")
-    if _is_blank(title) or len(title) > MOST_TITLE:
+    if is_blank(title) or len(title) > MOST_TITLE:
         raise Misfit("title", f"is 1 to {MOST_TITLE} characters long")
-    _check_whole("title", title)
+    check_whole("title", title)
     if _CONTROL.search(title):
         raise Misfit("title", "has no control characters")
     return title
 
 
-def _check_priority(priority: Any) -> int:
+def check_priority(priority: Any) -> int:
+    """A priority as it came.
+
+    Raises:
+        Misfit: It is none.
+    """
     if type(priority) is not int or not HIGHEST_PRIORITY <= priority <= LOWEST_PRIORITY:
         raise Misfit("priority", f"is a whole number from {HIGHEST_PRIORITY} to {LOWEST_PRIORITY}")
     return priority
 
 
-def _check_tags(tags: Any) -> tuple[str, ...]:
+def check_tags(tags: Any) -> tuple[str, ...]:
+    """Tags as they came, a list or one text, without those that are empty or there twice.
+
+    Raises:
+        Misfit: They are too many, or too long.
+    """
     if isinstance(tags, str):
         tags = tags.split(",")
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
@@ -199,13 +279,18 @@ def _check_tags(tags: Any) -> tuple[str, ...]:
     if len(kept) > MOST_TAGS or any(len(tag) > MOST_TAG for tag in kept):
         raise Misfit("tags", f"is at most {MOST_TAGS} words of at most {MOST_TAG} characters each")
     for tag in kept:
-        _check_whole("tags", tag)
+        check_whole("tags", tag)
     if any(map(_CONTROL.search, kept)):
         raise Misfit("tags", "has no control characters")
     return kept
 
 
-def _header_title(value: str | None) -> str | None:
+def header_title(value: str | None) -> str | None:
+    """A header's title; None where there is no header.
+
+    Raises:
+        Misfit: It is no title.
+    """
     return None if value is None else check_title(read_header("title", value))
 
 
@@ -214,11 +299,16 @@ def _header_priority(value: str | None) -> int:
         return DEFAULT_PRIORITY
     value = value.strip()
     # Not int(): that also takes "+3", "0_3" and digits of other scripts.
-    return _check_priority(int(value) if value.isascii() and value.isdigit() and len(value) == 1 else None)
+    return check_priority(int(value) if value.isascii() and value.isdigit() and len(value) == 1 else None)
 
 
-def _header_tags(value: str) -> tuple[str, ...]:
-    return _check_tags(read_header("tags", value))
+def header_tags(value: str) -> tuple[str, ...]:
+    """A header's tags.
+
+    Raises:
+        Misfit: They are too many, or too long.
+    """
+    return check_tags(read_header("tags", value))
 
 
 def read_header(field: str, value: str) -> str:
