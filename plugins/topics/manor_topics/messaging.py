@@ -1,4 +1,4 @@
-"""The first part: publishing, topics, their history and their streams."""
+"""The first part: publishing, topics and their history."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Messaging(Part):
-    """Publish to topics, read them, hear them.
+    """Publish to topics, read them.
 
     Args:
         shared: What all parts use.
@@ -49,10 +49,10 @@ class Messaging(Part):
         self._shared = shared
         self._creating = Creating(context.storage, shared.payers, shared.taken)
         self._publish = PublishHandlers(shared)
-        self._read = ReadHandlers(shared.reading, shared.streams, context.limits, context.clock)
+        self._read = ReadHandlers(shared.reading, context.clock)
 
     def routes(self) -> Sequence[Route]:
-        """Publishing, reading, streams."""
+        """Publishing and reading."""
         return routes(self._publish, self._read, self._shared.config)
 
     def event_types(self) -> Sequence[type[Event]]:
@@ -60,10 +60,9 @@ class Messaging(Part):
         return [MessagePublished, TopicCreated, TopicDeleted, TopicUpdated]
 
     def subscriptions(self) -> Sequence[Subscription[Any]]:
-        """Streams, and what is kept in memory, follow each commit."""
+        """What is kept in memory follows each commit."""
         shared = self._shared
         heard: list[tuple[type[Event], Callable[[Any], None]]] = [
-            (MessagePublished, shared.streams.tell),
             (TopicCreated, shared.catalog.forget),
             (TopicUpdated, shared.catalog.forget),
             (TopicDeleted, shared.catalog.forget),

@@ -70,7 +70,7 @@ class Shared:
             catalog,
             callers,
             payers,
-            Streams(context.live, storage, context.clock, config),
+            Streams(context.live, storage, context.clock, config, callers),
             Publishing(storage, payers),
             Reading(storage, catalog, callers, context.live, config),
         )

@@ -95,7 +95,19 @@ class Payers:
             payer = await self._context.storage.read(lambda transaction: payer_of(transaction, topic))
             # Something changed during the read: what it saw may be old already, so it is used and not kept.
             if changes == self._changes:
-                self._keep(topic, payer)
+                self._keep(payer, topic.team_id)
+        return payer
+
+    async def of_person(self, user_id: UUID) -> Payer:
+        """Somebody as the payer of what they do themselves."""
+        tier = self._tiers.get(user_id)
+        if tier is not None:
+            return Payer(user_id, tier)
+        changes = self._changes
+        user = await self._context.storage.read(lambda transaction: find_user(transaction, user_id=user_id))
+        payer = Payer(user_id, "" if user is None else user.tier)
+        if changes == self._changes:
+            self._keep(payer)
         return payer
 
     def limit(self, name: str, payer: Payer) -> int:
@@ -141,14 +153,14 @@ class Payers:
                 f"Too many messages: {most} a minute are allowed (publish_per_minute)", retry_after=verdict.retry_after
             )
 
-    def _keep(self, topic: Topic, payer: Payer) -> None:
+    def _keep(self, payer: Payer, team_id: UUID | None = None) -> None:
         if len(self._tiers) >= MOST_KNOWN or len(self._owners) >= MOST_KNOWN:
             self._tiers = {SYSTEM_ID: ""}
             self._owners.clear()
         if not payer.is_system:
             self._tiers[payer.user_id] = payer.tier
-        if topic.team_id is not None:
-            self._owners[topic.team_id] = payer.user_id
+        if team_id is not None:
+            self._owners[team_id] = payer.user_id
 
     # --- INLINE ----------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from manor_topics.messaging import Messaging
 from manor_topics.parts import Part, Shared
 from manor_topics.personal import personal_data
 from manor_topics.search.part import Searches
+from manor_topics.streams.part import Listening
 from manor_topics.subscribers import Subscribers
 
 
@@ -41,6 +42,7 @@ class Topics:
         shared = Shared.of(context)
         self._parts: list[Part] = [
             Messaging(shared),
+            Listening(shared),
             Managing(shared),
             Subscribers(shared),
             Searches(shared),  # last: it merges what the others erase

@@ -15,7 +15,7 @@ from manor_topics.callers import Caller, Callers
 from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
 from manor_topics.domain import Topic
-from manor_topics.live import channel_name
+from manor_topics.live import connection_count
 from manor_topics.messages import History, TopicListed, TopicMine, TopicShown
 from manor_topics.rights import can_manage, check_read, missing
 from manor_topics.since import Since, SinceBeginning, SinceMessage, SinceNewest, SinceTime
@@ -97,7 +97,7 @@ class Reading:
             raise missing(topic.name)
         return TopicShown(
             **{name: getattr(listed, name) for name in TopicListed.__struct_fields__},
-            connection_count=self._live.connection_count(channel_name(topic.id)),
+            connection_count=connection_count(self._live, topic.id),
             can_manage=can_manage(topic, caller),
         )
 

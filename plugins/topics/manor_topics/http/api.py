@@ -39,10 +39,6 @@ PUBLISHING = Api(
 )
 """The same API with a rate of its own."""
 
-STREAMS_PER_ADDRESS = 20
-STREAM_RETRY_SECONDS = 30
-"""A stream whose reader has vanished without a word is noticed by its pings, after about as long."""
-
 Limit = Annotated[int, Meta(ge=1, le=100)]
 Offset = Annotated[int, Meta(ge=0, le=2**62)]
 
@@ -60,10 +56,3 @@ class HistoryQuery(msgspec.Struct, frozen=True):
     limit: Limit = 50
     since: str | None = None
     poll: Literal["0", "1"] | None = None
-
-
-class StreamQuery(msgspec.Struct, frozen=True):
-    """Where a stream begins: strictly after a message's id, or `since` as for the history."""
-
-    since_id: str | None = None
-    since: str | None = None

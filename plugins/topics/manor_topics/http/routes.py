@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from manor import PUBLIC, Live, Route, Upgrade
+from manor import PUBLIC, Route
 from manor_topics.config import TopicsConfig
-from manor_topics.http.api import NOTIFER, PUBLISHING, SIGNED_IN, STREAM_PLACES, HistoryQuery, PageQuery, StreamQuery
+from manor_topics.http.api import NOTIFER, PUBLISHING, SIGNED_IN, STREAM_PLACES, HistoryQuery, PageQuery
 from manor_topics.http.publish import PublishHandlers
 from manor_topics.http.read import ReadHandlers
 from manor_topics.messages import History, Message, TopicListed, TopicMine, TopicShown
@@ -20,7 +20,6 @@ _PUBLISH_HEADERS = {
     "X-Tags": "At most 20 words of at most 50 characters each, with commas between them.",
     "Idempotency-Key": "At most 128 characters: the same key within a day publishes once.",
 }
-_STREAM_HEADERS = {"Last-Event-ID": "The last message's id: the stream goes on behind it, whatever the query says."}
 
 
 def message_body_limit(config: TopicsConfig) -> int:
@@ -29,7 +28,7 @@ def message_body_limit(config: TopicsConfig) -> int:
 
 
 def routes(publish: PublishHandlers, read: ReadHandlers, config: TopicsConfig) -> list[Route]:
-    """All operations of the plugin."""
+    """Publishing and reading."""
     body_limit = message_body_limit(config)
     publishing = [
         Route(
@@ -88,28 +87,6 @@ def routes(publish: PublishHandlers, read: ReadHandlers, config: TopicsConfig) -
             access=PUBLIC,
             query=HistoryQuery,
             returns=History,
-            places=STREAM_PLACES,
-        ),
-        Route(
-            "GET",
-            "/{topic}/sse",
-            read.stream,
-            api=NOTIFER,
-            access=PUBLIC,
-            query=StreamQuery,
-            returns=Live,
-            headers=_STREAM_HEADERS,
-            places=STREAM_PLACES,
-        ),
-        Route(
-            "GET",
-            "/{topic}/ws",
-            read.stream,
-            api=NOTIFER,
-            access=PUBLIC,
-            query=StreamQuery,
-            headers=_STREAM_HEADERS,
-            websocket=Upgrade.ONLY,
             places=STREAM_PLACES,
         ),
     ]
