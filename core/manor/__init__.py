@@ -165,6 +165,7 @@ if TYPE_CHECKING:
     from manor.live import Channel as Channel
     from manor.live import Entry as Entry
     from manor.live import LiveService as LiveService
+    from manor.live import Voice as Voice
     from manor.logs import Open as Open
     from manor.mail import Mail as Mail
     from manor.mail import Message as Message
@@ -379,6 +380,7 @@ _EXPORTS = {
     "Channel": "manor.live",
     "Entry": "manor.live",
     "LiveService": "manor.live",
+    "Voice": "manor.live",
     "Open": "manor.logs",
     "Mail": "manor.mail",
     "Message": "manor.mail",
