@@ -2,114 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
-from manor import SYSTEM_ID, Principal, Transaction
-from manor.house import House
-from manor.testing import Client, SetClock, open_test_house
-from manor_topics import removing, store
-from manor_topics.callers import Callers
-from manor_topics.catalog import Catalog
-from manor_topics.commands import Reindex
-from manor_topics.config import TopicsConfig
-from manor_topics.creating import new_topic
-from manor_topics.domain import AccessLevel, Topic
-from manor_topics.drafts import Draft
-from manor_topics.message_store import COLUMNS
-from manor_topics.publishing import Plan, Publisher, publish
-from manor_topics.reading import Reading
-from manor_topics.search import index, scope
+from manor import Principal
+from manor.testing import Client, House, SetClock
+from manor_topics.domain import Topic
+from manor_topics.search import scope
 from manor_topics.search.finding import Criteria
-from manor_topics.search.indexing import Indexer
-from manor_topics.search.searching import Page, Searching
 from manor_topics.search.words import read_query
-from manor_topics.tables import messages, topics
-
-NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
-PLAN = Plan(SYSTEM_ID, 0, timedelta(days=30))
-ANN = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
-HERS = Principal("session", user_id=ANN, scopes=frozenset({"topics:read"}))
-HIS = Principal("session", user_id=UUID("01890a5d-ac96-774b-bcce-b302099a8058"))
-
-
-async def add(house: House, name: str, *, owner: UUID = SYSTEM_ID, access: AccessLevel = "public") -> Topic:
-    topic = new_topic(name, owner_id=owner, access_level=access, is_discoverable=False, now=NOON)
-    await house.storage.write(lambda transaction: store.add_topic(transaction.connection, topic))
-    return topic
-
-
-async def put(house: House, topic: Topic, *texts: str, priority: int = 3, tags: Sequence[str] = ()) -> None:
-    for text in texts:
-        draft = Draft(text, priority=priority, tags=tuple(tags))
-        await house.storage.write(lambda unit, draft=draft: publish(unit, topic, draft, Publisher("me"), PLAN))  # type: ignore[misc]
-
-
-def searching(house: House) -> Searching:
-    storage = house.storage
-    callers = Callers(storage)
-    reading = Reading(storage, Catalog(storage), callers, house.live, TopicsConfig)
-    return Searching(storage, reading, callers, Indexer(storage))
-
-
-async def search(
-    house: House,
-    query: str = "",
-    *who: Principal,
-    topic: str | None = None,
-    limit: int = 50,
-    offset: int = 0,
-    criteria: Criteria | None = None,
-) -> list[str]:
-    wanted = criteria or Criteria(read_query(query) if query else None)
-    page = await searching(house).everywhere(topic, who, wanted, limit=limit, offset=offset)
-    return texts_of(page)
-
-
-def texts_of(page: Page) -> list[str]:
-    return [message.message for message in page.messages]
-
-
-async def change(house: House, text: str, **values: object) -> None:
-    await house.storage.write(
-        lambda unit: unit.connection.execute(update(messages).where(messages.c.message == text).values(values)).close()
-    )
-
-
-async def remove(house: House, *texts: str) -> None:
-    await house.storage.write(lambda unit: removing.remove(unit, messages.c.message.in_(texts)))
-
-
-async def delete_softly(house: House, text: str) -> None:
-    def work(transaction: Transaction) -> None:
-        row = transaction.connection.execute(select(*COLUMNS).where(messages.c.message == text)).one()
-        removing.delete_softly(transaction, row)
-
-    await house.storage.write(work)
-
-
-async def integrity(house: House) -> bool:
-    """Whether the index has what it would have if it were made anew."""
-
-    def terms(transaction: Transaction) -> list[object]:
-        connection = transaction.connection
-        connection.exec_driver_sql("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, topics_search, instance)")
-        found = connection.exec_driver_sql("SELECT term, doc FROM temp.words ORDER BY 1, 2").all()
-        connection.exec_driver_sql("DROP TABLE temp.words")
-        counts = connection.exec_driver_sql(
-            "SELECT * FROM topics_search_hours UNION ALL SELECT * FROM topics_search_days"
-        )
-        return [found, sorted(counts.all())]
-
-    before = await house.storage.write(terms)
-    await house.run_command("topics.reindex", Reindex())
-    return before == await house.storage.write(terms)
-
+from manor_topics.tables import topics
+from tests.topic_search import (
+    ANN,
+    HERS,
+    HIS,
+    NOON,
+    add,
+    change,
+    delete_softly,
+    put,
+    remove,
+    search,
+    searching,
+    texts_of,
+)
 
 # --- What is found -------------------------------------------------------------------------------------------------
 
@@ -246,80 +164,6 @@ async def test_what_has_expired_is_not_found_and_not_counted(house: House, clock
     page = await searching(house).everywhere(None, (), Criteria(read_query("a")), limit=1, offset=1)
 
     assert (texts_of(page), page.total) == (["a one"], 2)
-
-
-# --- Changes -------------------------------------------------------------------------------------------------------
-
-
-async def edit(house: House, old: str, new: str) -> None:
-    def work(transaction: Transaction) -> None:
-        connection = transaction.connection
-        before = connection.execute(select(*COLUMNS).where(messages.c.message == old)).one()
-        connection.execute(update(messages).where(messages.c.position == before.position).values(message=new))
-        after = connection.execute(select(*COLUMNS).where(messages.c.position == before.position)).one()
-        index.renew(connection, before, after)
-
-    await house.storage.write(work)
-
-
-async def test_an_edited_message_is_found_by_what_it_says_now(house: House) -> None:
-    topic = await add(house, "open")
-    await put(house, topic, "alpha beta", "gamma")
-    assert await search(house, "beta") == ["alpha beta"]
-
-    await edit(house, "alpha beta", "alpha delta")
-
-    assert await search(house, "beta") == []
-    assert await search(house, "delta") == await search(house, "alpha") == ["alpha delta"]
-    assert await integrity(house)
-
-
-async def test_changes_before_and_after_a_message_is_indexed_leave_the_index_as_it_would_be_made(house: House) -> None:
-    topic = await add(house, "open")
-    indexer = Indexer(house.storage)
-    await put(house, topic, "one", "two", "three", "four")
-    await edit(house, "two", "zwei")
-    await delete_softly(house, "three")
-    await indexer.catch_up()
-    await put(house, topic, "five", "six")
-    await delete_softly(house, "one")
-    await edit(house, "five", "fünf")
-    await remove(house, "six", "three")
-    await indexer.catch_up()
-
-    assert await search(house) == ["fünf", "four", "zwei"]
-    assert await integrity(house)
-
-
-async def test_a_message_that_changes_while_it_is_on_its_way_into_the_index_is_read_again(house: House) -> None:
-    topic = await add(house, "open")
-
-    def work(transaction: Transaction) -> list[bool]:
-        connection = transaction.connection
-        for text in ("one", "two"):
-            publish(transaction, topic, Draft(text), Publisher("me"), PLAN)
-        batch = index.gather(connection, 500)
-        row = connection.execute(select(*COLUMNS).where(messages.c.message == "one")).one()
-        removing.delete_softly(transaction, row)
-        again = index.gather(connection, 500)
-        return [index.add(connection, each) for each in (batch, again, again)]
-
-    assert await house.storage.write(work) == [False, True, False]
-    assert await search(house) == ["two"]
-    assert await integrity(house)
-
-
-async def test_an_index_from_other_rules_is_made_anew(tmp_path: Path, clock: SetClock) -> None:
-    async with open_test_house(tmp_path, plugins=["topics"], clock=clock) as house:
-        await Client(house.dispatcher).post("/welcome", body=b"hello")
-        assert await search(house, "hello") == ["hello"]
-        await house.storage.write(
-            lambda unit: unit.connection.exec_driver_sql("UPDATE topics_search_state SET folding = 'old'").close()
-        )
-    async with open_test_house(tmp_path, plugins=["topics"], clock=clock) as house:
-        answer = await Client(house.dispatcher).get("/api/messages/search?q=hello")
-        assert answer.json()["total"] == 1
-        assert await integrity(house)
 
 
 # --- Scope ---------------------------------------------------------------------------------------------------------

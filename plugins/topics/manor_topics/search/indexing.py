@@ -11,7 +11,7 @@ from manor_topics.events import MessagePublished
 from manor_topics.search import index
 from manor_topics.search.index import Batch, State
 
-BATCH = 500
+BATCH = 250
 """Messages of one transaction. Their terms are worked out beside the writer, which has some 20 ms of work with them."""
 
 PAUSE_SECONDS = 1.0

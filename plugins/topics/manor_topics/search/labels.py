@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID
 
@@ -15,9 +16,9 @@ OPEN = "o"
 """Stands on messages of public topics."""
 
 
-def of_topic(topic_id: UUID) -> str:
+def of_topic(topic_id: bytes) -> str:
     """Stands on all messages of a topic."""
-    return f"t{topic_id.hex}"
+    return f"t{topic_id.hex()}"
 
 
 def of_owner(user_id: UUID) -> str:
@@ -35,6 +36,7 @@ def of_priority(priority: int) -> str:
     return f"p{priority}"
 
 
+@lru_cache(maxsize=10_000)
 def of_tag(tag: str) -> str:
     """Stands on messages with a tag. Any character may be in a tag, so a digest stands for it."""
     return f"g{blake2b(tag.encode(errors='surrogatepass'), digest_size=10).hexdigest()}"
@@ -50,6 +52,6 @@ def of_place(topic: Topic) -> str:
     return " ".join(labels)
 
 
-def of_message(topic_id: UUID, priority: int, tags: Iterable[str]) -> str:
+def of_message(topic_id: bytes, priority: int, tags: Iterable[str]) -> str:
     """What a message has by itself."""
     return " ".join([EVERY, of_topic(topic_id), of_priority(priority), *map(of_tag, tags)])

@@ -52,7 +52,10 @@ class Searches(Part):
 
     def erase(self, transaction: Transaction, user_id: UUID, limit: int) -> int:
         """Merge words of messages that are gone out of the index, step by step. This part has to be asked last."""
-        return 1 if index.merge_some(transaction.connection) else 0
+        if index.merge_some(transaction.connection):
+            return 1
+        index.drop_places(transaction.connection)
+        return 0
 
     async def _reindex(self, wanted: Reindex) -> Reindexed:
         await self._indexer.begin_anew()

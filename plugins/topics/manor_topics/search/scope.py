@@ -9,8 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
+from manor_topics import subscriptions_store
 from manor_topics.callers import Caller
-from manor_topics.rights import TOPIC_TOKEN
+from manor_topics.rights import TOPIC_TOKEN, can_read
 from manor_topics.search import labels
 from manor_topics.store import by_ids, of_people
 from manor_topics.tables import topics
@@ -71,6 +72,8 @@ def of_caller(connection: Connection, caller: Caller) -> Scope:
 def ids_of_caller(connection: Connection, caller: Caller) -> set[UUID]:
     """The topics of a caller who has a credential."""
     found = set(connection.execute(select(topics.c.id).where(of_people(caller.people, caller.teams))).scalars())
+    subscribed = by_ids(connection, subscriptions_store.topics_of(connection, caller.people) - found)
+    found.update(id_ for id_, topic in subscribed.items() if can_read(topic, caller))
     found.update(
         principal.resource
         for principal in caller.principals
@@ -91,7 +94,7 @@ def _either(labelled: str, changed: Collection[UUID], named: Collection[UUID]) -
 
 
 def _named(ids: Collection[UUID]) -> str:
-    return f"({' OR '.join(sorted(f'{chr(34)}{labels.of_topic(id_)}{chr(34)}' for id_ in ids))})"
+    return f"({' OR '.join(sorted(f'{chr(34)}{labels.of_topic(id_.bytes)}{chr(34)}' for id_ in ids))})"
 
 
 def _among(ids: Collection[UUID]) -> Scope:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -12,7 +12,7 @@ import trio
 from sqlalchemy import Connection, select
 
 from manor import NotFound, Principal, Storage, Transaction, Unavailable, Unprocessable, from_microseconds
-from manor_topics import message_store
+from manor_topics import message_store, subscriptions_store, unread
 from manor_topics.callers import Caller, Callers
 from manor_topics.domain import Topic
 from manor_topics.messages import Message
@@ -43,6 +43,7 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 5.0
 """How long a search waits for the index, which has to know all that was published before it."""
 
+_PAUSE_SECONDS = 0.1
 _DAY = timedelta(hours=24)
 
 
@@ -95,18 +96,24 @@ class Searching:
             Unavailable: The index is being made.
         """
         topic, caller = await self._reading.open(reference, principals)
+        # A session is a person in front of a screen; a key is a program.
+        viewers = {principal.user_id for principal in principals if principal.kind == "access" and principal.user_id}
 
-        def work(connection: Connection, state: State, now: datetime) -> tuple[Found, list[Message]]:
-            place = scope.of_topics([topic.id])
+        def work(transaction: Transaction, state: State) -> tuple[Found, list[Message], unread.Seen | None]:
+            connection, now = transaction.connection, transaction.now
             if include_deleted and can_manage(topic, caller):
                 found = with_deleted(
                     connection, state, topic, criteria, now=now, limit=limit, offset=offset, counts=self._counts
                 )
             else:
-                found = self._find(connection, state, place, criteria, now, limit, offset)
-            return found, _read(connection, found.positions)
+                found = self._find(transaction, state, scope.of_topics([topic.id]), criteria, limit, offset)
+            is_viewed = offset == 0 and viewers and topic.id in subscriptions_store.topics_of(connection, viewers)
+            seen = unread.seen_now(transaction, topic.id) if is_viewed else None
+            return found, _read(connection, found.positions), seen
 
-        found, read = await self._ask(work)
+        found, read, seen = await self._ask(work)
+        if seen is not None:
+            await self._storage.write(lambda transaction: _view(transaction, viewers, topic.id, seen))
         return topic, self._page(found, read)
 
     async def everywhere(
@@ -122,9 +129,10 @@ class Searching:
         caller = await self._callers.find(principals)
         named = None if reference is None else await self._named([reference], caller)
 
-        def work(connection: Connection, state: State, now: datetime) -> tuple[Found, list[Message]]:
+        def work(transaction: Transaction, state: State) -> tuple[Found, list[Message]]:
+            connection = transaction.connection
             place = scope.of_caller(connection, caller) if named is None else _among(named)
-            found = self._find(connection, state, place, criteria, now, limit, offset)
+            found = self._find(transaction, state, place, criteria, limit, offset)
             return found, _read(connection, found.positions)
 
         return self._page(*await self._ask(work))
@@ -163,25 +171,20 @@ class Searching:
             criteria.wanted, criteria.tags, criteria.priority_min, criteria.priority_max, date_from=start, date_to=end
         )
 
-        def work(connection: Connection, state: State, now: datetime) -> Cells:
+        def work(transaction: Transaction, state: State) -> Cells:
+            connection = transaction.connection
             if criteria.wanted is None and not criteria.tags:
                 ids = scope.ids_of_caller(connection, caller) if named is None else [topic.id for topic in named]
-                return count_all(connection, state, ids, within, span, now)
+                return count_all(connection, state, ids, within, span, transaction.now)
             place = scope.of_caller(connection, caller) if named is None else _among(named)
-            return count_matches(connection, state, place, within, span, now)
+            return count_matches(connection, state, place, within, span, transaction.now)
 
         return _shown(span, await self._ask(work))
 
     def _find(
-        self,
-        connection: Connection,
-        state: State,
-        place: Scope,
-        criteria: Criteria,
-        now: datetime,
-        limit: int,
-        offset: int,
+        self, transaction: Transaction, state: State, place: Scope, criteria: Criteria, limit: int, offset: int
     ) -> Found:
+        connection, now = transaction.connection, transaction.now
         return find(connection, state, place, criteria, now=now, limit=limit, offset=offset, counts=self._counts)
 
     def _page(self, found: Found, read: list[Message]) -> Page:
@@ -200,7 +203,7 @@ class Searching:
                 found[topic.id] = topic
         return list(found.values())
 
-    async def _ask(self, work: Callable[[Connection, State, datetime], T]) -> T:
+    async def _ask(self, work: Callable[[Transaction, State], T]) -> T:
         """Run a reading unit once the index knows all that was published before now."""
         wanted: int | None = None
 
@@ -209,12 +212,14 @@ class Searching:
             state, newest = index.read_state(connection), message_store.newest_position(connection)
             if not state.is_current or state.position < min(newest, newest if wanted is None else wanted):
                 return _Behind(newest)
-            return work(connection, state, transaction.now)
+            return work(transaction, state)
 
         with trio.move_on_after(PATIENCE_SECONDS):
             while isinstance(answer := await self._storage.read(attempt), _Behind):
                 wanted = answer.position if wanted is None else wanted
-                await self._indexer.catch_up(wanted)
+                if await self._indexer.catch_up(wanted) >= wanted:
+                    # It is being emptied: whoever does that is not waited for in a circle.
+                    await trio.sleep(_PAUSE_SECONDS)
             return answer
         raise Unavailable("The search index is being made: try again soon", headers={"Retry-After": "5"})
 
@@ -232,6 +237,11 @@ def _read(connection: Connection, positions: Sequence[int]) -> list[Message]:
         .order_by(messages.c.position.desc())
     )
     return [message_store.read_message(row, row.topic) for row in connection.execute(statement)]
+
+
+def _view(transaction: Transaction, people: Iterable[UUID], topic_id: UUID, seen: unread.Seen) -> None:
+    for person in people:
+        unread.viewed(transaction, person, topic_id, seen=seen)
 
 
 def _shown(span: Span, cells: Cells) -> ActivityShown:

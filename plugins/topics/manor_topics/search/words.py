@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -115,16 +115,16 @@ def fold(text: str) -> str:
 
 def terms_of(*texts: str | None) -> frozenset[str]:
     """All terms that a text in some parts, such as a title and a body, is found by."""
+    pieces = {piece for text in texts if text for piece in _pieces(fold(text[:MOST_CHARACTERS]))}
     terms: set[str] = set()
-    for text in texts:
-        if text:
-            for kind, piece in _pieces(fold(text[:MOST_CHARACTERS])):
-                if kind == "unspaced":
-                    terms.update(_parts(piece))
-                else:
-                    terms.update([f"w{piece[:length]}" for length in range(1, min(len(piece), LONGEST_PREFIX) + 1)])
-                    if len(piece) > LONGEST_PREFIX:
-                        terms.add(f"l{piece[:LONGEST_WORD]}")
+    for kind, piece in pieces:
+        if kind == "unspaced":
+            terms.update(_parts(piece))
+        elif len(piece) <= LONGEST_PREFIX:
+            terms.update(_beginnings(piece))
+        else:
+            terms.update(_beginnings(piece[:LONGEST_PREFIX]))
+            terms.add(f"l{piece[:LONGEST_WORD]}")
     return frozenset(terms)
 
 
@@ -154,6 +154,12 @@ def _without_implied(terms: Iterable[str]) -> Iterator[str]:
         if not before.startswith(term):
             yield term
             before = term
+
+
+@lru_cache(maxsize=10_000)
+def _beginnings(word: str) -> Sequence[str]:
+    """A word's own and those that a query may stop at; most words of a text are among few that all texts have."""
+    return [f"w{word[:length]}" for length in range(1, len(word) + 1)]
 
 
 def _parts(run: str) -> Iterator[str]:
