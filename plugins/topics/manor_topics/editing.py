@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import select, update
 
 from manor import NotFound, Principal, TooLarge, Transaction
-from manor_topics import store
+from manor_topics import scheduled, store
 from manor_topics.callers import Caller
 from manor_topics.creating import refusal
 from manor_topics.domain import Misfit, Topic, read_id
@@ -39,6 +39,8 @@ class Editing:
     async def delete(self, reference: str, message_id: str, principals: Sequence[Principal]) -> tuple[UUID, datetime]:
         """Delete a message: it is hidden from all but managers, and its row goes when it would have expired.
 
+        One that waits for its time is cancelled, by who sent it too; nobody has seen it, and nobody is told.
+
         Args:
             reference: The topic's name or id.
             message_id: As the client wrote it.
@@ -55,6 +57,8 @@ class Editing:
         topic_id = (await self._shared.reading.find(reference)).id
 
         def work(transaction: Transaction) -> tuple[UUID, datetime]:
+            if (cancelled := self._cancel(transaction, topic_id, message_id, caller)) is not None:
+                return cancelled, transaction.now
             topic = self._managed(transaction, topic_id, reference, caller)
             row = _visible(transaction, topic, message_id)
             delete_softly(transaction, row)
@@ -117,6 +121,19 @@ class Editing:
             return content
 
         return await self._shared.context.storage.write(work)
+
+    def _cancel(self, transaction: Transaction, topic_id: UUID, message_id: str, caller: Caller) -> UUID | None:
+        """The id of a message that waited until now, if it was theirs to cancel."""
+        id_ = read_id(message_id)
+        waiting = None if id_ is None else scheduled.find(transaction.connection, id_)
+        topic = None if waiting is None else store.find_topic(transaction.connection, topic_id)
+        if waiting is None or topic is None or waiting.topic_id != topic.id:
+            return None
+        is_theirs = waiting.publisher_id is not None and waiting.publisher_id in caller.people
+        if not is_theirs:
+            check_manage(topic, caller, self._shared.config)
+        scheduled.cancel(transaction, topic.id, waiting.id)
+        return id_
 
     def _check(self, text: str, title: str | UnsetType | None) -> None:
         try:

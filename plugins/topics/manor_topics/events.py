@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -75,27 +75,33 @@ class MessagePublished(Event, frozen=True, dict=True):
 
     @cached_property
     def encoded(self) -> bytes:
-        """The message as JSON, made once for the publisher's answer and for every stream."""
+        """The message as JSON, made once for the publisher's answer and for every stream.
+
+        One that waits for its time has no sequence yet.
+        """
         extras = self.extras or NO_EXTRAS
-        return msgspec.json.encode(
-            Message(
-                id=self.id,
-                topic_id=self.topic_id,
-                topic=self.topic,
-                message=self.message,
-                title=self.title,
-                priority=self.priority,
-                tags=self.tags,
-                timestamp=self.timestamp,
-                expires_at=self.expires_at,
-                sequence=self.sequence,
-                click=extras.click,
-                icon=extras.icon,
-                markdown=extras.markdown,
-                actions=extras.actions,
-                attachment=extras.attachment,
-            )
+        message = Message(
+            id=self.id,
+            topic_id=self.topic_id,
+            topic=self.topic,
+            message=self.message,
+            title=self.title,
+            priority=self.priority,
+            tags=self.tags,
+            timestamp=self.timestamp,
+            expires_at=self.expires_at,
+            sequence=self.sequence,
+            click=extras.click,
+            icon=extras.icon,
+            markdown=extras.markdown,
+            actions=extras.actions,
+            attachment=extras.attachment,
         )
+        if self.sequence:
+            return msgspec.json.encode(message)
+        members: dict[str, Any] = msgspec.to_builtins(message)
+        del members["sequence"]
+        return msgspec.json.encode(members)
 
 
 class MessageEdited(Event, frozen=True):

@@ -27,6 +27,7 @@ from manor_topics.managing import Managing
 from manor_topics.messaging import Messaging
 from manor_topics.parts import Part, Shared
 from manor_topics.personal import personal_data
+from manor_topics.scheduling import Scheduling
 from manor_topics.search.part import Searches
 from manor_topics.streams.part import Listening
 from manor_topics.subscribers import Subscribers
@@ -45,6 +46,7 @@ class Topics:
             Listening(shared),
             Managing(shared),
             Subscribers(shared),
+            Scheduling(shared),
             Searches(shared),  # last: it merges what the others erase
         ]
         shared.parts.extend(self._parts)

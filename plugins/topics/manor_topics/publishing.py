@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from manor import SYSTEM_ID, Later, Principal, Storage, TooManyRequests, Transaction, Unprocessable, new_id
-from manor_topics import publish_store, store
+from manor_topics import publish_store, scheduled, store
 from manor_topics.creating import add, check_plan, new_topic
 from manor_topics.domain import Topic
 from manor_topics.drafts import Draft
@@ -56,6 +56,7 @@ class Publishing:
 
         The key, the message and the topic's counters are one unit. A key that was used within a day brings what it
         brought then; with another draft it is refused (`Unprocessable`). A topic that is gone by now is `NotFound`.
+        A draft with a delay is kept until then; what that brings has the time to come, and no place yet.
 
         Raises:
             TooManyRequests: The credential has had its messages of this minute; what the plan says of a day is told
@@ -115,12 +116,16 @@ def publish(transaction: Transaction, topic: Topic, draft: Draft, publisher: Pub
     if publisher.key is not None:
         since = transaction.now - KEY_LIFE
         before = publish_store.find_published(connection, topic, publisher.scope, publisher.key, since=since)
+        if before is None:
+            before = scheduled.find_accepted(connection, topic, publisher, plan.retention, since=since)
         if before is not None:
             if before.fingerprint != draft.fingerprint:
                 raise Unprocessable("This Idempotency-Key was used for another message")
             return before.message
     if plan.daily_messages:
         _count(transaction, plan)
+    if draft.delay is not None:
+        return scheduled.accept(transaction, topic, draft, publisher, plan.retention)
     place = publish_store.advance(connection, topic.id, transaction.now)
     if place is None:
         raise missing(topic.name)
