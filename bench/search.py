@@ -6,8 +6,8 @@
 The data is the same at every run: words of a made-up language by Zipf's law, a thousand topics of which one person has
 half, thirty days, five priorities, twelve tags, a fifth of the messages with Chinese in them. It is written by direct
 inserts. Each case is asked with several values; `first` has nothing counted before, `again` what one page after another
-finds. Times are milliseconds of a search as a handler does it: the thread hop, the statements, the rows, the JSON. `--cpu` counts
-what the process computed instead of what the clock said, for machines that do other things meanwhile.
+finds. Times are milliseconds of a search as a handler does it: the thread hop, the statements, the rows, the JSON.
+`--cpu` counts what the process computed instead of what the clock said, for machines that do other things meanwhile.
 """
 
 from __future__ import annotations
