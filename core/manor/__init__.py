@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from manor.dialects import PAGE as PAGE
     from manor.dialects import SELFPRIVACY as SELFPRIVACY
     from manor.dialects import Dialect as Dialect
+    from manor.dialects import ErrorContext as ErrorContext
+    from manor.dialects import Rendered as Rendered
     from manor.errors import BadRequest as BadRequest
     from manor.errors import Conflict as Conflict
     from manor.errors import FieldProblem as FieldProblem
@@ -244,6 +246,8 @@ _EXPORTS = {
     "PAGE": "manor.dialects",
     "SELFPRIVACY": "manor.dialects",
     "Dialect": "manor.dialects",
+    "ErrorContext": "manor.dialects",
+    "Rendered": "manor.dialects",
     "BadRequest": "manor.errors",
     "Conflict": "manor.errors",
     "FieldProblem": "manor.errors",
