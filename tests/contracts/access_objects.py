@@ -243,11 +243,39 @@ class Objects:
         answer = done(await self.people.client.post(f"/{name}", body=b"x", headers=await self.cast.bearer("ada")))
         return str(answer.json()["id"])
 
+    async def push_device(self, asker: str) -> str:
+        """The id of a device of Ada's that messages are pushed to."""
+        number = self._count()
+        wanted = {
+            "push_token": f"token-{number}",
+            "platform": "ios",
+            "device_id": f"phone-{number}",
+            "device_name": MARK,
+        }
+        headers = await self.cast.bearer("ada")
+        answer = done(await self.people.client.post("/api/devices/register", json=wanted, headers=headers))
+        return str(answer.json()["id"])
+
     async def topic_token(self, asker: str) -> str:
         """The id of a token of the public topic."""
         resource = self._topics[await self.text("@public_topic", asker)]
         new = NewCredential(kind="topic_token", resource=resource, scopes=("read",), label="CI")
         return str((await self._write(lambda transaction: issue(transaction, new, new_secret("tk_")))).id)
+
+    async def subscribed_topic(self, asker: str) -> str:
+        """The name of a topic that is Ada's alone, and that she is subscribed to."""
+        name = await self._topic("private")
+        await self._subscribe(name)
+        return name
+
+    async def subscription(self, asker: str) -> str:
+        """The id of a subscription of Ada's, to a topic that is hers alone."""
+        return await self._subscribe(await self._topic("private"))
+
+    async def _subscribe(self, name: str) -> str:
+        headers = await self.cast.bearer("ada")
+        answer = await self.people.client.post("/api/subscriptions", json={"topic_name": name}, headers=headers)
+        return str(done(answer).json()["id"])
 
     async def _topic(self, access_level: str) -> str:
         house, name = self.people.house, f"{access_level}-{self._count()}"
@@ -309,6 +337,9 @@ OBJECTS: dict[str, Callable[[Objects, str], Awaitable[str]]] = {
     "@topic_id": Objects.topic_id,
     "@message": Objects.message,
     "@topic_token": Objects.topic_token,
+    "@push_device": Objects.push_device,
+    "@subscribed_topic": Objects.subscribed_topic,
+    "@subscription": Objects.subscription,
     "@static_version": Objects.static_version,
 }
 

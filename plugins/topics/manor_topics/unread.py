@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, select, true, update
 
 from manor import Transaction
 from manor_topics.message_store import position_at
@@ -134,11 +134,26 @@ def viewed(
     else:
         when = seen.at
         place = Place(seen.sequence, _gone_behind(connection, topic_id, seen.sequence, seen.position))
-    connection.execute(
-        update(subscriptions)
-        .where(is_theirs)
-        .values(last_viewed_at=when, viewed_sequence=place.sequence, gone=place.gone)
-    )
+    _stand(connection, is_theirs, place, when)
+
+
+def view_up_to(transaction: Transaction, subscription_id: UUID, topic_id: UUID, time: datetime) -> None:
+    """Somebody says when they have looked at a topic last, be it earlier than we know: what came later is unread.
+
+    Args:
+        transaction: A writing one.
+        subscription_id: Their subscription.
+        topic_id: To this topic.
+        time: What is still to come is as good as now.
+    """
+    when = min(time, transaction.now)
+    place = place_at(transaction, topic_id, when)
+    _stand(transaction.connection, subscriptions.c.id == subscription_id, place, when)
+
+
+def _stand(connection: Connection, is_it: ColumnElement[bool], place: Place, when: datetime) -> None:
+    values = {"last_viewed_at": when, "viewed_sequence": place.sequence, "gone": place.gone}
+    connection.execute(update(subscriptions).where(is_it).values(values))
 
 
 def place_at(transaction: Transaction, topic_id: UUID, time: datetime) -> Place:
