@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from manor import Principal
 from manor.testing import Client, House, SetClock
@@ -13,7 +13,10 @@ from manor_topics.domain import Topic
 from manor_topics.search import scope
 from manor_topics.search.finding import Criteria
 from manor_topics.search.words import read_query
+from manor_topics.subscribing import subscribe
+from manor_topics.subscriptions_tables import subscriptions
 from manor_topics.tables import topics
+from tests.topic_people import asking_as, person
 from tests.topic_search import (
     ANN,
     HERS,
@@ -247,3 +250,26 @@ async def test_who_manages_a_topic_sees_deleted_messages_in_their_places(house: 
             pages = [await found(HERS, query, limit, offset) for offset in range(0, 12, limit)]
             assert [text for page, _ in pages for text in page] == expected
             assert {total for _, total in pages} == {len(expected)}
+
+
+# --- Subscriptions -------------------------------------------------------------------------------------------------
+
+
+async def test_the_first_page_is_a_view_of_the_topic_and_a_search_has_what_one_subscribed_to(house: House) -> None:
+    eve = await person(house, "eve")
+    topic = await add(house, "open")
+    await put(house, topic, "one", "two")
+    assert (await asking_as(house, eve).get("/api/messages/search")).json()["total"] == 0
+    await house.storage.write(lambda unit: subscribe(unit, eve, topic, 10))
+    await put(house, topic, "three")
+
+    async def viewed() -> int:
+        statement = select(subscriptions.c.viewed_sequence).where(subscriptions.c.user_id == eve)
+        return await house.storage.read(lambda unit: int(unit.connection.execute(statement).scalar_one()))
+
+    assert (await asking_as(house, eve).get("/api/messages/search")).json()["total"] == 3
+    before = await viewed()
+    await asking_as(house, eve).get("/api/topics/open/messages?offset=1")
+    assert await viewed() == before
+    await asking_as(house, eve).get("/api/topics/open/messages?limit=1")
+    assert await viewed() == 3 > before
