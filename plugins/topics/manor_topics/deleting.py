@@ -22,7 +22,7 @@ from manor_topics.tables import messages
 if TYPE_CHECKING:
     from manor_topics.parts import Part
 
-BATCHES_AT_ONCE = 100
+BATCHES_AT_ONCE = 200
 """How many one attempt of the job removes: it stays far below its deadline, and goes on as another job."""
 
 PAUSE_SECONDS = 0.01

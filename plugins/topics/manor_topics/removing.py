@@ -20,8 +20,11 @@ from manor_topics.search import index
 from manor_topics.tables import messages, publish_keys, topics
 from manor_topics.unread import note_gone
 
-BATCH = 500
-"""Messages that one transaction removes: whoever publishes meanwhile waits for no more than these."""
+BATCH = 100
+"""Messages that one transaction removes: whoever publishes meanwhile waits for no more than these.
+
+Measured, with the search index: 500 took 30 ms of the writer at best.
+"""
 
 MessageRow = Row[*tuple[Any, ...]]
 """A row that has all `COLUMNS`."""

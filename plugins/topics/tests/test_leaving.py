@@ -216,7 +216,7 @@ async def test_a_teams_topics_stay_with_the_team(house: House, has_heir: bool, a
 async def test_nobody_who_publishes_waits_for_an_erasure(house: House, autojump_clock: Any) -> None:
     ann = await person(house, "ann")
     await make_topic(asking_as(house, ann))
-    await fill(house, ann, "alarms", 4 * BATCH)
+    await fill(house, ann, "alarms", 2000)
     left: list[int] = []
     count = select(func.count()).select_from(messages)
     personal = house.services.identity.personal
@@ -227,5 +227,5 @@ async def test_nobody_who_publishes_waits_for_an_erasure(house: House, autojump_
         left.append(await house.storage.read(lambda transaction: transaction.connection.execute(count).scalar_one()))
         await trio.lowlevel.checkpoint()
 
-    # Between the first message and the last, some of Ann's were there still.
-    assert any(BATCH < number < 4 * BATCH for number in left)
+    # Some messages were published after the first of Ann's had gone, and before the last.
+    assert any(len(left) < number < 2000 for number in left)
