@@ -256,6 +256,14 @@ class Objects:
         answer = done(await self.people.client.post("/api/devices/register", json=wanted, headers=headers))
         return str(answer.json()["id"])
 
+    async def push_device(self, asker: str) -> str:
+        """The id of a device of Ada's that messages are pushed to."""
+        number = self._count()
+        wanted = {"push_token": f"token-{number}", "platform": "ios", "device_id": f"phone-{number}", "device_name": MARK}
+        headers = await self.cast.bearer("ada")
+        answer = done(await self.people.client.post("/api/devices/register", json=wanted, headers=headers))
+        return str(answer.json()["id"])
+
     async def topic_token(self, asker: str) -> str:
         """The id of a token of the public topic."""
         resource = self._topics[await self.text("@public_topic", asker)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, field
+
+from manor_topics.push.config import PushConfig
 
 LIVE = {"live": True}
 """Applied by a reload."""
@@ -54,3 +56,4 @@ class TopicsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=LIVE,
         ),
     ] = 1000
+    push: PushConfig = field(default_factory=PushConfig)

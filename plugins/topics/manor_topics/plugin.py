@@ -27,6 +27,7 @@ from manor_topics.managing import Managing
 from manor_topics.messaging import Messaging
 from manor_topics.parts import Part, Shared
 from manor_topics.personal import personal_data
+from manor_topics.push.part import Pushes
 from manor_topics.scheduling import Scheduling
 from manor_topics.search.part import Searches
 from manor_topics.streams.part import Listening
@@ -47,6 +48,7 @@ class Topics:
             Managing(shared),
             Subscribers(shared),
             Scheduling(shared),
+            Pushes(shared),
             Searches(shared),  # last: it merges what the others erase
         ]
         shared.parts.extend(self._parts)

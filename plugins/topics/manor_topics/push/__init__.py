@@ -1,0 +1,1 @@
+"""Push: devices, and messages that reach them while nothing is open."""
