@@ -16,6 +16,7 @@ from manor import (
     NewCredential,
     Transaction,
     activate_totp,
+    add_member,
     begin_totp,
     create_team,
     invite,
@@ -23,6 +24,7 @@ from manor import (
     link_login,
     new_id,
     new_secret,
+    set_team_active,
 )
 from manor.testing import Answer
 from tests.contracts.access_cast import MARK, Cast, Headers, bearer, done, filled_in, in_topic_header
@@ -197,6 +199,39 @@ class Objects:
 
         return str(await self._write(work))
 
+    async def team(self, asker: str) -> str:
+        """The id of a team of Ada's."""
+        owner_id, name = (await self.cast.person("ada"))[0], f"team{self._count()}"
+
+        def work(transaction: Transaction) -> str:
+            team = create_team(transaction, owner_id, name=name, display_name=name, description=MARK)
+            return str(team.id)
+
+        return str(await self._write(work))
+
+    async def inactive_team(self, asker: str) -> str:
+        """The same of one that is deactivated."""
+        team_id = await self.team(asker)
+        await self._write(lambda transaction: set_team_active(transaction, UUID(team_id), False))
+        return team_id
+
+    async def team_member(self, asker: str) -> str:
+        """The id of somebody in Ada's team, who is no asker."""
+        user_id, _ = await self.people.add("carol")
+        team_id = UUID(await self.text("@team", asker))
+        await self._write(lambda transaction: add_member(transaction, team_id, user_id))
+        return str(user_id)
+
+    async def team_invite(self, asker: str) -> str:
+        """The id of an invite into Ada's team."""
+        owner_id, email = (await self.cast.person("ada"))[0], await self.new_email(asker)
+        team_id = UUID(await self.text("@team", asker))
+
+        def work(transaction: Transaction) -> str:
+            return str(invite(transaction, team_id, email=email, role="member", invited_by_id=owner_id)[0].id)
+
+        return str(await self._write(work))
+
     # --- Devices ---------------------------------------------------------------------------------------------------
 
     async def device_name(self, asker: str) -> str:
@@ -336,6 +371,10 @@ OBJECTS: dict[str, Callable[[Objects, str], Awaitable[str]]] = {
     "@oauth_code": Objects.oauth_code,
     "@provider": Objects.provider,
     "@invite": Objects.invite,
+    "@team": Objects.team,
+    "@inactive_team": Objects.inactive_team,
+    "@team_member": Objects.team_member,
+    "@team_invite": Objects.team_invite,
     "@device_name": Objects.device_name,
     "@device_phrase": Objects.device_phrase,
     "@recovery_phrase": Objects.recovery_phrase,

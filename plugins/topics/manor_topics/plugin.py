@@ -32,6 +32,7 @@ from manor_topics.scheduling import Scheduling
 from manor_topics.search.part import Searches
 from manor_topics.streams.part import Listening
 from manor_topics.subscribers import Subscribers
+from manor_topics.teams.part import Teams
 
 
 class Topics:
@@ -46,6 +47,7 @@ class Topics:
             Messaging(shared),
             Listening(shared),
             Managing(shared),
+            Teams(shared),
             Subscribers(shared),
             Scheduling(shared),
             Pushes(shared),

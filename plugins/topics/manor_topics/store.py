@@ -88,6 +88,12 @@ def owned_by(connection: Connection, owner_id: UUID, *, but: Collection[UUID], l
     return [Topic(*row) for row in connection.execute(statement)]
 
 
+def of_team(connection: Connection, team_id: UUID, limit: int) -> list[Topic]:
+    """Some of a team's topics."""
+    statement = select(*_OWN).where(topics.c.team_id == team_id).limit(limit)
+    return [Topic(*row) for row in connection.execute(statement)]
+
+
 def add_topic(connection: Connection, topic: Topic) -> None:
     """Store a new topic. The caller has seen that its name is free."""
     counters = {"last_sequence": 0, "message_count": 0, "subscriber_count": 0}
