@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from manor import Clock, Entry, Live, LiveService, Principal, Storage, Transaction, new_id
+from manor import Clock, Entry, Live, LiveService, Principal, Storage, Transaction, Voice, new_id
 from manor_topics import message_store
 from manor_topics.callers import Callers
 from manor_topics.config import TopicsConfig
@@ -94,12 +94,14 @@ class Listener:
         checked: What `Streams.watch.changes` was before the topics were looked up.
         messages_only: Whether edits and deletions are left out.
         released: Called once when the stream is over.
+        voice: In whose words everything is said; None for our own.
     """
 
     principals: Sequence[Principal]
     checked: int
     messages_only: bool = False
     released: Callable[[], None] | None = None
+    voice: Voice | None = None
 
 
 def channel_name(topic_id: UUID) -> str:
@@ -236,6 +238,7 @@ class Streams:
             ping=self._ping,
             ping_seconds=self._config().ping_seconds,
             released=listener.released,
+            voice=listener.voice,
         )
         return self.watch.over(feed, topic_ids, listener.principals, listener.checked)
 
