@@ -52,6 +52,7 @@ KINDS = {
     "device": "a device",
     "web_session": "ada's browser",
     "topic_token": "a token that reads the topic",
+    "sse_session": "a stream session, as a bearer token",
 }
 """An asker for each kind of credential that a plugin declares."""
 
@@ -293,6 +294,15 @@ class Cast:
         """Somebody's session."""
         return bearer((await self.session(name))["access_token"])
 
+    async def stream_session(self, topic: str) -> str:
+        """What a stream of Ada's is opened with."""
+        what = ("stream session", topic)
+        if what not in self._secrets:
+            headers = await self.bearer("ada")
+            made = await self.people.client.post("/api/sse/sessions", json={"topics": [topic]}, headers=headers)
+            self._secrets[what] = done(made).json()["session_id"]
+        return self._secrets[what]
+
     async def key(self, name: str, *scopes: str) -> str:
         """Somebody's key with exactly these scopes."""
         what = ("key", name, *scopes)
@@ -392,6 +402,10 @@ async def _session_in_cookie(cast: Cast, scope: Sequence[str]) -> Headers:
     return cookie((await cast.session("ada"))["access_token"])
 
 
+async def _stream_session(cast: Cast, scope: Sequence[str]) -> Headers:
+    return bearer(await cast.stream_session("welcome"))
+
+
 async def _device_in_cookie(cast: Cast, scope: Sequence[str]) -> Headers:
     return cookie(await cast.device())
 
@@ -426,6 +440,7 @@ ASKERS: dict[str, Asker] = {
     "a mailed link": _link,
     "the secret of ada's browser, as a bearer token": _cookies_secret,
     "a device's token, as an API key": _device_as_key,
+    "a stream session, as a bearer token": _stream_session,
     "ada's key, as a cookie": _key_in_cookie,
     "ada's session, as a cookie": _session_in_cookie,
     "a device's token, as a cookie": _device_in_cookie,

@@ -81,8 +81,9 @@ class Objects:
             return await self.cast.headers(asker, entry.scope)
         permissions, place = TOKENS[asker]
         topic_id = new_id()
-        if "{topic}" in entry.target:
-            topic_id = self._topics[await self.text(_ANOTHER if "another" in asker else entry.path["topic"], asker)]
+        topic = entry.path["topic"] if "{topic}" in entry.target else entry.query.get("topics")
+        if topic is not None:
+            topic_id = self._topics[await self.text(_ANOTHER if "another" in asker else topic, asker)]
         token = await self._token(topic_id, permissions)
         with_it = await self.cast.headers("bob's key for everything") if asker.startswith("bob's key") else {}
         return {**with_it, **place(token)}
@@ -299,6 +300,10 @@ class Objects:
         answer = done(await self.people.client.post("/api/devices/register", json=wanted, headers=headers))
         return str(answer.json()["id"])
 
+    async def stream_session(self, asker: str) -> str:
+        """What a stream of a topic of Ada's is opened with."""
+        return await self.cast.stream_session(await self.text("@private_topic", asker))
+
     async def topic_token(self, asker: str) -> str:
         """The id of a token of the public topic."""
         resource = self._topics[await self.text("@public_topic", asker)]
@@ -364,6 +369,7 @@ OBJECTS: dict[str, Callable[[Objects, str], Awaitable[str]]] = {
     "@undo_link": Objects.undo_link,
     "@session": Objects.session,
     "@api_key": Objects.api_key,
+    "@stream_session": Objects.stream_session,
     "@totp_code": Objects.totp_code,
     "@recovery_code": Objects.recovery_code,
     "@sign_in_ticket": Objects.sign_in_ticket,

@@ -56,4 +56,14 @@ class TopicsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=LIVE,
         ),
     ] = 1000
+    session_seconds: Annotated[
+        int,
+        Meta(
+            ge=60,
+            le=86_400,
+            description="How long the session of a stream of many topics waits for its client, from when it is made and "
+            "after each disconnect.",
+            extra=LIVE,
+        ),
+    ] = 300
     push: PushConfig = field(default_factory=PushConfig)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from typing import Literal
+from uuid import UUID
 
 import msgspec
 
-from manor import PUBLIC, Live, Request, Route, Upgrade
+from manor import PUBLIC, Headers, Live, Request, Route, Upgrade
 from manor_topics.creating import refusal
 from manor_topics.domain import Misfit, read_id
 from manor_topics.http.api import NOTIFER, STREAM_PLACES
 from manor_topics.http.read import since_of
 from manor_topics.live import Listener
+from manor_topics.ntfy.api import more_places, with_basic
 from manor_topics.parts import Shared
 from manor_topics.rights import in_scope
 from manor_topics.since import Since, SinceMessage
@@ -49,23 +51,23 @@ class StreamHandlers:
                 "GET",
                 "/{topic}/sse",
                 self.hear,
-                api=NOTIFER,
+                api=with_basic(NOTIFER, self._shared.config),
                 access=PUBLIC,
                 query=StreamQuery,
                 returns=Live,
                 headers=LAST_EVENT_ID,
-                places=STREAM_PLACES,
+                places=(*STREAM_PLACES, *more_places(self._shared.config)),
             ),
             Route(
                 "GET",
                 "/{topic}/ws",
                 self.hear,
-                api=NOTIFER,
+                api=with_basic(NOTIFER, self._shared.config),
                 access=PUBLIC,
                 query=StreamQuery,
                 headers=LAST_EVENT_ID,
                 websocket=Upgrade.ONLY,
-                places=STREAM_PLACES,
+                places=(*STREAM_PLACES, *more_places(self._shared.config)),
             ),
         ]
 
@@ -88,16 +90,26 @@ class StreamHandlers:
 
     def _since(self, request: Request[None, StreamQuery]) -> Since | None:
         # An EventSource repeats the URL that it was made with and adds the header: the header is newer.
-        last = request.headers.get("last-event-id")
-        if last:
-            return _message("Last-Event-ID", last)
+        last = last_event_id(request.headers)
+        if last is not None:
+            return SinceMessage(last)
         if request.query.since_id:
-            return _message("since_id", request.query.since_id)
+            return SinceMessage(_message_id("since_id", request.query.since_id))
         return since_of(request.query.since, now=self._shared.context.clock.now())
 
 
-def _message(field: str, text: str) -> Since:
+def last_event_id(headers: Headers) -> UUID | None:
+    """The last message that a client had, as its header says; None when there is none, or an empty one.
+
+    Raises:
+        Unprocessable: It is no message's id.
+    """
+    text = headers.get("last-event-id")
+    return _message_id("Last-Event-ID", text) if text else None
+
+
+def _message_id(field: str, text: str) -> UUID:
     id_ = read_id(text.lower())
     if id_ is None:
         raise refusal(Misfit(field, "is a message's id"))
-    return SinceMessage(id_)
+    return id_

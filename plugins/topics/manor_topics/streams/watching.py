@@ -66,7 +66,7 @@ class Watched:
         watch: Told when it comes and goes.
     """
 
-    __slots__ = ("__weakref__", "_feed", "_watch", "checked", "opened_at", "principals", "topics")
+    __slots__ = ("__weakref__", "_feed", "_watch", "checked", "is_heard", "opened_at", "principals", "topics")
 
     def __init__(
         self, feed: Feed, topics: Sequence[UUID], principals: Sequence[Principal], checked: int, watch: Watch
@@ -77,10 +77,12 @@ class Watched:
         self.principals = tuple(principals)
         self.checked = checked
         self.opened_at = 0.0
+        self.is_heard = False
 
     def attach(self, outlet: Outlet, cursor: int | None) -> None:
         """Hear everything from here on."""
         self._feed.attach(outlet, cursor)
+        self.is_heard = True
         self._watch.joined(self)
 
     def detach(self, outlet: Outlet) -> None:
