@@ -145,7 +145,7 @@ class SubscriptionCreated(Event, frozen=True):
 
 
 class SubscriptionDeleted(Event, frozen=True):
-    """Someone unsubscribed from a topic, or may read it no more."""
+    """Someone unsubscribed from a topic; not told where the topic or the person goes."""
 
     name: ClassVar[str] = "topics.subscription_deleted"
     subscription_id: UUID
