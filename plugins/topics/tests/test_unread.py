@@ -312,6 +312,9 @@ async def test_the_count_is_right_whatever_happens(house: House, clock: SetClock
         for id_ in gone:
             naive.lose(id_)
 
+    async def look(user_id: UUID) -> None:
+        await house.storage.write(lambda transaction: viewed(transaction, user_id, topic_id))
+
     for _ in range(120):
         step = chance.choice(
             ["publish"] * 6 + ["pass", "delete", "lose", "expire", "look", "read", "back", "leave", "come", "come"]
@@ -337,7 +340,7 @@ async def test_the_count_is_right_whatever_happens(house: House, clock: SetClock
                 await swept(house)
                 naive.expire(clock.now())
             case "look" if is_subscribed:
-                await house.storage.write(lambda transaction, who=who: viewed(transaction, people[who], topic_id))
+                await look(people[who])
                 naive.look(who, datetime.max.replace(tzinfo=UTC))
             case "read" if is_subscribed:
                 assert (await client.get(HISTORY)).status == 200
