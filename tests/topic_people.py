@@ -33,6 +33,23 @@ async def make_topic(client: Client, name: str = "alarms", **members: Any) -> di
     return made
 
 
+async def subscribed(client: Client, topic: str = "news", **members: Any) -> dict[str, Any]:
+    """A subscription of whoever asks."""
+    answer = await client.post("/api/subscriptions", json={"topic_name": topic, **members})
+    assert answer.status == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def subscriptions(client: Client) -> list[dict[str, Any]]:
+    """All subscriptions of whoever asks."""
+    answer = await client.get("/api/subscriptions")
+    assert answer.status == 200, answer.text
+    listed: list[dict[str, Any]] = answer.json()["subscriptions"]
+    assert answer.json()["total"] == len(listed)
+    return listed
+
+
 async def send(client: Client, text: str, topic: str = "alarms") -> dict[str, Any]:
     """A message of whoever asks."""
     answer = await client.post(f"/{topic}", body=text.encode())

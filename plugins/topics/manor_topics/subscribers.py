@@ -88,11 +88,8 @@ class Subscribers(Part):
         async with self._storage.stream(listing_of(user_id)) as rows:
             async for row in rows:
                 subscription = read_subscription(row)
-                names = set(SubscriptionExported.__struct_fields__)
-                yield (
-                    SECTION,
-                    SubscriptionExported(**{name: getattr(subscription, name) for name in names}),
-                )
+                members = {name: getattr(subscription, name) for name in SubscriptionExported.__struct_fields__}
+                yield SECTION, SubscriptionExported(**members)
 
     def erase(self, transaction: Transaction, user_id: UUID, limit: int) -> int:
         """Remove some of somebody's; that the person is erased says so."""

@@ -6,37 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, event
 
-from manor import Event, Principal, add_member, create_team, remove_member, set_team_active
+from manor import Event
 from manor.testing import Client, House, SetClock
 from manor_topics.events import SubscriptionCreated, SubscriptionDeleted
-from tests.topic_people import asking_as, make_topic, person, refusal, send, session_of
+from tests.topic_people import asking_as, make_topic, person, refusal, send, subscribed, subscriptions
 
 UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
 PATH = "/api/subscriptions"
 SMALL = {"tiers": {"FREE": {"max_subscriptions": 2}, "FULL": {"max_subscriptions": 0}}}
-
-
-async def subscribed(client: Client, topic: str = "news", **members: Any) -> dict[str, Any]:
-    """A subscription of whoever asks."""
-    answer = await client.post(PATH, json={"topic_name": topic, **members})
-    assert answer.status == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
-
-
-async def listed(client: Client) -> list[dict[str, Any]]:
-    """The subscriptions of whoever asks."""
-    answer = await client.get(PATH)
-    assert answer.status == 200, answer.text
-    body = answer.json()
-    assert body["total"] == len(body["subscriptions"])
-    subscriptions: list[dict[str, Any]] = body["subscriptions"]
-    return subscriptions
 
 
 @pytest.fixture
@@ -91,7 +72,7 @@ async def test_a_subscription_says_all_there_is_to_know(house: House, ann: Clien
         "message_count": 1,
         "subscriber_count": 2,
     }
-    assert await listed(asking_as(house, bob)) == [made]
+    assert await subscriptions(asking_as(house, bob)) == [made]
     (told,) = [event for event in heard if isinstance(event, SubscriptionCreated)]
     assert (str(told.subscription_id), str(told.topic_id), told.user_id) == (made["id"], made["topic_id"], bob)
 
@@ -128,7 +109,7 @@ async def test_members_that_are_null_are_as_good_as_absent(bob: Client) -> None:
 async def test_the_access_level_is_in_upper_case(ann: Client) -> None:
     await make_topic(ann, "secret", access_level="private")
 
-    assert {each["topic_name"]: each["access_level"] for each in await listed(ann)} == {
+    assert {each["topic_name"]: each["access_level"] for each in await subscriptions(ann)} == {
         "news": "PUBLIC",
         "secret": "PRIVATE",
     }
@@ -158,7 +139,7 @@ async def test_a_topic_that_one_may_not_read_is_refused(ann: Client, bob: Client
 
     assert (await bob.post(PATH, json={"topic_name": "secret"})).status == 403
     assert (await bob.post(PATH, json={"topic_name": "missing"})).status == 404
-    assert await listed(bob) == []
+    assert await subscriptions(bob) == []
 
 
 @pytest.mark.manor(config={"plugins": {"topics": {"hide_private": True}}})
@@ -195,7 +176,7 @@ async def test_who_makes_a_topic_is_subscribed_to_it(ann: Client) -> None:
     made = await make_topic(ann, "alarms")
 
     assert (made["subscription_warning"], made["subscriber_count"]) == (None, 1)
-    assert [each["topic_name"] for each in await listed(ann)] == ["alarms", "news"]
+    assert [each["topic_name"] for each in await subscriptions(ann)] == ["alarms", "news"]
 
 
 # --- Changing ------------------------------------------------------------------------------------------------------
@@ -218,7 +199,7 @@ async def test_what_is_left_out_stays_as_it_is(bob: Client) -> None:
         "notification_sound": "chime",
     }
     assert changed.json() == made | {"is_pinned": True, "mobile_notification_settings": settings}
-    assert await listed(bob) == [changed.json()]
+    assert await subscriptions(bob) == [changed.json()]
     assert (await bob.patch(f"{PATH}/{made['id']}", json={})).json() == changed.json()
 
 
@@ -231,12 +212,12 @@ async def test_pinned_ones_come_first_then_those_with_the_newest_messages(
     for name in ("dogs", "cats"):
         clock.set(clock.now() + timedelta(seconds=1))
         await send(ann, "x", name)
-    pinned = (await listed(bob))[-1]
-    assert [each["topic_name"] for each in await listed(bob)] == ["cats", "dogs", "ants", "bees"]
+    pinned = (await subscriptions(bob))[-1]
+    assert [each["topic_name"] for each in await subscriptions(bob)] == ["cats", "dogs", "ants", "bees"]
 
     await bob.patch(f"{PATH}/{pinned['id']}", json={"is_pinned": True})
 
-    assert [each["topic_name"] for each in await listed(bob)] == ["bees", "cats", "dogs", "ants"]
+    assert [each["topic_name"] for each in await subscriptions(bob)] == ["bees", "cats", "dogs", "ants"]
 
 
 # --- Ending --------------------------------------------------------------------------------------------------------
@@ -253,7 +234,7 @@ async def test_an_ended_subscription_is_gone(house: House, ann: Client, heard: l
     ended = await bob.delete(path)
 
     assert (ended.status, ended.body) == (204, b"")
-    assert await listed(bob) == []
+    assert await subscriptions(bob) == []
     assert (await bob.get("/api/topics/news")).json()["subscriber_count"] == 1
     (told,) = [event for event in heard if isinstance(event, SubscriptionDeleted)]
     assert (str(told.subscription_id), str(told.topic_id), told.user_id) == (made["id"], made["topic_id"], bob_id)
@@ -266,7 +247,7 @@ async def test_a_deleted_topic_has_no_subscribers_left(ann: Client, bob: Client)
 
     assert (await ann.delete(f"/api/topics/{made['topic_id']}")).status == 204
 
-    assert await listed(bob) == []
+    assert await subscriptions(bob) == []
     assert (await bob.delete(f"{PATH}/{made['id']}")).status == 404
     await make_topic(ann, "news", access_level="public")
     assert (await bob.get(f"{PATH}/check/news")).json()["subscribed"] is False
@@ -287,113 +268,6 @@ async def test_whoever_is_subscribed_is_told_so(bob: Client) -> None:
     await subscribed(bob)
 
     assert (await bob.get(f"{PATH}/check/news")).json() == {"subscribed": True, "topic_name": "news"}
-
-
-# --- Other people --------------------------------------------------------------------------------------------------
-
-
-async def test_other_peoples_subscriptions_are_not_there(ann: Client, bob: Client) -> None:
-    made = await subscribed(bob)
-
-    for answer in (
-        await ann.patch(f"{PATH}/{made['id']}", json={"is_pinned": True}),
-        await ann.delete(f"{PATH}/{made['id']}"),
-    ):
-        assert refusal(answer) == (404, "There is no such subscription of yours")
-    assert await listed(bob) == [made]
-    assert made["id"] not in [each["id"] for each in await listed(ann)]
-
-
-@pytest.mark.parametrize("id_", [UNKNOWN, UNKNOWN.upper(), "news", "7", "%00", "by-topic", "check"])
-async def test_an_id_that_nobody_knows_is_not_found(bob: Client, id_: str) -> None:
-    assert (await bob.patch(f"{PATH}/{id_}", json={"is_pinned": True})).status == 404
-    assert (await bob.delete(f"{PATH}/{id_}")).status == 404
-    assert (await bob.delete(f"{PATH}/by-topic/{id_}")).status == 404
-
-
-async def test_the_session_acts_where_a_key_of_somebody_else_comes_along(house: House, ann: Client) -> None:
-    bob, eve = await person(house, "bob"), await person(house, "eve")
-    key = Principal("api_key", user_id=eve, scopes=frozenset({"subscriptions"}))
-    both = Client(house.dispatcher, principals=(key, session_of(bob)))
-
-    made = await subscribed(both)
-
-    assert made["user_id"] == str(bob)
-    assert [each["id"] for each in await listed(asking_as(house, bob))] == [made["id"]]
-    assert await listed(asking_as(house, eve)) == []
-
-
-async def test_a_topics_token_does_not_open_it_to_its_bearer(house: House, ann: Client) -> None:
-    secret = await make_topic(ann, "secret", access_level="private")
-    bob = session_of(await person(house, "bob"))
-    token = Principal("topic_token", scopes=frozenset({"read"}), resource=UUID(secret["id"]))
-
-    answer = await Client(house.dispatcher, principals=(token, bob)).post(PATH, json={"topic_name": "secret"})
-
-    assert answer.status == 403
-
-
-# --- Access comes and goes -----------------------------------------------------------------------------------------
-
-
-async def test_a_subscription_is_hidden_while_its_topic_may_not_be_read(ann: Client, bob: Client) -> None:
-    made = await subscribed(bob)
-    topic = f"/api/topics/{made['topic_id']}"
-    await ann.patch(topic, json={"access_level": "private"})
-    await send(ann, "x", "news")
-
-    assert await listed(bob) == []
-    assert (await bob.get(f"{PATH}/check/news")).json()["subscribed"] is False
-    assert (await bob.patch(f"{PATH}/{made['id']}", json={"is_pinned": True})).status == 404
-    assert (await bob.post(PATH, json={"topic_name": "news"})).status == 403
-    assert (await bob.get("/api/messages/recent")).json() == []
-
-    await ann.patch(topic, json={"access_level": "public"})
-
-    (again,) = await listed(bob)
-    assert (again["id"], again["unread_count"]) == (made["id"], 1)
-
-
-async def test_a_hidden_subscription_may_be_ended(ann: Client, bob: Client) -> None:
-    made = await subscribed(bob)
-    await ann.patch(f"/api/topics/{made['topic_id']}", json={"access_level": "private"})
-
-    assert (await bob.delete(f"{PATH}/{made['id']}")).status == 204
-
-    await ann.patch(f"/api/topics/{made['topic_id']}", json={"access_level": "public"})
-    assert await listed(bob) == []
-
-
-async def test_members_see_a_teams_topic_as_long_as_they_are_in_it(house: House) -> None:
-    ann, bob = await person(house, "ann"), await person(house, "bob")
-
-    def work(transaction: Any) -> UUID:
-        team = create_team(transaction, ann, name="crew", display_name="Crew")
-        add_member(transaction, team.id, bob, "member")
-        return team.id
-
-    team_id = await house.storage.write(work)
-    await make_topic(asking_as(house, ann), "plans", team_id=str(team_id))
-    member = asking_as(house, bob)
-    made = await subscribed(member, "plans")
-    assert made["team_id"] == str(team_id)
-
-    await house.storage.write(lambda transaction: set_team_active(transaction, team_id, is_active=False))
-    assert await listed(member) == []
-    await house.storage.write(lambda transaction: set_team_active(transaction, team_id, is_active=True))
-    assert [each["id"] for each in await listed(member)] == [made["id"]]
-    await house.storage.write(lambda transaction: remove_member(transaction, team_id, bob))
-
-    assert await listed(member) == []
-
-
-async def test_an_administrator_sees_what_is_private(house: House, ann: Client) -> None:
-    await make_topic(ann, "secret", access_level="private")
-    root = asking_as(house, await person(house, "root", is_admin=True), is_admin=True)
-
-    made = await subscribed(root, "secret")
-
-    assert [each["id"] for each in await listed(root)] == [made["id"]]
 
 
 @contextmanager
@@ -417,12 +291,12 @@ def asked() -> Iterator[list[str]]:
 async def test_a_list_takes_the_same_few_questions_however_long_it_is(house: House, ann: Client, bob: Client) -> None:
     await subscribed(bob)
     with asked() as few:
-        await listed(bob)
+        await subscriptions(bob)
     for number in range(20):
         await make_topic(ann, f"topic-{number}", access_level="public")
         await subscribed(bob, f"topic-{number}")
 
     with asked() as many:
-        assert len(await listed(bob)) == 21
+        assert len(await subscriptions(bob)) == 21
 
     assert len(many) == len(few)

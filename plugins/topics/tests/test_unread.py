@@ -18,19 +18,11 @@ from manor_topics.removing import remove
 from manor_topics.retention import Retention
 from manor_topics.tables import messages
 from manor_topics.unread import seen_now, viewed
-from tests.topic_people import asking_as, make_topic, person, send
+from tests.topic_people import asking_as, make_topic, person, send, subscribed, subscriptions
 
 PATH = "/api/subscriptions"
 HISTORY = "/api/topics/news/messages"
 SHORT = {"tiers": {"FREE": {"retention_days": 2}}}
-
-
-async def subscribed(client: Client, topic: str = "news") -> dict[str, Any]:
-    """A subscription of whoever asks."""
-    answer = await client.post(PATH, json={"topic_name": topic})
-    assert answer.status == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
 
 
 async def swept(house: House) -> None:
@@ -40,8 +32,7 @@ async def swept(house: House) -> None:
 
 async def unread(client: Client, topic: str = "news") -> int:
     """How much of a topic whoever asks has not read."""
-    answer = await client.get(PATH)
-    counts = {each["topic_name"]: each["unread_count"] for each in answer.json()["subscriptions"]}
+    counts = {each["topic_name"]: each["unread_count"] for each in await subscriptions(client)}
     count = counts[topic]
     assert isinstance(count, int)
     return count
