@@ -119,10 +119,11 @@ async def test_rows_of_a_log_that_forgot_some_still_hold_each_other(office: Offi
     assert await office.targets() == ["cellar", "roof", PRUNED]
 
     statement = "UPDATE core_audit SET target = 'shed' WHERE target = 'roof'"
-    assert await office.tamper(statement) == Broken(4, "it was changed, or a row before it was removed or added")
+    assert await office.tamper(statement) == Broken(4, "who did it, or to whom, was changed")
 
 
 CHANGED = "it was changed, or a row before it was removed or added"
+WHO = "who did it, or to whom, was changed"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ CHANGED = "it was changed, or a row before it was removed or added"
         (
             "UPDATE core_audit SET target = (SELECT '3 ' || lower(hex(hash)) FROM core_audit WHERE id = 3) "
             "WHERE id = 5; DELETE FROM core_audit WHERE id = 3",
-            Broken(5, CHANGED),
+            Broken(5, WHO),
         ),
         (
             "UPDATE core_audit SET target = 'nothing' WHERE id = 5",

@@ -180,4 +180,6 @@ async def test_a_client_that_closes_while_messages_come_gets_its_goodbye(shared:
         await socket.send(CloseConnection(code=1000))
         messages, code = await socket.to_the_end()
 
-    assert ([message["message"] for message in messages], code) == (["one"], 1000)
+    # What it did not wait for it may miss.
+    assert code == 1000
+    assert [message["message"] for message in messages] in (["one"], [])

@@ -19,8 +19,11 @@ def serve(ctx: click.Context, config: Path | None) -> None:
     Without a configuration it listens on 127.0.0.1:8080 and keeps its data in ./data.
     """
     # Held back by the kernel until the daemon listens to signals: until then a SIGHUP would end the process.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        from manor.daemon.running import serve as run_daemon
 
-    from manor.daemon.running import serve as run_daemon
-
-    ctx.exit(run_daemon(config))
+        status = run_daemon(config)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    ctx.exit(status)
