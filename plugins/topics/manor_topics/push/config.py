@@ -66,8 +66,8 @@ class PushConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vapid_key_file: Annotated[
         Path | None,
         Meta(
-            description="The key (PEM, P-256) that push services know this server by; made when it is missing. None: "
-            "`vapid.pem` in the plugin's data directory."
+            description="The key (PEM, P-256) that push services know this server by; empty: `vapid.pem` in the "
+            "plugin's data directory, made at the first start."
         ),
     ] = None
     vapid_subject: Annotated[

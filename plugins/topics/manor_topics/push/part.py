@@ -45,6 +45,9 @@ class Pushes(Part):
 
     Args:
         shared: What all parts use.
+
+    Attributes:
+        registering: Keeps devices.
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -60,8 +63,12 @@ class Pushes(Part):
             ttl=timedelta(seconds=config.ttl_seconds),
         )
         own_origins = frozenset(origin_of(url) for url in config.web_origins)
-        registering = Registering(context.storage, context.clock, self._delivering.provider_of, own_origins)
-        self._handlers = DeviceHandlers(registering, lambda: None if self._web is None else self._web.key.public)
+        self.registering = Registering(context.storage, context.clock, self._delivering.provider_of, own_origins)
+        self._handlers = DeviceHandlers(self.registering, self.public_key)
+
+    def public_key(self) -> str | None:
+        """The key for browsers; None while these are not pushed to."""
+        return None if self._web is None else self._web.key.public
 
     @property
     def _is_on(self) -> bool:
