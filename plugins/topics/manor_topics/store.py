@@ -94,6 +94,11 @@ def of_team(connection: Connection, team_id: UUID, limit: int) -> list[Topic]:
     return [Topic(*row) for row in connection.execute(statement)]
 
 
+def teams_with_topics(connection: Connection) -> list[UUID]:
+    """The teams that topics name, also those that are gone."""
+    return [*connection.execute(select(topics.c.team_id).where(topics.c.team_id.is_not(None)).distinct()).scalars()]
+
+
 def add_topic(connection: Connection, topic: Topic) -> None:
     """Store a new topic. The caller has seen that its name is free."""
     counters = {"last_sequence": 0, "message_count": 0, "subscriber_count": 0}

@@ -20,6 +20,7 @@ from manor import (
     cancel_invite,
     check_email,
     find_invite,
+    find_member,
     find_user,
     fold_email,
     invite,
@@ -105,17 +106,13 @@ class Joining:
 
         def work(transaction: Transaction) -> None:
             team = the_team(transaction, reference)
-            gone = read_id(user_id)
-            if gone in people:
-                remove_member(transaction, team.id, _user_id(user_id))
-                actor = str(gone)
-            else:
-                acting = standing(transaction, team, people, LEADERS)
-                remove_member(transaction, team.id, _user_id(user_id))
-                actor = str(acting.user_id)
-            self._audit.record(
-                transaction, "topics.team_left", actor=actor, target=str(team.id), detail={"member": str(gone)}
-            )
+            gone = _user_id(user_id)
+            actor = gone
+            if gone not in people or find_member(transaction, team.id, gone) is None:
+                actor = standing(transaction, team, people, LEADERS).user_id
+            remove_member(transaction, team.id, gone)
+            detail = {"member": str(gone)}
+            self._audit.record(transaction, "topics.team_left", actor=str(actor), target=str(team.id), detail=detail)
 
         await self._storage.write(work)
 

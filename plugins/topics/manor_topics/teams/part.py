@@ -15,7 +15,6 @@ from manor import (
     TeamChanged,
     TeamDeleted,
     TierLimit,
-    Transaction,
     UserChanged,
 )
 from manor_topics.http.invites import InviteHandlers, invite_routes
@@ -25,7 +24,7 @@ from manor_topics.teams.commands import TeamCommands
 from manor_topics.teams.joining import Joining
 from manor_topics.teams.keeping import Keeping
 from manor_topics.teams.lapsing import Lapsing
-from manor_topics.teams.parting import part_with
+from manor_topics.teams.parting import Parting
 from manor_topics.teams.postage import Postage
 
 LIMITS = [
@@ -44,12 +43,12 @@ class Teams(Part):
     """
 
     def __init__(self, shared: Shared) -> None:
-        self._shared = shared
         keeping = Keeping(shared)
         self._teams = TeamHandlers(keeping)
         self._invites = InviteHandlers(Joining(shared, Postage(shared.context.limits)))
         self._commands = TeamCommands(shared, keeping)
         self._lapsing = Lapsing(shared)
+        self._parting = Parting(shared.context.storage, shared.parts)
 
     def routes(self) -> Sequence[Route]:
         """Teams, members, invites."""
@@ -60,7 +59,7 @@ class Teams(Part):
         return [
             Subscription(UserChanged.name, UserChanged, self._lapsing.hear_person, Delivery.INLINE),
             Subscription(TeamChanged.name, TeamChanged, self._lapsing.hear_team, Delivery.INLINE),
-            Subscription(TeamDeleted.name, TeamDeleted, self._part, Delivery.DURABLE),
+            Subscription(TeamDeleted.name, TeamDeleted, self._parting.hear, Delivery.DURABLE),
         ]
 
     def scopes(self) -> Sequence[ScopeDeclaration]:
@@ -72,18 +71,9 @@ class Teams(Part):
         return LIMITS
 
     def background_tasks(self) -> Sequence[BackgroundTask]:
-        """Deactivates teams whose owner's plan has none."""
-        return [BackgroundTask("team plans", self._lapsing.run)]
+        """Deactivates teams whose owner's plan has none, and looks at the start for those that went unheard."""
+        return [BackgroundTask("team plans", self._lapsing.run), BackgroundTask("gone teams", self._parting.run)]
 
     def commands(self) -> Sequence[Command]:
         """`manor teams`."""
         return self._commands.all()
-
-    async def _part(self, gone: TeamDeleted) -> None:
-        """A team was deleted, however: topics that it left are their owners' own."""
-
-        def work(transaction: Transaction) -> bool:
-            return part_with(transaction, gone.team_id, self._shared.parts, owner_id=None, deletes=False)
-
-        while await self._shared.context.storage.write(work):
-            pass

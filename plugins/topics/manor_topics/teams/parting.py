@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 import msgspec
 
-from manor import SYSTEM_ID, Transaction, find_user
+from manor import SYSTEM_ID, Storage, TeamDeleted, Transaction, find_team, find_user
 from manor_topics import store
 from manor_topics.changing import update_topic
 from manor_topics.deleting import delete_topic
@@ -52,3 +53,35 @@ def _private(topic: Topic, owner_id: UUID) -> Topic:
 def _living(transaction: Transaction, topic: Topic) -> UUID | None:
     is_there = topic.owner_id == SYSTEM_ID or find_user(transaction, user_id=topic.owner_id) is not None
     return topic.owner_id if is_there else None
+
+
+class Parting:
+    """Finds topics whose team went without a word to this API; they become their owners' own.
+
+    Args:
+        storage: Where topics are.
+        parts: Of the plugin.
+    """
+
+    def __init__(self, storage: Storage, parts: Sequence[Part]) -> None:
+        self._storage = storage
+        self._parts = parts
+
+    async def hear(self, gone: TeamDeleted) -> None:
+        """A team was deleted, however. For a DURABLE subscription."""
+        await self._part(gone.team_id)
+
+    async def run(self) -> None:
+        """Look for teams that were deleted while nobody heard of it, because this plugin was disabled."""
+        for team_id in await self._storage.read(_missing):
+            await self._part(team_id)
+
+    async def _part(self, team_id: UUID) -> None:
+        work = partial(part_with, team_id=team_id, parts=self._parts, owner_id=None, deletes=False)
+        while await self._storage.write(work):
+            pass
+
+
+def _missing(transaction: Transaction) -> Sequence[UUID]:
+    named = store.teams_with_topics(transaction.connection)
+    return [team_id for team_id in named if find_team(transaction, team_id=team_id) is None]
