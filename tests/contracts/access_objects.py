@@ -292,14 +292,6 @@ class Objects:
         answer = done(await self.people.client.post("/api/devices/register", json=wanted, headers=headers))
         return str(answer.json()["id"])
 
-    async def push_device(self, asker: str) -> str:
-        """The id of a device of Ada's that messages are pushed to."""
-        number = self._count()
-        wanted = {"push_token": f"token-{number}", "platform": "ios", "device_id": f"phone-{number}", "device_name": MARK}
-        headers = await self.cast.bearer("ada")
-        answer = done(await self.people.client.post("/api/devices/register", json=wanted, headers=headers))
-        return str(answer.json()["id"])
-
     async def stream_session(self, asker: str) -> str:
         """What a stream of a topic of Ada's is opened with."""
         return await self.cast.stream_session(await self.text("@private_topic", asker))
