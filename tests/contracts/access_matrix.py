@@ -164,6 +164,9 @@ _WORDED: dict[str, Callable[[dict[str, Any]], bool]] = {
     ),
     "basic_response": lambda said: said.keys() == {"success", "message"} and said["success"] is False,
     "selfprivacy": lambda said: said.keys() in ({"error"}, {"message"}),
+    "ntfy": lambda said: (
+        said.keys() - {"errors"} == {"detail", "code", "http", "error"} and said["error"] == said["detail"]
+    ),
 }
 
 

@@ -82,6 +82,8 @@ class Objects:
         permissions, place = TOKENS[asker]
         topic_id = new_id()
         topic = entry.path["topic"] if "{topic}" in entry.target else entry.query.get("topics")
+        if topic is None and isinstance(entry.send, dict):
+            topic = entry.send.get("topic")
         if topic is not None:
             topic_id = self._topics[await self.text(_ANOTHER if "another" in asker else topic, asker)]
         token = await self._token(topic_id, permissions)
@@ -340,6 +342,11 @@ class Objects:
         page = done(await self.people.client.get("/docs")).text
         return page.partition("/static/core/")[2].partition("/")[0]
 
+    async def topics_version(self, asker: str) -> str:
+        """The version that the addresses of the topics' own files hold."""
+        page = done(await self.people.client.get("/app/topics")).text
+        return page.partition("/static/topics/")[2].partition("/")[0]
+
     def _count(self) -> int:
         return self.people.count()
 
@@ -386,6 +393,7 @@ OBJECTS: dict[str, Callable[[Objects, str], Awaitable[str]]] = {
     "@subscribed_topic": Objects.subscribed_topic,
     "@subscription": Objects.subscription,
     "@static_version": Objects.static_version,
+    "@topics_version": Objects.topics_version,
 }
 
 _OF_THE_ASKER = {"@totp_code", "@recovery_code", "@invite"}

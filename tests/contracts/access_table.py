@@ -10,7 +10,7 @@ from typing import Any
 
 PATH = Path(__file__).with_name("access.toml")
 
-DIALECTS = ("detail", "mattermost", "basic_response", "selfprivacy", "page")
+DIALECTS = ("detail", "mattermost", "basic_response", "selfprivacy", "page", "ntfy")
 
 _GROUP_KEYS = {"about", "dialect", "seen_by"}
 _ENTRY_KEYS = {

@@ -127,7 +127,7 @@ def test_all_that_is_wrong_with_a_table_is_told_at_once() -> None:
 
     assert str(raised.value).splitlines() == [
         "group 'open': 'tea' means nothing here",
-        "group 'open': its dialect is one of detail, mattermost, basic_response, selfprivacy, page",
+        "group 'open': its dialect is one of detail, mattermost, basic_response, selfprivacy, page, ntfy",
         "group 'open': the column 'none' is answered in two ways",
         "group 'open': it does not say what the column 'user' is answered",
         "auth: GET /a: there is no group 'closed'",

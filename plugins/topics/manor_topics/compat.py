@@ -22,10 +22,6 @@ class CompatConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bool,
         Meta(description="Whether `GET /{topic}/publish`, `send` and `trigger` publish, for those with a credential."),
     ] = False
-    ntfy_topic_names: Annotated[
-        bool,
-        Meta(description="Whether topics may have names as ntfy's: capitals, and 1 to 64 characters (UnifiedPush)."),
-    ] = False
     basic_password: Annotated[
         bool,
         Meta(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
+from manor_topics.compat import CompatConfig
 from manor_topics.push.config import PushConfig
 
 LIVE = {"live": True}
@@ -67,3 +68,4 @@ class TopicsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = 300
     push: PushConfig = field(default_factory=PushConfig)
+    compat: CompatConfig = field(default_factory=CompatConfig)

@@ -23,8 +23,10 @@ from manor import (
     hookimpl,
 )
 from manor_topics.config import TopicsConfig
+from manor_topics.gotify.part import Gotify
 from manor_topics.managing import Managing
 from manor_topics.messaging import Messaging
+from manor_topics.ntfy.part import Ntfy
 from manor_topics.parts import Part, Shared
 from manor_topics.personal import personal_data
 from manor_topics.push.part import Pushes
@@ -46,6 +48,8 @@ class Topics:
         self._parts: list[Part] = [
             Messaging(shared),
             Listening(shared),
+            Ntfy(shared),
+            Gotify(shared),
             Managing(shared),
             Teams(shared),
             Subscribers(shared),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from manor import BadRequest, Headers, Later, Principal, Reply, Request, TooLarge, UnsupportedMediaType
 from manor_topics.callers import Caller
 from manor_topics.creating import refusal
-from manor_topics.domain import Misfit, Topic, check_name
+from manor_topics.domain import Misfit, check_name
 from manor_topics.drafts import BrokenJson, Draft, MessageTooLong, Sent, check_key, read_draft
 from manor_topics.events import MessagePublished
+from manor_topics.ntfy.drafts import NoAttachments, Wanted, read_own_path
+from manor_topics.ntfy.saying import HEADER_NAMES, OWN_HEADERS, Said
 from manor_topics.parts import Shared
-from manor_topics.payers import Payer
 from manor_topics.publishing import Publisher
 from manor_topics.rights import check_anonymous, check_publish, in_scope, missing
 
@@ -33,22 +34,38 @@ class PublishHandlers:
         # Almost always all that is needed is in memory, and the answer takes no task of its own.
         payer = None if topic is None else shared.payers.known(topic)
         caller = shared.callers.known(in_scope(request.principals, "publish"))
-        if topic is None or payer is None or caller is None:
-            return self._publish_to_unknown(request)
-        return self._publish_to(request, topic, payer, caller)
-
-    def _publish_to(self, request: Request[bytes], topic: Topic, payer: Payer, caller: Caller) -> Later:
-        principal = check_publish(topic, caller, self._shared.config)
+        if topic is None or payer is None or caller is None or self._speaks_ntfy(request):
+            return self.deliver(request, request.params["topic"], lambda: self._wanted(request))
+        principal = check_publish(topic, caller, shared.config)
         draft, publisher = self._draft(request), _publisher(request, principal)
-        return self._shared.publishing.submit(topic, payer, draft, publisher).map(_published)
+        return shared.publishing.submit(topic, payer, draft, publisher).map(_published)
 
-    async def _publish_to_unknown(self, request: Request[bytes]) -> Later:
+    async def deliver(
+        self,
+        request: Request[bytes] | Request[None],
+        name: str,
+        read: Callable[[], Wanted],
+        answer: Callable[[MessagePublished], Reply] | None = None,
+    ) -> Later:
+        """Publish what a request says, whoever's words it is in.
+
+        Args:
+            request: With its credentials.
+            name: The topic's name or id.
+            read: Understands it; asked once it is clear that the caller may publish there.
+            answer: Says that it is on disk; our own way when not given.
+
+        Raises:
+            Refused: The caller may not, or it cannot be understood.
+        """
         shared = self._shared
-        name = request.params["topic"]
         topic = await shared.catalog.find(name)
         caller = await shared.callers.find(in_scope(request.principals, "publish"))
         if topic is not None:
-            return self._publish_to(request, topic, await shared.payers.find(topic), caller)
+            principal = check_publish(topic, caller, shared.config)
+            payer = await shared.payers.find(topic)
+            wanted, publisher = understood(read), _publisher(request, principal)
+            return shared.publishing.submit(topic, payer, wanted.draft, publisher).map(answer or _published)
         creator = next((principal for principal in caller.principals if principal.user_id is not None), None)
         if not self._may_create(caller, creator):
             raise missing(name)
@@ -57,8 +74,8 @@ class PublishHandlers:
         except Misfit as misfit:
             raise missing(name) from misfit
         check_anonymous(caller.principals, shared.config)
-        draft, publisher = self._draft(request), _publisher(request, creator)
-        return shared.publishing.submit_to_new(name, draft, publisher).map(_published)
+        wanted, publisher = understood(read), _publisher(request, creator)
+        return shared.publishing.submit_to_new(name, wanted.draft, publisher).map(answer or _published)
 
     def _may_create(self, caller: Caller, creator: Principal | None) -> bool:
         match self._shared.config.auto_create:
@@ -69,27 +86,85 @@ class PublishHandlers:
             case "anyone":
                 return creator is not None or caller.is_anonymous
 
+    def _speaks_ntfy(self, request: Request[bytes]) -> bool:
+        """Whether something in a request may be ntfy's: almost none has it, and is read without looking for more."""
+        if not self._shared.config.compat.ntfy:
+            return "x-delay" in request.headers
+        if request.head.query_string:
+            return True
+        return any(name in HEADER_NAMES for name, _ in request.headers) or _has_words(request.headers)
+
+    def _wanted(self, request: Request[bytes]) -> Wanted:
+        """A request to a topic's own path, with whatever ntfy's clients say there."""
+        headers = request.headers
+        check_encoding(headers)
+        heard: Callable[[str], bool] = bool
+        if not self._shared.config.compat.ntfy:
+            heard = ("x-delay", *OWN_HEADERS).__contains__
+        said = Said.of(
+            ((name, value) for name, value in headers if heard(name.decode("latin-1"))),
+            request.head.parameters if self._shared.config.compat.ntfy else (),
+        )
+        return read_own_path(
+            request.body,
+            headers.get("content-type"),
+            said,
+            most_bytes=self._shared.config.max_message_bytes,
+            now=self._shared.context.clock.now(),
+        )
+
     def _draft(self, request: Request[bytes]) -> Draft:
         headers = request.headers
-        _check_encoding(headers)
-        try:
+        check_encoding(headers)
+        config, clock = self._shared.config, self._shared.context.clock
+
+        def read() -> Wanted:
             sent = Sent(
                 content_type=headers.get("content-type"),
                 title=_only(headers, "X-Title"),
                 priority=_only(headers, "X-Priority"),
                 # Lines of a list are one list (RFC 9110 section 5.3).
                 tags=",".join(headers.get_all("X-Tags")),
+                now=clock.now(),
             )
-            return read_draft(request.body, sent, most_bytes=self._shared.config.max_message_bytes)
-        except Misfit as misfit:
-            raise refusal(misfit) from misfit
-        except BrokenJson as error:
-            raise BadRequest(str(error)) from error
-        except MessageTooLong as error:
-            raise TooLarge(str(error)) from error
+            return Wanted(read_draft(request.body, sent, most_bytes=config.max_message_bytes))
+
+        return understood(read).draft
 
 
-def _check_encoding(headers: Headers) -> None:
+def understood(read: Callable[[], Wanted]) -> Wanted:
+    """What a request says, with its faults as refusals.
+
+    Raises:
+        Refused: It cannot be understood.
+    """
+    try:
+        wanted = read()
+        if wanted.email is not None:
+            raise Misfit("email", "is not possible here: this server mails no messages")
+        return wanted
+    except Misfit as misfit:
+        raise refusal(misfit) from misfit
+    except BrokenJson as error:
+        raise BadRequest(str(error)) from error
+    except MessageTooLong as error:
+        raise TooLarge(str(error)) from error
+    except NoAttachments as error:
+        raise UnsupportedMediaType(str(error)) from error
+
+
+def _has_words(headers: Headers) -> bool:
+    """Whether the priority is a word."""
+    priority = headers.get("x-priority")
+    return priority is not None and not priority.strip().isdigit()
+
+
+def check_encoding(headers: Headers) -> None:
+    """See that a body is what it looks like.
+
+    Raises:
+        UnsupportedMediaType: It is compressed.
+    """
     codings = [coding.strip() for line in headers.get_all("Content-Encoding") for coding in line.split(",")]
     coding = next((coding for coding in codings if coding.lower() not in ("", "identity")), None)
     if coding is not None:
@@ -99,7 +174,7 @@ def _check_encoding(headers: Headers) -> None:
         )
 
 
-def _publisher(request: Request[bytes], principal: Principal | None) -> Publisher:
+def _publisher(request: Request[bytes] | Request[None], principal: Principal | None) -> Publisher:
     if principal is None:
         scope = f"address:{request.head.address}"
     else:

@@ -8,6 +8,7 @@ from manor_topics.http.api import NOTIFER, PUBLISHING, SIGNED_IN, STREAM_PLACES,
 from manor_topics.http.publish import PublishHandlers
 from manor_topics.http.read import ReadHandlers
 from manor_topics.messages import History, Message, TopicListed, TopicMine, TopicShown
+from manor_topics.ntfy.api import more_places, with_basic
 
 _LONGEST_ESCAPE = 6
 """Bytes that JSON may take for one byte of a message: `\\u0001`."""
@@ -35,7 +36,7 @@ def routes(publish: PublishHandlers, read: ReadHandlers, config: TopicsConfig) -
             method,
             "/{topic}",
             publish.publish,
-            api=PUBLISHING,
+            api=with_basic(PUBLISHING, config),
             access=PUBLIC,
             body=bytes,
             body_limit=body_limit,
@@ -43,6 +44,7 @@ def routes(publish: PublishHandlers, read: ReadHandlers, config: TopicsConfig) -
             summary="Publish a message",
             headers=_PUBLISH_HEADERS,
             errors=(415, 422),
+            places=more_places(config),
             tag=NOTIFER.name,
         )
         for method in ("POST", "PUT")
@@ -83,11 +85,11 @@ def routes(publish: PublishHandlers, read: ReadHandlers, config: TopicsConfig) -
             "GET",
             "/{topic}/json",
             read.history,
-            api=NOTIFER,
+            api=with_basic(NOTIFER, config),
             access=PUBLIC,
             query=HistoryQuery,
             returns=History,
-            places=STREAM_PLACES,
+            places=(*STREAM_PLACES, *more_places(config)),
         ),
     ]
     return [*publishing, *topics, *reading]

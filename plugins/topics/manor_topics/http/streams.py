@@ -13,6 +13,7 @@ from manor_topics.domain import Misfit, read_id
 from manor_topics.http.api import NOTIFER, STREAM_PLACES
 from manor_topics.http.read import since_of
 from manor_topics.live import Listener
+from manor_topics.ntfy.api import more_places, with_basic
 from manor_topics.parts import Shared
 from manor_topics.rights import in_scope
 from manor_topics.since import Since, SinceMessage
@@ -50,23 +51,23 @@ class StreamHandlers:
                 "GET",
                 "/{topic}/sse",
                 self.hear,
-                api=NOTIFER,
+                api=with_basic(NOTIFER, self._shared.config),
                 access=PUBLIC,
                 query=StreamQuery,
                 returns=Live,
                 headers=LAST_EVENT_ID,
-                places=STREAM_PLACES,
+                places=(*STREAM_PLACES, *more_places(self._shared.config)),
             ),
             Route(
                 "GET",
                 "/{topic}/ws",
                 self.hear,
-                api=NOTIFER,
+                api=with_basic(NOTIFER, self._shared.config),
                 access=PUBLIC,
                 query=StreamQuery,
                 headers=LAST_EVENT_ID,
                 websocket=Upgrade.ONLY,
-                places=STREAM_PLACES,
+                places=(*STREAM_PLACES, *more_places(self._shared.config)),
             ),
         ]
 

@@ -77,7 +77,7 @@ def read_own_path(body: bytes, content_type: str | None, said: Said, *, most_byt
         ValueError: As `read_draft`, and `NoAttachments`.
     """
     _check_no_file(said)
-    extras = read_extras(said, content_type)
+    extras = read_extras(said, None)
     if is_blank(body.decode("latin-1")) and (text := _text_without_body(said, extras)) is not None:
         body, content_type = text.encode("utf-8", "surrogatepass"), None
     priority = said.priority(Scale.NOTIFER)

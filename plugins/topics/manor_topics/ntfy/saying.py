@@ -101,7 +101,7 @@ class Said:
             if name in TAGS and found.get(name):
                 found[name] += f",{value}"
             elif found.setdefault(name, value) != value:
-                raise Misfit(name, "is sent more than once, with different values")
+                raise Misfit(name.title(), "is sent more than once, with different values")
         picked: dict[str, str] = {}
         for parameter, text in parameters:
             if parameter.lower() in NAMES:

@@ -1,0 +1,1 @@
+"""What Gotify's senders send, beside the server's own API."""
