@@ -62,7 +62,7 @@ async def test_a_browser_shows_the_message_and_its_service_knows_who_sent_it(pus
         "tags": ["disk"],
         "sound": "default",
     }
-    assert (shown["timestamp"], shown["unread_count"]) == ("2030-01-02T12:00:00Z", 1)
+    assert (shown["timestamp"], shown["unread_count"], shown["vibrate"]) == ("2030-01-02T12:00:00Z", 1, True)
     assert "Za" not in asked.body.decode("latin-1")
     assert pushing.web.claims == [
         {"aud": pushing.web.url, "exp": int(NOON.timestamp()) + 12 * 3600, "sub": "mailto:admin@example.org"}

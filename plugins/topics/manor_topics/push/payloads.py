@@ -31,6 +31,7 @@ def about(notice: Notice) -> dict[str, Any]:
         "tags": message.tags,
         "timestamp": message.timestamp,
         "unread_count": notice.unread,
+        "vibrate": notice.vibrates,
         **{name: value for name, value in optional.items() if value is not UNSET},
     }
 
