@@ -27,6 +27,7 @@ from manor_topics.gotify.part import Gotify
 from manor_topics.managing import Managing
 from manor_topics.messaging import Messaging
 from manor_topics.ntfy.part import Ntfy
+from manor_topics.pages.part import Screens
 from manor_topics.parts import Part, Shared
 from manor_topics.personal import personal_data
 from manor_topics.push.part import Pushes
@@ -54,8 +55,9 @@ class Topics:
             Teams(shared),
             Subscribers(shared),
             Scheduling(shared),
-            Pushes(shared),
-            Searches(shared),  # last: it merges what the others erase
+            pushes := Pushes(shared),
+            Screens(shared, pushes, searches := Searches(shared)),
+            searches,  # last: it merges what the others erase
         ]
         shared.parts.extend(self._parts)
 

@@ -22,13 +22,16 @@ class Searches(Part):
 
     Args:
         shared: What all parts use.
+
+    Attributes:
+        searching: Finds messages.
     """
 
     def __init__(self, shared: Shared) -> None:
         context = shared.context
         self._indexer = Indexer(context.storage)
-        searching = Searching(context.storage, shared.reading, shared.callers, self._indexer)
-        self._handlers = SearchHandlers(searching, context.clock)
+        self.searching = Searching(context.storage, shared.reading, shared.callers, self._indexer)
+        self._handlers = SearchHandlers(self.searching, context.clock)
 
     def routes(self) -> Sequence[Route]:
         """Search and activity."""
