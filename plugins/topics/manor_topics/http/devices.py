@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -15,8 +14,8 @@ from manor_topics.creating import refusal
 from manor_topics.domain import Misfit
 from manor_topics.http.api import NOTIFER, SIGNED_IN
 from manor_topics.push.addresses import LONGEST_TOKEN, Platform
-from manor_topics.push.device_store import Device
 from manor_topics.push.registering import Registering, WantedDevice
+from manor_topics.push.showing import DeviceShown, shown
 from manor_topics.rights import in_scope
 
 BODY_LIMIT = 16_384
@@ -50,26 +49,6 @@ class ChangeDevice(msgspec.Struct, frozen=True, kw_only=True):
     push_token: Token | UnsetType = UNSET
     device_name: Name | UnsetType | None = UNSET
     app_version: Version | UnsetType | None = UNSET
-
-
-class DeviceShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A device, and how delivering to it went: `failures` are those since the last success."""
-
-    id: UUID
-    user_id: UUID
-    push_token: str
-    platform: Platform
-    device_id: str
-    device_name: str | None
-    app_version: str | None
-    is_active: bool
-    created_at: datetime
-    last_seen: datetime
-    last_success_at: datetime | None
-    last_error_at: datetime | None
-    last_error: str | None
-    failures: int
-    delivered: int
 
 
 class DeviceTested(msgspec.Struct, frozen=True):
@@ -191,11 +170,6 @@ def device_routes(handlers: DeviceHandlers) -> list[Route]:
             errors=(503,),
         ),
     ]
-
-
-def shown(device: Device) -> DeviceShown:
-    """A device as its owner sees it."""
-    return DeviceShown(**{name: getattr(device, name) for name in DeviceShown.__struct_fields__})
 
 
 def _person(principals: Sequence[Principal]) -> UUID:

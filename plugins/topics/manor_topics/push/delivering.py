@@ -133,7 +133,8 @@ class Delivering:
         )
         for wanted in found:
             if wanted.platform == WEB:
-                # One after the other for each device, and a device that is slow holds up no other.
+                # One after the other for each device, so that one that is slow holds up itself; the outbox does a few
+                # devices at once, and each of their requests has a deadline.
                 transaction.defer(WEBPUSH, Push([wanted.pair]), key=wanted.device_id.hex)
         if self._expo is not None:
             pairs = [wanted.pair for wanted in found if wanted.platform in APPS]

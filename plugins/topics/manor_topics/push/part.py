@@ -23,7 +23,7 @@ from manor import (
 )
 from manor_topics.config import TopicsConfig
 from manor_topics.events import MessagePublished
-from manor_topics.http.devices import SCOPE, DeviceHandlers, device_routes, shown
+from manor_topics.http.devices import SCOPE, DeviceHandlers, device_routes
 from manor_topics.migrations import devices as devices_step
 from manor_topics.parts import Part, Shared
 from manor_topics.push.addresses import origin_of
@@ -31,6 +31,7 @@ from manor_topics.push.delivering import Delivering
 from manor_topics.push.device_store import devices_of, remove_some, remove_unseen
 from manor_topics.push.expo import Expo
 from manor_topics.push.registering import Registering
+from manor_topics.push.showing import shown
 from manor_topics.push.webpush import WebPush
 
 UNSEEN_FOR = timedelta(days=365)
