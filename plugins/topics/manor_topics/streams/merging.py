@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, select, union_all
+from sqlalchemy import Connection, func, or_, select, union_all
 
 from manor_topics.message_store import (
     COLUMNS,
@@ -21,6 +21,9 @@ from manor_topics.messages import Message
 from manor_topics.tables import messages, topics
 
 NONE: frozenset[UUID] = frozenset()
+
+WINDOW = 2_000
+"""Positions that one look at many topics spans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +100,39 @@ def before_newest(connection: Connection, topic_ids: Collection[UUID], most: int
 def merged_after(
     connection: Connection, places: Mapping[UUID, int], after: int, *, now: datetime, limit: int
 ) -> Sequence[tuple[int, Message]]:
-    """Messages of many topics that came after a position, and after each topic's own place, oldest first."""
-    # Each arm comes in order out of the index by topic, so SQLite merges them and reads no more than it gives.
-    arms = [
-        select(messages.c.position).where(is_visible(topic_id, now), messages.c.position > max(after, place))
-        for topic_id, place in places.items()
-    ]
-    merged = union_all(*arms).order_by("position").limit(limit)
-    positions = connection.execute(merged).scalars().all()
-    statement = (
-        select(*COLUMNS, topics.c.name.label("topic"))
-        .join_from(messages, topics, topics.c.id == messages.c.topic_id)
-        .where(messages.c.position.in_(positions))
-        .order_by(messages.c.position)
+    """Messages of many topics that came after a position, and after each topic's own place, oldest first.
+
+    At most `limit`, and none only when there is none: it leaps to the next message of any of them, and reads on from
+    there, so neither how many topics there are nor how many messages others have is what a page costs.
+    """
+    low = max(after, min(places.values()))
+    while (first := _first_after(connection, places, low)) is not None:
+        high = first + WINDOW
+        rows = connection.execute(
+            select(*COLUMNS, topics.c.name.label("topic"))
+            .join_from(messages, topics, topics.c.id == messages.c.topic_id)
+            .where(
+                messages.c.topic_id.in_(places),
+                messages.c.position >= first,
+                messages.c.position < high,
+                messages.c.is_deleted.is_(False),
+                or_(messages.c.expires_at.is_(None), messages.c.expires_at > now),
+            )
+            .order_by(messages.c.position)
+            .limit(limit)
+        ).all()
+        found = [(row.position, read_message(row, row.topic)) for row in rows if row.position > places[row.topic_id]]
+        if found:
+            return found
+        low = rows[-1].position if len(rows) == limit else high - 1
+    return ()
+
+
+def _first_after(connection: Connection, topic_ids: Collection[UUID], position: int) -> int | None:
+    """The position of the next message of any of these topics, a deleted one too: one look into the index for each."""
+    first = (
+        select(func.min(messages.c.position))
+        .where(messages.c.topic_id == topics.c.id, messages.c.position > position)
+        .scalar_subquery()
     )
-    return [(row.position, read_message(row, row.topic)) for row in connection.execute(statement)]
+    return connection.execute(select(func.min(first)).where(topics.c.id.in_(topic_ids))).scalar_one_or_none()
