@@ -151,7 +151,7 @@ def read_priority(text: str, scale: Scale) -> int:
         return WORDS[text]
     if len(text) == 1 and text.isascii() and text.isdigit() and HIGHEST_PRIORITY <= int(text) <= LOWEST_PRIORITY:
         return int(text) if scale is Scale.NOTIFER else flipped(int(text))
-    raise Misfit("priority", f"is {HIGHEST_PRIORITY} to {LOWEST_PRIORITY}, or one of {', '.join(WORDS)}")
+    raise Misfit("priority", f"is a whole number from {HIGHEST_PRIORITY} to {LOWEST_PRIORITY}")
 
 
 def flipped(priority: int) -> int:
