@@ -298,6 +298,14 @@ class Objects:
         """What a stream of a topic of Ada's is opened with."""
         return await self.cast.stream_session(await self.text("@private_topic", asker))
 
+    async def webhook(self, asker: str) -> str:
+        """A webhook of the topic, at an address that the house does not reach."""
+        name = await self.text("@public_topic", asker)
+        headers = await self.cast.bearer("ada")
+        hook = {"url": "http://127.0.0.1:9/hook"}
+        answer = done(await self.people.client.post(f"/api/topics/{name}/webhooks", json=hook, headers=headers))
+        return str(answer.json()["id"])
+
     async def topic_token(self, asker: str) -> str:
         """The id of a token of the public topic."""
         resource = self._topics[await self.text("@public_topic", asker)]
@@ -389,6 +397,7 @@ OBJECTS: dict[str, Callable[[Objects, str], Awaitable[str]]] = {
     "@topic_id": Objects.topic_id,
     "@message": Objects.message,
     "@topic_token": Objects.topic_token,
+    "@webhook": Objects.webhook,
     "@push_device": Objects.push_device,
     "@subscribed_topic": Objects.subscribed_topic,
     "@subscription": Objects.subscription,

@@ -63,6 +63,24 @@ class Follower:
         """There is something new. For an INLINE subscription."""
         self._told.set()
 
+    def ring(self) -> None:
+        """There may be something new."""
+        self._told.set()
+
+    @property
+    def place(self) -> int:
+        """The position up to which everything was looked at; 0 before it runs."""
+        return self._place or 0
+
+    def skip(self, connection: Connection) -> None:
+        """Have it begin behind all that there is, before it runs: nobody wants anything of it."""
+        self._keep(connection, message_store.newest_position(connection))
+
+    def go_to(self, position: int) -> None:
+        """Leave out what comes before a position; only while it waits."""
+        if self._place is not None:
+            self._place = max(self._place, position)
+
     async def run(self) -> None:
         """Follow; runs until cancelled."""
         if self._place is None:

@@ -36,6 +36,7 @@ from manor_topics.search.part import Searches
 from manor_topics.streams.part import Listening
 from manor_topics.subscribers import Subscribers
 from manor_topics.teams.part import Teams
+from manor_topics.webhooks.part import Webhooks
 
 
 class Topics:
@@ -55,6 +56,7 @@ class Topics:
             Teams(shared),
             Subscribers(shared),
             Scheduling(shared),
+            Webhooks(shared),
             pushes := Pushes(shared),
             Screens(shared, pushes, searches := Searches(shared)),
             searches,  # last: it merges what the others erase

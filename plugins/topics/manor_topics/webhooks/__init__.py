@@ -1,0 +1,1 @@
+"""Webhooks out: a topic's messages are posted to addresses that its managers choose."""
