@@ -13,6 +13,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser.browser import DEADLINE, DESKTOP, PHONE, Browser
+from tests.browser.conftest import Make, add_person
 from tests.e2e.daemon import Daemon
 from tests.people import PASSWORD
 
@@ -65,7 +66,11 @@ def messages(browser: Browser) -> list[WebElement]:
 
 
 def texts(browser: Browser) -> list[str]:
-    return [each.text for each in browser.driver.find_elements(By.CSS_SELECTOR, "#messages > li .text")]
+    # In one step: messages are replaced while somebody looks.
+    read: list[str] = browser.driver.execute_script(
+        "return Array.from(document.querySelectorAll('#messages > li .text')).map((each) => each.textContent)"
+    )
+    return read
 
 
 def wait_until_live(browser: Browser) -> None:
@@ -245,3 +250,21 @@ def test_a_topic_is_deleted_by_its_name(either: Browser, daemon: Daemon, somebod
     assert path(either) == "/app/topics"
     assert "The topic is deleted." in either.text
     assert name not in either.find("main").text
+
+
+def test_the_worker_that_shows_notifications_is_allowed_by_the_page(browser: Browser, make_daemon: Make) -> None:
+    push = {"providers": ["webpush"], "vapid_subject": "mailto:ops@example.org"}
+    daemon = make_daemon({"plugins": {"topics": {"push": push}}})
+    add_person(daemon, "ada")
+    daemon.start()
+    sign_in(browser, daemon, "ada", onto="/app/topics/welcome")
+
+    WebDriverWait(browser.driver, DEADLINE).until(lambda _: browser.find("#notify").is_displayed())
+    assert browser.find("#notify").text == "Notify this browser"
+    scope = browser.driver.execute_async_script(
+        "const done = arguments[0];"
+        "navigator.serviceWorker.register('/app/notifications.js', {scope: '/app/'})"
+        ".then(() => navigator.serviceWorker.ready).then((found) => done(found.scope), (error) => done(String(error)));"
+    )
+    assert scope == f"{daemon.url}/app/"
+    browser.check()

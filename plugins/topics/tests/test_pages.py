@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
 
 import pytest
+import trio
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from manor.testing import Client, House
+from manor_topics.messages import Message
+from manor_topics.pages.face import links_of
+from manor_topics.streams.limit import PER_ADDRESS
 from tests.page_reading import SAME_ORIGIN, Page, Reader
 from tests.people import PASSWORD, QUICK, made
+from tests.push_services import encoded
 from tests.topic_people import asking_as, make_topic, send
 
+NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
 HOSTILE = """<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7*7 }}' onfocus='alert(3)"""
 
 
@@ -222,7 +235,7 @@ async def test_a_form_of_another_page_publishes_nothing(client: Client) -> None:
     assert (await client.get("/welcome/json")).json()["messages"] == []
 
 
-@pytest.mark.manor(config={"server": {"limits": {"address_limit_factor": 1}}, "identity": QUICK})
+@pytest.mark.manor(config={"server": {"limits": {"address_limit_factor": 1}}})
 async def test_a_strangers_messages_are_counted_together_with_those_of_the_api(client: Client) -> None:
     reader = Reader(client)
     await reader.open("/app/topics/welcome")
@@ -269,6 +282,20 @@ async def test_links_lead_to_the_web_and_nowhere_else(house: House, client: Clie
     links = [link for link in (await ada.open("/app/topics/alarms")).links if not link.startswith(("/", "?", "#"))]
 
     assert links == [good["click"], good["attach"], "http://example.org/look"]
+
+
+@pytest.mark.parametrize(
+    "bad", ["javascript:alert(1)", " javascript:x", "https:", "http://a b", "//evil", "data:x", "", 7]
+)
+def test_links_that_publishing_would_refuse_are_not_shown_either(bad: Any) -> None:
+    message = Message(
+        *(UUID(int=1), UUID(int=2), "alarms", "text", None, 3, [], NOON, None, 1),
+        click=bad,
+        actions=[{"action": "view", "label": "x", "url": bad}, {"action": "http", "url": "https://example.org"}],
+        attachment={"name": "x", "url": bad},
+    )
+
+    assert links_of(message) == []
 
 
 @pytest.mark.parametrize("query", ["q", "tags", "before", "offset", "done", "priority"])
@@ -427,6 +454,25 @@ async def test_the_live_feed_begins_behind_the_page_or_the_last_message(house: H
     assert [event.id for event in again] == ["", ids[2]]
 
 
+async def test_the_live_feed_ends_when_the_topic_is_closed_to_its_reader(house: House, client: Client) -> None:
+    _, program = await signed_in(house, client)
+    topic = await make_topic(program, access_level="public")
+
+    with trio.fail_after(5):
+        async with client.sse("/app/topics/alarms/live") as stream:
+            assert (await anext(stream)).event == "ready"
+            await program.patch(f"/api/topics/{topic['id']}", json={"access_level": "private"})
+            assert [event.event async for event in stream if event.event == "message"] == []
+
+
+@pytest.mark.manor(config={"server": {"limits": {"address_limit_factor": 1}}})
+async def test_strangers_have_only_so_many_feeds_open(client: Client) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(PER_ADDRESS):
+            await stack.enter_async_context(client.sse("/app/topics/welcome/live"))
+        assert (await client.get("/app/topics/welcome/live")).status == 429
+
+
 async def test_the_live_feed_of_a_private_topic_takes_no_credential_of_an_api(house: House, client: Client) -> None:
     _, program = await signed_in(house, client)
     await make_topic(program)
@@ -448,6 +494,8 @@ async def test_without_web_push_there_is_no_button(house: House, client: Client)
     assert "notify.js" not in page.answer.text
 
 
+POINT = generate_private_key(SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
 PUSHING = {"plugins": {"topics": {"push": {"providers": ["webpush"], "vapid_subject": "mailto:ops@example.org"}}}}
 
 
@@ -465,8 +513,15 @@ async def test_a_browser_is_registered_and_forgotten(house: House, client: Clien
     assert bad.status == 422
     for body in (b"", b"device_id=&push_token=x", b"device_id=%00&push_token=x", b"device_id=" + b"x" * 65):
         assert (await ada.ask("POST", "/app/notifications", body=body, headers=headers)).status == 422
-    ended = await ada.ask("POST", "/app/notifications/end", body=b"device_id=b", headers=headers)
-    assert ended.status == 204
+    keys = {"p256dh": encoded(POINT), "auth": encoded(bytes(16))}
+    subscription = json.dumps({"endpoint": "https://push.example.org/1", "keys": keys})
+    body = urlencode({"device_id": "b", "device_name": "Browser", "push_token": subscription}).encode()
+    assert (await ada.ask("POST", "/app/notifications", body=body, headers=headers)).status == 204
+    (device,) = (await program.get("/api/devices/my")).json()
+    assert (device["platform"], device["device_id"], device["device_name"]) == ("web", "b", "Browser")
+    for _ in range(2):
+        ended = await ada.ask("POST", "/app/notifications/end", body=b"device_id=b", headers=headers)
+        assert ended.status == 204
     assert (await program.get("/api/devices/my")).json() == []
 
 
