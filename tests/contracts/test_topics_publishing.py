@@ -206,7 +206,7 @@ BAD_INPUT: list[tuple[str, str, dict[bytes, bytes], bytes, int]] = [
     ("POST", "/w%00lcome", {}, b"x", 404),
     ("POST", "/w%ffelcome", {}, b"x", 404),
     ("POST", "/..%2fwelcome", {}, b"x", 404),
-    ("POST", "/login", {}, b"x", 404),
+    ("POST", "/favicon", {}, b"x", 404),
     ("POST", "/welcome/", {}, b"x", 404),
     ("POST", "/livez", {}, b"x", 405),
     ("POST", "/api/topics/welcome", {}, b"x", 405),
