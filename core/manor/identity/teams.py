@@ -29,6 +29,7 @@ DISPLAY_NAME_LENGTH = 100
 DESCRIPTION_LENGTH = 500
 
 _NAME = re.compile(r"[a-z0-9_-]+")
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Team(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +190,8 @@ def _check_words(display_name: str, description: str | None) -> None:
         raise refuse_field("display_name", f"expected 1 to {DISPLAY_NAME_LENGTH} printable characters")
     if description is not None and len(description) > DESCRIPTION_LENGTH:
         raise refuse_field("description", f"expected at most {DESCRIPTION_LENGTH} characters, got {len(description)}")
+    if description is not None and _CONTROL_BUT_LINES.search(description):
+        raise refuse_field("description", "expected no control characters other than tabs and ends of lines")
 
 
 def _existing(transaction: Transaction, team_id: UUID) -> Team:

@@ -27,6 +27,7 @@ MOST_DESCRIPTION = 500
 MOST_ICON = 50
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{2,63}")
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ICON = re.compile(rf"[a-z0-9-]{{1,{MOST_ICON}}}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -106,10 +107,12 @@ def check_description(description: str | None, *, is_listed: bool) -> None:
         is_listed: Whether everyone finds the topic (public and discoverable): then it has to say what it is.
 
     Raises:
-        Misfit: It is too long, or missing where it is needed.
+        Misfit: It is too long, has control characters, or is missing where it is needed.
     """
     if description is not None and len(description) > MOST_DESCRIPTION:
         raise Misfit("description", f"is at most {MOST_DESCRIPTION} characters long")
+    if description is not None and _CONTROL_BUT_LINES.search(description):
+        raise Misfit("description", "has no control characters other than tabs and ends of lines")
     if is_listed and not (description or "").strip():
         raise Misfit("description", "is needed where a public topic is discoverable")
 

@@ -109,6 +109,7 @@ async def test_a_renamed_topic_keeps_its_id_its_messages_and_its_listeners(
         ({"is_discoverable": None}, "is_discoverable"),
         ({"is_discoverable": 1}, "is_discoverable"),
         ({"description": "x" * 501}, "description"),
+        ({"description": "a\x1bb"}, "description"),
         ({"description": 1}, "description"),
         ({"access_level": "public", "is_discoverable": True, "description": ""}, "description"),
         ({"access_level": "public", "is_discoverable": True, "description": None}, "description"),

@@ -110,6 +110,7 @@ async def test_a_public_topic_that_is_found_says_what_it_is(house: House) -> Non
         ({"name": "alarms", "access_level": "PUBLIC"}, "access_level"),
         ({"name": "alarms", "is_discoverable": "yes"}, "is_discoverable"),
         ({"name": "alarms", "description": "x" * 501}, "description"),
+        ({"name": "alarms", "description": "a\x00b"}, "description"),
         ({"name": "alarms", "description": ["x"]}, "description"),
         ({"name": "alarms", "access_level": "public", "is_discoverable": True}, "description"),
         ({"name": "alarms", "access_level": "public", "is_discoverable": True, "description": " "}, "description"),
@@ -142,7 +143,7 @@ async def test_what_is_not_json_is_a_bad_request(house: House, body: bytes) -> N
 async def test_the_longest_that_is_taken(house: House) -> None:
     ann = asking_as(house, await person(house, "ann"))
 
-    made = await make_topic(ann, "x" * 64, description="ż" * 500, icon_name="a" * 50, unknown=["ignored"])
+    made = await make_topic(ann, "x" * 64, description="ż\n" * 250, icon_name="a" * 50, unknown=["ignored"])
 
     assert len(made["description"]) == 500
 

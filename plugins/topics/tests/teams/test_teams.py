@@ -89,6 +89,7 @@ async def test_a_member_is_shown_whole(crew: Crew) -> None:
         ({"name": "crew", "display_name": "a\u0000b"}, "display_name"),
         ({"name": "crew", "display_name": ["x"]}, "display_name"),
         ({"name": "crew", "display_name": "x", "description": "x" * 501}, "description"),
+        ({"name": "crew", "display_name": "x", "description": "a\x00b"}, "description"),
         ({"name": "crew", "display_name": "x", "description": 5}, "description"),
     ],
 )
@@ -227,6 +228,7 @@ async def test_what_is_left_out_stays_and_the_name_always(crew: Crew, heard: lis
         {"display_name": "a\nb"},
         {"display_name": 1},
         {"description": "x" * 501},
+        {"description": "a\x1bb"},
         {"description": []},
     ],
 )
