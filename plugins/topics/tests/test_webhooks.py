@@ -350,7 +350,7 @@ async def test_they_are_for_those_who_manage_the_topic(
 ) -> None:
     webhook = await make_webhook(ann)
     path = PATH + rest.replace("{id}", webhook["id"])
-    more = {} if body is None else {"json": body}
+    more: dict[str, Any] = {} if body is None else {"json": body}
     eve = await person(house, "eve")
 
     assert (await Client(house.dispatcher).request(method, path, **more)).status == 401
@@ -365,14 +365,14 @@ async def test_unknown_ones_are_404(ann: Client, method: str, rest: str, body: d
     if id_ == "another topic's":
         await make_topic(ann, "other")
         id_ = (await ann.post("/api/topics/other/webhooks", json={"url": "https://example.org"})).json()["id"]
-    more = {} if body is None else {"json": body}
+    more: dict[str, Any] = {} if body is None else {"json": body}
 
     assert refusal(await ann.request(method, PATH + rest.replace("{id}", id_), **more))[0] == 404
 
 
 @pytest.mark.parametrize(("method", "rest", "body"), OPERATIONS)
 async def test_an_unknown_topic_is_404(ann: Client, method: str, rest: str, body: dict[str, Any] | None) -> None:
-    more = {} if body is None else {"json": body}
+    more: dict[str, Any] = {} if body is None else {"json": body}
     path = "/api/topics/missing/webhooks" + rest.replace("{id}", UNKNOWN)
 
     assert refusal(await ann.request(method, path, **more))[0] == 404
