@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from manor import (
@@ -149,8 +150,11 @@ class Payers:
         who = str(principal.credential_id or principal.session_id or principal.user_id)
         verdict = self._context.limits.take("topics publish", who, Rate(most))
         if not verdict.allowed:
+            whole_again = self._context.clock.now() + timedelta(seconds=verdict.reset_in)
             raise TooManyRequests(
-                f"Too many messages: {most} a minute are allowed (publish_per_minute)", retry_after=verdict.retry_after
+                f"Too many messages: {most} a minute are allowed (publish_per_minute)",
+                retry_after=verdict.retry_after,
+                headers=used_up(most, whole_again),
             )
 
     def _keep(self, payer: Payer, team_id: UUID | None = None) -> None:
@@ -174,6 +178,20 @@ class Payers:
         """A team has another owner, or is gone."""
         self._changes += 1
         self._owners.pop(changed.team_id, None)
+
+
+def used_up(limit: int, until: datetime) -> dict[str, str]:
+    """What the headers of a refusal say of the limit that was hit; the API's own rate has room left.
+
+    Args:
+        limit: How many there are.
+        until: When all of them are there again.
+    """
+    return {
+        "X-RateLimit-Limit": str(limit),
+        "X-RateLimit-Remaining": "0",
+        "X-RateLimit-Reset": str(math.ceil(until.timestamp())),
+    }
 
 
 def payer_of(transaction: Transaction, topic: Topic) -> Payer:

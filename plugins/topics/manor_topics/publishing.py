@@ -13,7 +13,7 @@ from manor_topics.creating import add, check_plan, new_topic
 from manor_topics.domain import Topic
 from manor_topics.drafts import Draft
 from manor_topics.events import MessagePublished
-from manor_topics.payers import Payer, Payers, payer_of
+from manor_topics.payers import Payer, Payers, payer_of, used_up
 from manor_topics.rights import missing
 
 KEY_LIFE = timedelta(hours=24)
@@ -167,4 +167,5 @@ def _count(transaction: Transaction, plan: Plan) -> None:
         raise TooManyRequests(
             f"The plan's {plan.daily_messages} messages of today are used up (daily_messages)",
             retry_after=math.ceil((midnight - transaction.now).total_seconds()),
+            headers=used_up(plan.daily_messages, midnight),
         )

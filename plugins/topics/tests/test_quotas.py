@@ -13,7 +13,7 @@ import trio
 
 from manor import Transaction, add_member, create_team
 from manor.identity.commands import SetTier
-from manor.testing import Client, House, SetClock, open_test_house
+from manor.testing import Answer, Client, House, SetClock, open_test_house
 from tests.topic_people import asking_as, make_topic, person, refusal, texts
 
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
@@ -27,6 +27,11 @@ async def statuses(client: Client, number: int, topic: str = "alarms") -> list[i
     return [(await client.post(f"/{topic}", body=b"x")).status for _ in range(number)]
 
 
+def rates(answer: Answer) -> list[str]:
+    """What an answer says of a rate."""
+    return [answer.headers[f"X-RateLimit-{name}"] for name in ("Limit", "Remaining", "Reset")]
+
+
 @daily
 async def test_the_last_message_of_the_day_is_taken_and_the_next_is_not(house: House, clock: SetClock) -> None:
     ann = asking_as(house, await person(house, "ann"))
@@ -36,6 +41,7 @@ async def test_the_last_message_of_the_day_is_taken_and_the_next_is_not(house: H
     refused = await ann.post("/alarms", body=b"x")
     assert refusal(refused) == (429, "The plan's 3 messages of today are used up (daily_messages)")
     assert refused.headers["Retry-After"] == str(12 * 3600)
+    assert rates(refused) == ["3", "0", str(int(MIDNIGHT.timestamp()))], "of the limit that was hit, not of another"
     assert len(await texts(ann)) == 3
 
 
@@ -173,6 +179,7 @@ async def test_a_credential_has_its_messages_of_a_minute(house: House, autojump_
     assert await statuses(ann, 4) == [200, 200, 200, 429]
     refused = await ann.post("/alarms", body=b"x")
     assert refusal(refused) == (429, "Too many messages: 3 a minute are allowed (publish_per_minute)")
+    assert rates(refused) == ["3", "0", str(int(NOON.timestamp()) + 60)], "of the limit that was hit, not of another"
     # Another credential of the same person has its own.
     assert await statuses(asking_as(house, user_id, credential_id=UUID(int=2)), 1) == [200]
     await trio.sleep(int(refused.headers["Retry-After"]))
