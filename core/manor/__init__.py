@@ -177,6 +177,7 @@ if TYPE_CHECKING:
     from manor.outbox import GiveUp as GiveUp
     from manor.outbox import JobHandler as JobHandler
     from manor.outbox import NotYet as NotYet
+    from manor.outbox import delivery_number as delivery_number
     from manor.outgoing import Outgoing as Outgoing
     from manor.outgoing import OutgoingFailed as OutgoingFailed
     from manor.outgoing import OutgoingRefused as OutgoingRefused
@@ -394,6 +395,7 @@ _EXPORTS = {
     "GiveUp": "manor.outbox",
     "JobHandler": "manor.outbox",
     "NotYet": "manor.outbox",
+    "delivery_number": "manor.outbox",
     "Outgoing": "manor.outgoing",
     "OutgoingFailed": "manor.outgoing",
     "OutgoingRefused": "manor.outgoing",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
-from manor import health, openapi
+from manor import health, identity, openapi
 from manor.assets import core_assets, site_routes
 from manor.audit import Audit
 from manor.clock import Clock, SystemClock
@@ -281,7 +281,7 @@ def read(path: Path | None, environ: Mapping[str, str], found: Sequence[Found] |
         raise AdminFault(faults.problems) from None
 
 
-def check(loaded: Loaded, found: Sequence[Found] | None = None) -> None:
+def check(loaded: Loaded, found: Sequence[Found] | None = None) -> list[Problem]:
     """Find everything that would stop the start or quarantine a plugin, without starting anything.
 
     A plugin whose table is wrong is made with defaults in place of what is wrong, to see its routes and limits.
@@ -289,6 +289,9 @@ def check(loaded: Loaded, found: Sequence[Found] | None = None) -> None:
     Args:
         loaded: What the admin wrote.
         found: The installed plugins; those of the entry points and plugin folders when not given.
+
+    Returns:
+        What stops nothing, and is hardly what the admin meant.
 
     Raises:
         AdminFault: With all of it.
@@ -307,9 +310,55 @@ def check(loaded: Loaded, found: Sequence[Found] | None = None) -> None:
         # Else a limit that seems unknown may be one of a plugin that could not be asked.
         with faults.gathered():
             tier_limits(loaded, [limit for plugin in plugins for limit in plugin.brought.tier_limits])
+    bus = services.bus
+    bus.declare("identity", identity.EVENTS)
+    for plugin in enabled:
+        if plugin.is_running:
+            try:
+                connect(plugin, bus)
+            except ManorError as error:
+                plugin.quarantine(str(error))
+    faults.add(misfits_asked_for(bus, loaded))
     with faults.gathered():
         refuse_faults(plugins)
     faults.tell()
+    return unheard(bus, plugins, loaded)
+
+
+def connect(plugin: Plugin, bus: Bus) -> None:
+    """Make known what a plugin tells and what it hears.
+
+    Raises:
+        ManorError: One of it breaks the bus's rules.
+    """
+    bus.declare(plugin.name, plugin.brought.event_types)
+    for subscription in plugin.brought.subscriptions:
+        bus.subscribe(plugin.name, subscription)
+
+
+def misfits_asked_for(bus: Bus, loaded: Loaded) -> list[Problem]:
+    """Subscriptions that the admin asks for, to events that have not what is read of them."""
+    return [_about(loaded, misfit.owner, misfit.asked_by, misfit.reason) for misfit in bus.misfits() if misfit.asked_by]
+
+
+def unheard(bus: Bus, plugins: Iterable[Plugin], loaded: Loaded) -> list[Problem]:
+    """Subscriptions to events that no installed plugin tells."""
+    asleep = {plugin.name for plugin in plugins if not plugin.is_running}
+    found = []
+    for owned in bus.unheard(disabled=asleep):
+        event, asked_by = owned.subscription.event, owned.subscription.asked_by
+        what = f"no installed plugin tells '{event}'"
+        found.append(
+            _about(loaded, owned.owner, asked_by, what)
+            if asked_by
+            else Problem(f"plugin '{owned.owner}'", f"hears '{event}', and {what}")
+        )
+    return found
+
+
+def _about(loaded: Loaded, owner: str, asked_by: str, what: str) -> Problem:
+    key = f"plugins.{owner}.{asked_by}"
+    return Problem(loaded.where(key), f"{key}: {what}")
 
 
 def _try_out(plugin: Plugin, loaded: Loaded, services: Services) -> None:

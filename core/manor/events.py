@@ -68,12 +68,15 @@ class Subscription(Generic[S]):
         handler: A plain function for INLINE, an async one for LIVE and DURABLE.
         delivery: See `Delivery`. A plugin has at most one DURABLE subscription to an event: what waits for it in the
             database is known by these two names, so that a handler may be renamed.
+        asked_by: The key of the plugin's table by which the admin asks for it; then it is theirs to mend when it does
+            not fit the event.
     """
 
     event: str
     shape: type[S]
     handler: Callable[[S], Awaitable[None] | None]
     delivery: Delivery = Delivery.LIVE
+    asked_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,10 +116,11 @@ class Job(Generic[P]):
 
 @dataclass(frozen=True)
 class Misfit:
-    """A subscription whose shape the event cannot fill: the fault of the plugin that subscribes."""
+    """A subscription whose shape the event cannot fill: the fault of the plugin, or of the admin who asked for it."""
 
     owner: str
     reason: str
+    asked_by: str = ""
 
 
 def _nobody_is_told(owner: str, reason: str) -> None:
@@ -232,7 +236,8 @@ class Bus:
         for owned in self.subscriptions():
             declared = self._types.get(owned.subscription.event)
             if declared is not None and (reason := _misfit(owned.subscription, declared[1])):
-                found.append(Misfit(owned.owner, f"hears '{owned.subscription.event}', {reason}"))
+                subscription = owned.subscription
+                found.append(Misfit(owned.owner, f"hears '{subscription.event}', {reason}", subscription.asked_by))
         return found
 
     def durable_for(self, event: Event) -> Sequence[Owned]:

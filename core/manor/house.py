@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 import trio
 
-from manor import audit, commands, health, identity, outbox
+from manor import assembly, audit, commands, health, identity, outbox
 from manor.assembly import Services, choose, core_routes, furnish, lay_out, refurnish, refuse_faults
 from manor.audit import Audit
 from manor.clock import Clock, SystemClock
@@ -185,7 +185,8 @@ class House:
         """Make the tables, the plugins, and all that joins them; nothing of it runs yet.
 
         Raises:
-            AdminFault: Two plugins serve one route, or a tier has a limit that nobody declares.
+            AdminFault: Two plugins serve one route, a tier has a limit that nobody declares, or an event lacks
+                what the configuration asks of it.
             MigrationFailed: One of the core's own.
         """
         services, table = self.services, self.services.routes
@@ -213,11 +214,12 @@ class House:
         for plugin in self.running:
             with contained(lambda error, plugin: self.quarantine(plugin, told(error)), plugin):
                 self._connect(plugin)
+        admins.add(assembly.misfits_asked_for(self.bus, self.loaded))
+        admins.tell()
         for misfit in self.bus.misfits():
             self.quarantine(next(plugin for plugin in self.plugins if plugin.name == misfit.owner), misfit.reason)
-        asleep = {plugin.name for plugin in self.plugins if not plugin.is_running}
-        for owned in self.bus.unheard(disabled=asleep):
-            log.warning("nobody tells this event", plugin=owned.owner, heard=owned.subscription.event)
+        for problem in assembly.unheard(self.bus, self.plugins, self.loaded):
+            log.warning("nobody tells this event", where=problem.where, reason=problem.what)
         self.dispatcher = Dispatcher(
             table,
             limits=services.limits,
@@ -232,9 +234,7 @@ class House:
         self.dispatcher.prepare()
 
     def _connect(self, plugin: Plugin) -> None:
-        self.bus.declare(plugin.name, plugin.brought.event_types)
-        for subscription in plugin.brought.subscriptions:
-            self.bus.subscribe(plugin.name, subscription)
+        assembly.connect(plugin, self.bus)
         self.services.outbox.handle(plugin.name, plugin.brought.jobs)
         self.services.identity.personal.contribute(plugin.name, plugin.brought.personal_data)
         self.commands |= {command.name: command for command in plugin.brought.commands}

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from manor.errors import ManorError
 from manor.events import Job
-from manor.outbox import GiveUp, JobHandler, NotYet
+from manor.outbox import GiveUp, JobHandler, NotYet, delivery_number
 from manor.outbox.store import Target
 from manor.storage import Deferred, Transaction
 from tests.core.outboxing import Call, DoorRang, Log, Post, open_post
@@ -100,6 +100,25 @@ async def test_a_delivery_interrupted_by_a_stop_is_made_again(tmp_path: Path, au
         post.handle(RING, log.call)
         async with post.delivering():
             assert await log.until(1) == ["112"]
+
+
+async def test_each_delivery_has_a_number_that_its_attempts_share(autojump_clock: MockClock, post: Post) -> None:
+    numbers: list[tuple[str, int]] = []
+
+    async def call(call: Call) -> None:
+        numbers.append((call.number, delivery_number()))
+        if len(numbers) == 1:
+            raise OSError("busy")
+
+    post.handle(RING, call)
+    await post.defer(RING, "1", "1", key="one")
+    rows = await post.rows()
+    async with post.delivering():
+        await post.empty()
+
+    assert numbers == [("1", rows[0].id), ("1", rows[0].id), ("1", rows[1].id)]
+    with pytest.raises(LookupError):
+        delivery_number()
 
 
 async def test_a_failing_event_holds_up_its_own_subscription_only(

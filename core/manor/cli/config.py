@@ -31,7 +31,8 @@ def check(config: Path | None) -> None:
     from manor.assembly import read
 
     loaded = read(config, os.environ)
-    check_house(loaded)
+    for problem in check_house(loaded):
+        click.echo(f"warning: {problem}", err=True)
     click.echo(f"{loaded.path or 'the defaults'}: fine")
 
 

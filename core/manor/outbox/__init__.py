@@ -3,6 +3,6 @@
 from manor.events import Job
 from manor.outbox.outbox import JobHandler, Outbox
 from manor.outbox.store import MIGRATIONS, OutboxRow
-from manor.outbox.worker import GiveUp, Kept, NotYet
+from manor.outbox.worker import GiveUp, Kept, NotYet, delivery_number
 
-__all__ = ["MIGRATIONS", "GiveUp", "Job", "JobHandler", "Kept", "NotYet", "Outbox", "OutboxRow"]
+__all__ = ["MIGRATIONS", "GiveUp", "Job", "JobHandler", "Kept", "NotYet", "Outbox", "OutboxRow", "delivery_number"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -41,6 +42,19 @@ COUNT_SECONDS = 10.0
 log = structlog.get_logger("manor.outbox")
 
 T = TypeVar("T")
+
+_row_id: ContextVar[int] = ContextVar("row_id")
+
+
+def delivery_number() -> int:
+    """The number of what a DURABLE or a job's handler was called with: the same at each attempt, and no other's.
+
+    A handler that keeps it with what it does finds out that it has done that before.
+
+    Raises:
+        LookupError: Nothing is being delivered here.
+    """
+    return _row_id.get()
 
 
 class GiveUp(Exception):
@@ -283,10 +297,14 @@ async def _attempt(row: OutboxRow, handling: Handling) -> _Failure | None:
         # It will not fit better next time.
         return _Failure(f"the payload does not fit {handling.shape.__name__}: {error}", is_final=True)
     errors: list[Exception] = []
-    with contained(errors.append), trio.move_on_after(handling.deadline) as patience:
-        doing = handling.handler(payload)
-        if doing is not None:
-            await doing
+    token = _row_id.set(row.id)
+    try:
+        with contained(errors.append), trio.move_on_after(handling.deadline) as patience:
+            doing = handling.handler(payload)
+            if doing is not None:
+                await doing
+    finally:
+        _row_id.reset(token)
     if errors:
         wait = errors[0].seconds if isinstance(errors[0], NotYet) else 0.0
         return _Failure(describe(errors[0]), is_final=_gives_up(errors[0]), error=errors[0], wait=wait)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
+from manor_topics.announcement import Announcement
 from manor_topics.compat import CompatConfig
 from manor_topics.push.config import PushConfig
 
@@ -67,5 +68,9 @@ class TopicsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=LIVE,
         ),
     ] = 300
+    announcements: Annotated[
+        tuple[Announcement, ...],
+        Meta(description="Plugins' events that are told on topics, each a table of its own; see below."),
+    ] = ()
     push: PushConfig = field(default_factory=PushConfig)
     compat: CompatConfig = field(default_factory=CompatConfig)

@@ -22,6 +22,7 @@ from manor import (
     TierLimit,
     hookimpl,
 )
+from manor_topics.announcing import Announcing
 from manor_topics.config import TopicsConfig
 from manor_topics.gotify.part import Gotify
 from manor_topics.managing import Managing
@@ -57,6 +58,7 @@ class Topics:
             Subscribers(shared),
             Scheduling(shared),
             Webhooks(shared),
+            Announcing(shared),
             pushes := Pushes(shared),
             Screens(shared, pushes, searches := Searches(shared)),
             searches,  # last: it merges what the others erase
