@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,7 +13,7 @@ from manor_topics.callers import Caller, Callers
 from manor_topics.config import TopicsConfig
 from manor_topics.creating import refusal
 from manor_topics.deleting import delete_topic
-from manor_topics.domain import AccessLevel, Misfit, Topic, check_description, check_icon, check_name, read_id
+from manor_topics.domain import AccessLevel, Misfit, Topic, check_description, check_icon, read_id
 from manor_topics.events import TopicUpdated
 from manor_topics.parts import Part
 from manor_topics.payers import Payers, payer_of
@@ -38,7 +38,7 @@ class Changing:
         context: The plugin's.
         callers: Who asks.
         payers: Whose plan counts.
-        taken: First path segments of the server's own routes: no topic is called so.
+        check_name: Sees that a topic may be called something, and raises `Misfit` when it may not.
         parts: Of the plugin: each forgets what it has of a topic.
     """
 
@@ -47,13 +47,13 @@ class Changing:
         context: PluginContext[TopicsConfig],
         callers: Callers,
         payers: Payers,
-        taken: Callable[[], Collection[str]],
+        check_name: Callable[[str], None],
         parts: Sequence[Part],
     ) -> None:
         self._context = context
         self._callers = callers
         self._payers = payers
-        self._taken = taken
+        self._check_name = check_name
         self._parts = parts
 
     async def change(
@@ -124,7 +124,7 @@ class Changing:
             changed = msgspec.structs.replace(changed, is_discoverable=False)
         try:
             if changed.name != topic.name:
-                check_name(changed.name, self._taken())
+                self._check_name(changed.name)
             check_description(changed.description, is_listed=changed.is_discoverable)
             check_icon("icon_name", changed.icon_name)
             check_icon("icon_color", changed.icon_color)

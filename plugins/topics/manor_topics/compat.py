@@ -18,6 +18,13 @@ class CompatConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gotify: Annotated[
         bool, Meta(description="Whether Gotify's senders are: `POST /message` with a topic's token that writes.")
     ] = False
+    ntfy_topic_names: Annotated[
+        bool,
+        Meta(
+            description="Whether topics may have names that ntfy allows, too: with capitals, and of one or two "
+            "characters, as UnifiedPush's apps make them."
+        ),
+    ] = False
     get_publish: Annotated[
         bool,
         Meta(description="Whether `GET /{topic}/publish`, `send` and `trigger` publish, for those with a credential."),

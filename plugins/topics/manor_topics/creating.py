@@ -26,7 +26,7 @@ from manor import (
 )
 from manor_topics import store
 from manor_topics.commands import CreateTopics, TopicsCreated
-from manor_topics.domain import AccessLevel, Misfit, Topic, check_description, check_icon, check_name
+from manor_topics.domain import AccessLevel, Misfit, Topic, check_description, check_icon
 from manor_topics.events import TopicCreated
 from manor_topics.payers import Payers, payer_of
 from manor_topics.subscribing import no_room, room_for, subscribe
@@ -61,13 +61,13 @@ class Creating:
     Args:
         storage: Where they go.
         payers: Whose plan says how many.
-        taken: First path segments of the server's own routes: no topic is called so.
+        check_name: Sees that a topic may be called something, and raises `Misfit` when it may not.
     """
 
-    def __init__(self, storage: Storage, payers: Payers, taken: Callable[[], Collection[str]]) -> None:
+    def __init__(self, storage: Storage, payers: Payers, check_name: Callable[[str], None]) -> None:
         self._storage = storage
         self._payers = payers
-        self._taken = taken
+        self._check_name = check_name
 
     async def create(self, creator_id: UUID, wanted: WantedTopic) -> Made:
         """Make somebody's topic, and subscribe them to it as far as their plan has room.
@@ -80,7 +80,7 @@ class Creating:
             Forbidden: The team is not theirs to make topics for, or the plan has no room.
             Conflict: The name is taken.
         """
-        check_wanted(wanted, self._taken())
+        check_wanted(wanted, self._check_name)
 
         def work(transaction: Transaction) -> Made:
             owner_id = _owner(transaction, creator_id, wanted.team_id)
@@ -116,7 +116,7 @@ class Creating:
         is_discoverable = wanted.is_discoverable and wanted.access_level == "public"
         try:
             for name in wanted.names:
-                check_name(name, self._taken())
+                self._check_name(name)
             check_description(wanted.description, is_listed=is_discoverable)
         except Misfit as misfit:
             raise refusal(misfit) from misfit
@@ -145,14 +145,14 @@ class Creating:
         return await self._storage.read(lambda transaction: store.named_like(transaction.connection, segments))
 
 
-def check_wanted(wanted: WantedTopic, taken: Collection[str]) -> None:
+def check_wanted(wanted: WantedTopic, check_name: Callable[[str], None]) -> None:
     """See that a topic may be like this.
 
     Raises:
         Unprocessable: It may not.
     """
     try:
-        check_name(wanted.name, taken)
+        check_name(wanted.name)
         check_description(wanted.description, is_listed=wanted.is_discoverable and wanted.access_level == "public")
         check_icon("icon_name", wanted.icon_name)
         check_icon("icon_color", wanted.icon_color)

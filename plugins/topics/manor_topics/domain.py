@@ -27,6 +27,7 @@ MOST_DESCRIPTION = 500
 MOST_ICON = 50
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{2,63}")
+_NTFY_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ICON = re.compile(rf"[a-z0-9-]{{1,{MOST_ICON}}}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -61,29 +62,35 @@ class Topic(msgspec.Struct, frozen=True):
         return self.access_level == "public"
 
 
-def check_name(name: str, taken: Collection[str] = ()) -> None:
+def check_name(name: str, taken: Collection[str] = (), *, as_ntfy: bool = False) -> None:
     """See that a topic may be called this.
 
     Args:
         name: As it was sent.
         taken: First path segments of the server's own routes.
+        as_ntfy: Whether names that ntfy allows are taken, too: with capitals, and of one or two characters.
 
     Raises:
         Misfit: It may not.
     """
-    if _NAME.fullmatch(name) is None:
+    if as_ntfy and _NTFY_NAME.fullmatch(name) is None:
+        raise Misfit("name", "is 1 to 64 letters, digits, '-' and '_'")
+    if not as_ntfy and _NAME.fullmatch(name) is None:
         raise Misfit("name", "is 3 to 64 lower-case letters, digits, '-' and '_', and begins with a letter or a digit")
     if _parses_as_id(name):
         raise Misfit("name", "is not an id: paths take ids in place of names")
-    if name in RESERVED or name in taken:
+    if name.lower() in RESERVED or name.lower() in {segment.lower() for segment in taken}:
         raise Misfit("name", f"'{name}' is reserved")
 
 
 def read_reference(text: str) -> UUID | str | None:
-    """What a path names: a topic's id, its name, or (None) nothing that could be one."""
+    """What a path names: a topic's id, its name, or (None) nothing that could be one.
+
+    Names that ntfy allows are looked up always: topics that have one outlive the configuration that let them be made.
+    """
     if (id_ := read_id(text)) is not None:
         return id_
-    return text if _NAME.fullmatch(text) else None
+    return text if _NTFY_NAME.fullmatch(text) else None
 
 
 def read_id(text: str) -> UUID | None:

@@ -39,8 +39,8 @@ class Managing(Part):
     def __init__(self, shared: Shared) -> None:
         context = shared.context
         self._shared = shared
-        creating = Creating(context.storage, shared.payers, shared.taken)
-        changing = Changing(context, shared.callers, shared.payers, shared.taken, shared.parts)
+        creating = Creating(context.storage, shared.payers, shared.check_name)
+        changing = Changing(context, shared.callers, shared.payers, shared.check_name, shared.parts)
         self._topics = ManagingHandlers(shared.reading, creating, changing)
         self._editing = EditingHandlers(Editing(shared))
         self._tokens = TokenHandlers(AccessTokens(shared))

@@ -47,7 +47,7 @@ class Messaging(Part):
     def __init__(self, shared: Shared) -> None:
         context = shared.context
         self._shared = shared
-        self._creating = Creating(context.storage, shared.payers, shared.taken)
+        self._creating = Creating(context.storage, shared.payers, shared.check_name)
         self._publish = PublishHandlers(shared)
         self._read = ReadHandlers(shared.reading, context.clock)
 

@@ -25,7 +25,7 @@ from manor import (
 from manor_topics.callers import Callers
 from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
-from manor_topics.domain import Topic
+from manor_topics.domain import Topic, check_name
 from manor_topics.live import Streams
 from manor_topics.payers import Payers
 from manor_topics.publishing import Publishing
@@ -83,6 +83,14 @@ class Shared:
     def taken(self) -> frozenset[str]:
         """First path segments of the server's own routes: no topic is called so."""
         return self.context.routes.first_segments
+
+    def check_name(self, name: str) -> None:
+        """See that a topic may be called this here.
+
+        Raises:
+            Misfit: It may not.
+        """
+        check_name(name, self.taken(), as_ntfy=self.config.compat.ntfy_topic_names)
 
 
 class Part:

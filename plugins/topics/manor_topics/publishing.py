@@ -12,6 +12,7 @@ from manor_topics import publish_store, scheduled, store
 from manor_topics.creating import add, check_plan, new_topic
 from manor_topics.domain import Topic
 from manor_topics.drafts import Draft
+from manor_topics.emailing import Mailed
 from manor_topics.events import MessagePublished
 from manor_topics.payers import Payer, Payers, payer_of, used_up
 from manor_topics.rights import missing
@@ -51,12 +52,15 @@ class Publishing:
         self._storage = storage
         self._payers = payers
 
-    def submit(self, topic: Topic, payer: Payer, draft: Draft, publisher: Publisher) -> Later:
+    def submit(
+        self, topic: Topic, payer: Payer, draft: Draft, publisher: Publisher, mailed: Mailed | None = None
+    ) -> Later:
         """Have a message published; brings the `MessagePublished` once it is on disk.
 
         The key, the message and the topic's counters are one unit. A key that was used within a day brings what it
         brought then; with another draft it is refused (`Unprocessable`). A topic that is gone by now is `NotFound`.
         A draft with a delay is kept until then; what that brings has the time to come, and no place yet.
+        What is new is mailed with `mailed`, if that is given, in the same unit.
 
         Raises:
             TooManyRequests: The credential has had its messages of this minute; what the plan says of a day is told
@@ -64,9 +68,9 @@ class Publishing:
         """
         self._payers.take_publish(publisher.principal, payer)
         plan = self._plan(payer)
-        return self._storage.submit(lambda transaction: publish(transaction, topic, draft, publisher, plan))
+        return self._storage.submit(lambda transaction: publish(transaction, topic, draft, publisher, plan, mailed))
 
-    def submit_to_new(self, name: str, draft: Draft, publisher: Publisher) -> Later:
+    def submit_to_new(self, name: str, draft: Draft, publisher: Publisher, mailed: Mailed | None = None) -> Later:
         """The same, making the topic on the way: a private one of the publisher's, or, for nobody, a public one.
 
         What it brings is `Forbidden` when the publisher's plan has no room for it.
@@ -81,7 +85,8 @@ class Publishing:
             elif not topic.is_public and topic.owner_id != publisher.user_id:
                 # Made by somebody else since we looked, and not for us.
                 raise missing(name)
-            return publish(transaction, topic, draft, publisher, self._plan(payer_of(transaction, topic)))
+            plan = self._plan(payer_of(transaction, topic))
+            return publish(transaction, topic, draft, publisher, plan, mailed)
 
         return self._storage.submit(work)
 
@@ -110,7 +115,14 @@ def _auto_created(name: str, user_id: UUID | None, now: datetime) -> Topic:
     return new_topic(name, owner_id=user_id, access_level="private", now=now)
 
 
-def publish(transaction: Transaction, topic: Topic, draft: Draft, publisher: Publisher, plan: Plan) -> MessagePublished:
+def publish(
+    transaction: Transaction,
+    topic: Topic,
+    draft: Draft,
+    publisher: Publisher,
+    plan: Plan,
+    mailed: Mailed | None = None,
+) -> MessagePublished:
     """The unit of work behind `submit`."""
     connection = transaction.connection
     if publisher.key is not None:
@@ -157,6 +169,8 @@ def publish(transaction: Transaction, topic: Topic, draft: Draft, publisher: Pub
             forget_before=transaction.now - KEY_LIFE,
         )
     transaction.emit(published)
+    if mailed is not None:
+        mailed(transaction, published)
     return published
 
 

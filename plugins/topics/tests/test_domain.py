@@ -53,8 +53,11 @@ def test_first_segments_of_routes_are_reserved() -> None:
     [
         (ID, UUID(ID)),
         ("alerts", "alerts"),
-        (ID.upper(), None),
-        ("Alerts", None),
+        (ID.upper(), ID.upper()),
+        ("Alerts", "Alerts"),
+        ("a", "a"),
+        ("a" * 65, None),
+        ("a.b", None),
         ("", None),
         ("a\0b", None),
         ("..", None),

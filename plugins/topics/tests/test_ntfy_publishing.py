@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
-import msgspec
 import pytest
 
-from manor import Principal
-from manor.house import House
-from manor.testing import Answer, Client, SetClock
-from manor_topics.commands import CreateTopics
+from manor.testing import Client, SetClock
+from tests.ntfy_words import newest, ntfy_refusal
 
 OFF = pytest.mark.manor(config={"plugins": {"topics": {"compat": {"ntfy": False}}}})
-BY_GET = pytest.mark.manor(config={"plugins": {"topics": {"compat": {"get_publish": True}}}})
 
 Headers = dict[str, str]
 
@@ -26,20 +21,6 @@ async def sent(
     answer = await client.post(path, body=body, headers=headers)
     assert answer.status == 200, answer.text
     return await newest(client)
-
-
-async def newest(client: Client) -> dict[str, Any]:
-    """The newest message as the server's own API has it: what ntfy sends comes back on every path."""
-    message: dict[str, Any] = (await client.get("/welcome/json?limit=1")).json()["messages"][0]
-    return message
-
-
-def ntfy_refusal(answer: Answer) -> tuple[int, int]:
-    """Status and number of a refusal in ntfy's words."""
-    said = answer.json()
-    assert said["http"] == answer.status
-    assert said["error"] == said["detail"]
-    return answer.status, said["code"]
 
 
 # --- Names ---------------------------------------------------------------------------------------------------------
@@ -369,54 +350,3 @@ async def test_switched_off_none_of_it_is_understood(client: Client) -> None:
         for method, path in (("POST", "/"), ("POST", "/ntfy"), ("POST", "/ntfy/welcome"), ("GET", "/v1/health"))
     ]
     assert {200, 500}.isdisjoint(statuses)
-
-
-async def test_publishing_by_get_is_off_by_default(client: Client) -> None:
-    for word in ("publish", "send", "trigger"):
-        assert (await client.get(f"/welcome/{word}?m=x")).status == 404
-        assert (await client.get(f"/ntfy/welcome/{word}?m=x")).status == 404
-
-
-@BY_GET
-@pytest.mark.parametrize("prefix", ["", "/ntfy"])
-@pytest.mark.parametrize("word", ["publish", "send", "trigger"])
-async def test_publishing_by_get_needs_a_credential(client: Client, reader: Client, prefix: str, word: str) -> None:
-    path = f"{prefix}/welcome/{word}?message=Hello&priority=5&title=T"
-
-    assert ntfy_refusal(await client.get(path)) == (401, 40101)
-    answer = await reader.get(path)
-    assert (answer.status, answer.json()["priority"]) == (200, 5)
-    stored = await newest(client)
-    assert (stored["message"], stored["priority"], stored["title"]) == ("Hello", 1, "T")
-
-
-@pytest.fixture
-def reader(house: House) -> Client:
-    """Somebody who has signed in."""
-    ann = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
-    return Client(house.dispatcher, principals=(Principal("access", user_id=ann, scopes=frozenset({"*"})),))
-
-
-async def test_paths_below_ntfy_that_nobody_serves_are_refused_in_its_words(client: Client) -> None:
-    for method, path, refused in (
-        ("GET", "/ntfy/welcome/nothing", (404, 40401)),
-        ("GET", "/v1/nothing", (404, 40401)),
-        ("DELETE", "/ntfy/welcome", (405, 40501)),
-        ("GET", "/ntfy/nowhere/json", (404, 40401)),
-        ("GET", "/ntfy/welcome/ws", (426, 42601)),
-        ("POST", "/ntfy/nowhere", (404, 40401)),
-        ("POST", "/ntfy/%FF", (404, 40401)),
-        ("POST", "/ntfy/api", (404, 40401)),
-    ):
-        assert ntfy_refusal(await client.request(method, path)) == refused, path
-
-
-async def test_apps_are_told_about_the_server(client: Client, house: House) -> None:
-    await house.run_command("topics.create", CreateTopics(names=["other"]))
-
-    assert (await client.get("/v1/health")).json() == {"healthy": True}
-    assert (await client.get("/ntfy/v1/account")).json() == {"username": "*", "role": "anonymous"}
-    config = (await client.get("/ntfy/v1/config")).json()
-    assert config["base_url"].startswith("http")
-    assert not any(value is True for value in config.values())
-    assert msgspec.json.decode((await client.get("/ntfy/welcome,other/auth")).body) == {"success": True}

@@ -1,41 +1,36 @@
-"""ntfy's own paths: JSON at `/`, and everything below `/ntfy`."""
+"""ntfy's own paths for who publishes, and for what apps ask about the server; streams are in `ntfy_streams`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from manor import PUBLIC, Later, Live, Reply, Request, Route, Stream, Upgrade
-from manor_topics.creating import refusal
-from manor_topics.domain import Misfit
+from manor import PUBLIC, Later, Reply, Request, Route
 from manor_topics.events import MessagePublished
-from manor_topics.http.publish import PublishHandlers, check_encoding, understood
+from manor_topics.http.publish import PublishHandlers
 from manor_topics.http.routes import message_body_limit
-from manor_topics.ntfy.account import Account, Accounts, Config, Health, Success
+from manor_topics.http.understanding import check_encoding, understood
+from manor_topics.ntfy.account import Account, Accounts, Config, Health
 from manor_topics.ntfy.api import CREDENTIAL, QUERY_PLACES, SENDING, SUBSCRIBING
 from manor_topics.ntfy.drafts import Wanted, read_json, read_path
 from manor_topics.ntfy.saying import Said
-from manor_topics.ntfy.subscribing import Subscribing, read_question
-from manor_topics.ntfy.wire import Form, NtfyMessage, answer_of
+from manor_topics.ntfy.wire import NtfyMessage, answer_of
 from manor_topics.parts import Shared
-from manor_topics.rights import in_scope
 
 GET_WORDS = ("publish", "send", "trigger")
 
 
 class NtfyHandlers:
-    """One method per operation of ntfy's.
+    """One method per operation of ntfy's, streams apart.
 
     Args:
         shared: What all parts use.
         publish: Publishes.
-        subscribing: Opens streams.
         accounts: Knows who asks.
     """
 
-    def __init__(self, shared: Shared, publish: PublishHandlers, subscribing: Subscribing, accounts: Accounts) -> None:
+    def __init__(self, shared: Shared, publish: PublishHandlers, accounts: Accounts) -> None:
         self._shared = shared
         self._publish = publish
-        self._subscribing = subscribing
         self._accounts = accounts
 
     # --- Publishing ------------------------------------------------------------------------------------------------
@@ -67,49 +62,6 @@ class NtfyHandlers:
     def _said(self, request: Request[bytes] | Request[None]) -> Said:
         return Said.of(request.headers, request.head.parameters)
 
-    # --- Subscribing -----------------------------------------------------------------------------------------------
-
-    async def hear_json(self, request: Request) -> Live | Stream:
-        """Hear topics, one JSON object a line; with `poll=1` what is kept alone."""
-        return await self._hear(request, Form.JSON)
-
-    async def hear_events(self, request: Request) -> Live | Stream:
-        """Hear topics as server-sent events; with `poll=1` what is kept alone."""
-        return await self._hear(request, Form.SSE)
-
-    async def hear_raw(self, request: Request) -> Live | Stream:
-        """Hear topics, the text of a message a line; empty lines are signs of life."""
-        return await self._hear(request, Form.RAW)
-
-    async def hear_socket(self, request: Request) -> Live | Stream:
-        """Hear topics on a WebSocket, one JSON object a message."""
-        return await self._hear(request, Form.WS)
-
-    async def _hear(self, request: Request, form: Form) -> Live | Stream:
-        principals = in_scope(request.principals, "subscribe")
-
-        def get(*names: str) -> str | None:
-            # Of headers only those with an X- of their own: Title and Tags are no questions.
-            values = [request.head.parameter(name) for name in names]
-            values += [request.headers.get(f"x-{name}") for name in names]
-            return next(filter(None, values), None)
-
-        try:
-            question = read_question(form, get, now=self._shared.context.clock.now())
-            if form is Form.WS and question.is_polled:
-                raise Misfit("poll", "is not for WebSockets")
-            return await self._subscribing.hear(request.params["topic"], question, principals, request.head.address)
-        except Misfit as misfit:
-            raise refusal(misfit) from misfit
-
-    async def may_read(self, request: Request) -> Success:
-        """Whether the caller may hear topics; an error says why not."""
-        try:
-            await self._subscribing.topics(request.params["topic"], in_scope(request.principals, "subscribe"))
-        except Misfit as misfit:
-            raise refusal(misfit) from misfit
-        return Success()
-
     # --- About the server ------------------------------------------------------------------------------------------
 
     def health(self, request: Request) -> Health:
@@ -130,7 +82,7 @@ def _answer(published: MessagePublished) -> Reply:
 
 
 def routes(handlers: NtfyHandlers, shared: Shared) -> list[Route]:
-    """All of ntfy's operations."""
+    """ntfy's operations, streams apart."""
     compat, body_limit = shared.config.compat, message_body_limit(shared.config)
     publishing = [
         Route(
@@ -165,42 +117,7 @@ def routes(handlers: NtfyHandlers, shared: Shared) -> list[Route]:
         for word in GET_WORDS
         if compat.get_publish
     ]
-    return [*publishing, *by_get, *_hearing(handlers), *_about(handlers)]
-
-
-def _hearing(handlers: NtfyHandlers) -> Sequence[Route]:
-    forms = [
-        ("json", handlers.hear_json, Upgrade.NO),
-        ("sse", handlers.hear_events, Upgrade.NO),
-        ("raw", handlers.hear_raw, Upgrade.NO),
-        ("ws", handlers.hear_socket, Upgrade.ONLY),
-    ]
-    return [
-        *(
-            Route(
-                "GET",
-                f"/ntfy/{{topic}}/{word}",
-                handler,
-                api=SUBSCRIBING,
-                access=PUBLIC,
-                returns=None if upgrade is Upgrade.ONLY else Live,
-                websocket=upgrade,
-                errors=(422,),
-                places=QUERY_PLACES,
-            )
-            for word, handler, upgrade in forms
-        ),
-        Route(
-            "GET",
-            "/ntfy/{topic}/auth",
-            handlers.may_read,
-            api=SUBSCRIBING,
-            access=PUBLIC,
-            returns=Success,
-            errors=(422,),
-            places=QUERY_PLACES,
-        ),
-    ]
+    return [*publishing, *by_get, *_about(handlers)]
 
 
 def _about(handlers: NtfyHandlers) -> Sequence[Route]:

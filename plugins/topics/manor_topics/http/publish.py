@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from manor import BadRequest, Headers, Later, Principal, Reply, Request, TooLarge, UnsupportedMediaType
+from manor import Headers, Later, Principal, Reply, Request
 from manor_topics.callers import Caller
 from manor_topics.creating import refusal
-from manor_topics.domain import Misfit, check_name
-from manor_topics.drafts import BrokenJson, Draft, MessageTooLong, Sent, check_key, read_draft
+from manor_topics.domain import Misfit
+from manor_topics.drafts import Draft, Sent, check_key, read_draft
+from manor_topics.emailing import Emailing, Mailed
 from manor_topics.events import MessagePublished
-from manor_topics.ntfy.drafts import NoAttachments, Wanted, read_own_path
+from manor_topics.http.understanding import check_encoding, understood
+from manor_topics.ntfy.drafts import Wanted, read_own_path
 from manor_topics.ntfy.saying import HEADER_NAMES, OWN_HEADERS, Said
 from manor_topics.parts import Shared
 from manor_topics.publishing import Publisher
@@ -26,6 +28,7 @@ class PublishHandlers:
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
+        self._emailing = Emailing(shared.context)
 
     def publish(self, request: Request[bytes]) -> Later | Awaitable[Later]:
         """Publish a message; the answer says that it is on disk."""
@@ -65,17 +68,27 @@ class PublishHandlers:
             principal = check_publish(topic, caller, shared.config)
             payer = await shared.payers.find(topic)
             wanted, publisher = understood(read), _publisher(request, principal)
-            return shared.publishing.submit(topic, payer, wanted.draft, publisher).map(answer or _published)
+            mailed = await self._mailed(wanted, publisher)
+            return shared.publishing.submit(topic, payer, wanted.draft, publisher, mailed).map(answer or _published)
         creator = next((principal for principal in caller.principals if principal.user_id is not None), None)
         if not self._may_create(caller, creator):
             raise missing(name)
         try:
-            check_name(name, shared.taken())
+            shared.check_name(name)
         except Misfit as misfit:
             raise missing(name) from misfit
         check_anonymous(caller.principals, shared.config)
         wanted, publisher = understood(read), _publisher(request, creator)
-        return shared.publishing.submit_to_new(name, wanted.draft, publisher).map(answer or _published)
+        mailed = await self._mailed(wanted, publisher)
+        return shared.publishing.submit_to_new(name, wanted.draft, publisher, mailed).map(answer or _published)
+
+    async def _mailed(self, wanted: Wanted, publisher: Publisher) -> Mailed | None:
+        if wanted.email is None:
+            return None
+        try:
+            return await self._emailing.check(wanted.email, wanted.draft, publisher.user_id)
+        except Misfit as misfit:
+            raise refusal(misfit) from misfit
 
     def _may_create(self, caller: Caller, creator: Principal | None) -> bool:
         match self._shared.config.auto_create:
@@ -134,46 +147,10 @@ class PublishHandlers:
         return understood(read).draft
 
 
-def understood(read: Callable[[], Wanted]) -> Wanted:
-    """What a request says, with its faults as refusals.
-
-    Raises:
-        Refused: It cannot be understood.
-    """
-    try:
-        wanted = read()
-        if wanted.email is not None:
-            raise Misfit("email", "is not possible here: this server mails no messages")
-        return wanted
-    except Misfit as misfit:
-        raise refusal(misfit) from misfit
-    except BrokenJson as error:
-        raise BadRequest(str(error)) from error
-    except MessageTooLong as error:
-        raise TooLarge(str(error)) from error
-    except NoAttachments as error:
-        raise UnsupportedMediaType(str(error)) from error
-
-
 def _has_words(headers: Headers) -> bool:
     """Whether the priority is a word."""
     priority = headers.get("x-priority")
     return priority is not None and not priority.strip().isdigit()
-
-
-def check_encoding(headers: Headers) -> None:
-    """See that a body is what it looks like.
-
-    Raises:
-        UnsupportedMediaType: It is compressed.
-    """
-    codings = [coding.strip() for line in headers.get_all("Content-Encoding") for coding in line.split(",")]
-    coding = next((coding for coding in codings if coding.lower() not in ("", "identity")), None)
-    if coding is not None:
-        raise UnsupportedMediaType(
-            f"A message is sent as it is, without a Content-Encoding such as '{coding[:64]}'",
-            headers={"Accept-Encoding": "identity"},
-        )
 
 
 def _publisher(request: Request[bytes] | Request[None], principal: Principal | None) -> Publisher:

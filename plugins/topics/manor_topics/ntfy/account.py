@@ -99,7 +99,7 @@ class Accounts:
     def config(self) -> Config:
         """What apps may offer here."""
         context = self._shared.context
-        return Config(base_url=context.link_url)
+        return Config(base_url=context.link_url, enable_emails=context.mail.is_configured)
 
     async def of(self, principals: Sequence[Principal]) -> Account:
         """The account behind credentials; a topic's token is nobody's."""

@@ -56,8 +56,8 @@ class ManagingPages:
         context = shared.context
         self._shared = shared
         self._face = face
-        self._creating = Creating(context.storage, shared.payers, shared.taken)
-        self._changing = Changing(context, shared.callers, shared.payers, shared.taken, shared.parts)
+        self._creating = Creating(context.storage, shared.payers, shared.check_name)
+        self._changing = Changing(context, shared.callers, shared.payers, shared.check_name, shared.parts)
 
     def routes(self) -> list[Route]:
         """A form for a new topic, and the settings of one that is there."""
