@@ -53,6 +53,7 @@ KINDS = {
     "web_session": "ada's browser",
     "topic_token": "a token that reads the topic",
     "sse_session": "a stream session, as a bearer token",
+    "basic": "a name and a password",
 }
 """An asker for each kind of credential that a plugin declares."""
 
