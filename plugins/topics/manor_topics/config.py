@@ -63,8 +63,8 @@ class TopicsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             ge=60,
             le=86_400,
-            description="How long the session of a stream of many topics waits for its client, from when it is made and "
-            "after each disconnect.",
+            description="How long the session of a stream of many topics waits for its client, from when it is made "
+            "and after each disconnect.",
             extra=LIVE,
         ),
     ] = 300

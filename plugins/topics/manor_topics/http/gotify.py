@@ -12,8 +12,8 @@ from manor_topics.events import MessagePublished
 from manor_topics.gotify.api import GOTIFY
 from manor_topics.gotify.drafts import Wanted, read_gotify
 from manor_topics.http.publish import PublishHandlers
-from manor_topics.http.understanding import check_encoding
 from manor_topics.http.routes import message_body_limit
+from manor_topics.http.understanding import check_encoding
 from manor_topics.ntfy.drafts import Wanted as WantedHere
 from manor_topics.parts import Shared
 from manor_topics.rights import TOPIC_TOKEN
