@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from manor_topics import store
 from manor_topics.announcement import Announcement, shape_of
 from manor_topics.creating import add, new_topic
 from manor_topics.domain import Topic
-from manor_topics.parts import Part, Shared
+from manor_topics.parts import Lifespan, Part, Shared
 from manor_topics.payers import payer_of
 from manor_topics.publishing import Plan, Publisher, publish
 
@@ -50,7 +50,7 @@ class Announcing(Part):
             for event, announcements in self._by_event.items()
         ]
 
-    def lifespan(self) -> Callable[[], AbstractAsyncContextManager[None]]:
+    def lifespan(self) -> Lifespan:
         """The topics are there from the start: nobody else makes one of that name before the first event."""
         return self._open
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from manor import (
@@ -28,7 +28,7 @@ from manor_topics.http.publish import PublishHandlers
 from manor_topics.http.read import ReadHandlers
 from manor_topics.http.routes import routes
 from manor_topics.migrations import migrations
-from manor_topics.parts import Part, Shared
+from manor_topics.parts import Lifespan, Part, Shared
 from manor_topics.payers import LIMITS
 from manor_topics.rights import TOPIC_TOKEN
 from manor_topics.tokens import TokenCheck, looks_like_token
@@ -93,7 +93,7 @@ class Messaging(Part):
         """`manor topics create`."""
         return [Command("topics.create", CreateTopics, self._creating.create_all, returns=TopicsCreated)]
 
-    def lifespan(self) -> Callable[[], AbstractAsyncContextManager[None]]:
+    def lifespan(self) -> Lifespan:
         """Looks for topics that another plugin's routes hide."""
         return self._look_for_hidden
 

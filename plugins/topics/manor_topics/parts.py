@@ -31,6 +31,9 @@ from manor_topics.payers import Payers
 from manor_topics.publishing import Publishing
 from manor_topics.reading import Reading
 
+Lifespan = Callable[[], AbstractAsyncContextManager[None]]
+"""Opens what is open while the house is."""
+
 
 @dataclass(frozen=True)
 class Shared:
@@ -136,7 +139,7 @@ class Part:
         """What an admin does from the shell."""
         return ()
 
-    def lifespan(self) -> Callable[[], AbstractAsyncContextManager[None]]:
+    def lifespan(self) -> Lifespan:
         """What is open while the house is."""
         return nothing_to_open
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from operator import attrgetter
 from typing import Any
 
 from manor import (
@@ -22,22 +19,10 @@ from manor import (
     TierLimit,
     hookimpl,
 )
-from manor_topics.announcing import Announcing
 from manor_topics.config import TopicsConfig
-from manor_topics.gotify.part import Gotify
-from manor_topics.managing import Managing
-from manor_topics.messaging import Messaging
-from manor_topics.ntfy.part import Ntfy
-from manor_topics.pages.part import Screens
-from manor_topics.parts import Part, Shared
+from manor_topics.every_part import every_part, every_step, lifespan
+from manor_topics.parts import Lifespan
 from manor_topics.personal import personal_data
-from manor_topics.push.part import Pushes
-from manor_topics.scheduling import Scheduling
-from manor_topics.search.part import Searches
-from manor_topics.streams.part import Listening
-from manor_topics.subscribers import Subscribers
-from manor_topics.teams.part import Teams
-from manor_topics.webhooks.part import Webhooks
 
 
 class Topics:
@@ -47,29 +32,11 @@ class Topics:
     enabled_by_default = True
 
     def __init__(self, context: PluginContext[TopicsConfig]) -> None:
-        shared = Shared.of(context)
-        self._parts: list[Part] = [
-            Messaging(shared),
-            Listening(shared),
-            Ntfy(shared),
-            Gotify(shared),
-            Managing(shared),
-            Teams(shared),
-            Subscribers(shared),
-            Scheduling(shared),
-            Webhooks(shared),
-            Announcing(shared),
-            pushes := Pushes(shared),
-            Screens(shared, pushes, searches := Searches(shared)),
-            searches,  # last: it merges what the others erase
-        ]
-        shared.parts.extend(self._parts)
+        self._parts = every_part(context)
 
     def first_step(self, url: str) -> str:
         """What somebody who has just started the daemon may try."""
         return f"curl -d 'Hello' {url}/welcome"
-
-    # --- Hooks: what all parts bring ---------------------------------------------------------------------------------
 
     @hookimpl
     def manor_routes(self) -> list[Route]:
@@ -114,7 +81,7 @@ class Topics:
     @hookimpl
     def manor_migrations(self) -> list[Migration]:
         """Its tables, in the order of the numbers of all parts' steps."""
-        return sorted((step for part in self._parts for step in part.migrations()), key=attrgetter("id"))
+        return every_step(self._parts)
 
     @hookimpl
     def manor_commands(self) -> list[Command]:
@@ -127,13 +94,6 @@ class Topics:
         return personal_data(self._parts)
 
     @hookimpl
-    def manor_lifespan(self) -> Callable[[], AbstractAsyncContextManager[None]]:
+    def manor_lifespan(self) -> Lifespan:
         """What is open while the house is."""
-        return self._lifespan
-
-    @asynccontextmanager
-    async def _lifespan(self) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            for part in self._parts:
-                await stack.enter_async_context(part.lifespan()())
-            yield
+        return lifespan(self._parts)

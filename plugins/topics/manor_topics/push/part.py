@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ from manor_topics.config import TopicsConfig
 from manor_topics.events import MessagePublished
 from manor_topics.http.devices import SCOPE, DeviceHandlers, device_routes
 from manor_topics.migrations import devices as devices_step
-from manor_topics.parts import Part, Shared
+from manor_topics.parts import Lifespan, Part, Shared
 from manor_topics.push.addresses import origin_of
 from manor_topics.push.delivering import Delivering
 from manor_topics.push.device_store import devices_of, remove_some, remove_unseen
@@ -105,7 +105,7 @@ class Pushes(Part):
         """The devices."""
         return [devices_step.STEP]
 
-    def lifespan(self) -> Callable[[], AbstractAsyncContextManager[None]]:
+    def lifespan(self) -> Lifespan:
         """Makes the key for browsers at the first start."""
         return self._open
 
