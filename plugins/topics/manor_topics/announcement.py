@@ -21,6 +21,10 @@ REFUSED = {
 """Events that cannot be announced: those that announcing itself makes, and those that the plugin hears DURABLE already,
 which it can only once."""
 
+_NAME = "name"
+_NAME_FIELD = "name_"
+"""Where an event says the name of what it is about: its `name` is its own."""
+
 _EVENT = re.compile(r"[a-z][a-z0-9_-]*\.[a-z][a-z0-9_]*")
 _PIECE = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}|[{}]")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
@@ -101,7 +105,8 @@ class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     @property
     def fields(self) -> frozenset[str]:
         """What it reads of the event."""
-        return frozenset(piece[1] for text in (self.message, self.title) for piece in _PIECE.finditer(text) if piece[1])
+        texts = (self.message, self.title)
+        return frozenset(_field(piece[1]) for text in texts for piece in _PIECE.finditer(text) if piece[1])
 
     def draft(self, told: Mapping[str, Any], *, most_bytes: int) -> Draft | None:
         """What is published.
@@ -124,9 +129,13 @@ def fill(template: str, told: Mapping[str, Any]) -> str:
     """Put an event's values into a text. They are taken as they are: braces in them mean nothing."""
 
     def value(piece: re.Match[str]) -> str:
-        return _plain(told[piece[1]]) if piece[1] else piece[0][0]
+        return _plain(told[_field(piece[1])]) if piece[1] else piece[0][0]
 
     return _PIECE.sub(value, template)
+
+
+def _field(word: str) -> str:
+    return _NAME_FIELD if word == _NAME else word
 
 
 def _plain(value: Any) -> str:

@@ -44,6 +44,27 @@ class DoorRang(Event, frozen=True):
     more: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+class StreamStarted(Event, frozen=True):
+    """Somebody can be watched."""
+
+    name: ClassVar[str] = "stream.started"
+    name_: str
+
+
+class Streaming:
+    """Tells that streams start."""
+
+    Config = NoConfig
+    enabled_by_default = True
+
+    def __init__(self, context: PluginContext[NoConfig]) -> None:
+        pass
+
+    @hookimpl
+    def manor_event_types(self) -> list[type[Event]]:
+        return [StreamStarted]
+
+
 class Doorbell:
     """Tells that doors ring."""
 
@@ -58,9 +79,9 @@ class Doorbell:
         return [DoorRang]
 
 
-def installed(*, doorbell: bool = True) -> list[Found]:
+def installed(*more: Found) -> list[Found]:
     topics = next(found for found in discover() if found.name == "topics")
-    return [topics, Found("doorbell", "a test", lambda: Doorbell)] if doorbell else [topics]
+    return [topics, Found("doorbell", "a test", lambda: Doorbell), *more]
 
 
 def written(folder: Path, announcements: Sequence[Mapping[str, Any]], **topics: Any) -> Path:
@@ -73,16 +94,16 @@ def written(folder: Path, announcements: Sequence[Mapping[str, Any]], **topics: 
 
 @asynccontextmanager
 async def announcing(
-    folder: Path, clock: Clock, *announcements: Mapping[str, Any], doorbell: bool = True, **topics: Any
+    folder: Path, clock: Clock, *announcements: Mapping[str, Any], more: Sequence[Found] = (), **topics: Any
 ) -> AsyncIterator[House]:
     """A house with a doorbell, and with these announcements."""
-    found = installed(doorbell=doorbell)
+    found = installed(*more)
     loaded = read(written(folder, announcements, **topics), {"MANOR_SERVER__DATA_DIR": str(folder / "data")}, found)
     async with open_house(loaded, clock=clock, inline=True, strict=True, found=found, synchronous="NORMAL") as house:
         yield house
 
 
-async def ring(house: House, *events: DoorRang) -> None:
+async def ring(house: House, *events: Event) -> None:
     def work(transaction: Transaction) -> None:
         for event in events:
             transaction.emit(event)
@@ -141,6 +162,17 @@ async def test_somebodys_topic_is_used_and_their_plan_is_not(tmp_path: Path, clo
         assert topic.owner_id != SYSTEM_ID
         answer = await asking_as(house, SYSTEM_ID, is_admin=True).get("/api/topics/doors")
         assert answer.json()["message_count"] == 300
+
+
+async def test_the_name_that_an_event_says_is_not_the_events_own(tmp_path: Path, clock: SetClock) -> None:
+    live = {"event": "stream.started", "topic": "live", "message": "{name} is live", "title": "{{name}} {name_}"}
+    streaming = Found("stream", "a test", lambda: Streaming)
+    async with announcing(tmp_path, clock, live, more=[streaming]) as house:
+        await ring(house, StreamStarted("Ann's garden"))
+        answer = await asking_as(house, SYSTEM_ID, is_admin=True).get("/live/json?since=all")
+
+    (message,) = answer.json()["messages"]
+    assert (message["message"], message["title"]) == ("Ann's garden is live", "{name} Ann's garden")
 
 
 async def test_one_event_may_be_told_on_several_topics(tmp_path: Path, clock: SetClock) -> None:
