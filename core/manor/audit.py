@@ -84,14 +84,25 @@ def _seal_who(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE core_audit ADD COLUMN who_digest BLOB NOT NULL DEFAULT x''"))
     anchor = _anchor(connection)
     if isinstance(anchor, Broken):
-        raise ValueError(f"the audit log is broken at row {anchor.id}: {anchor.reason}")
+        return
     _, previous = anchor
+    before = previous
     for row in _rows(connection):
+        if not hmac.compare_digest(_link_in_the_open(before, row), row.hash):
+            # Linked anew it would pass for what was written: from here on the log stays as broken as it is.
+            return
+        before = row.hash
         salt = os.urandom(16)
         sealed = _digest(salt, _who(row.actor, row.target))
         previous = _link(previous, at=row.at, action=row.action, who_digest=sealed, digest=row.digest)
         changed = {"who_salt": salt, "who_digest": sealed, "hash": previous}
         connection.execute(update(audit).where(audit.c.id == row.id).values(changed))
+
+
+def _link_in_the_open(previous: bytes, row: Row[Any]) -> bytes:
+    """A row's hash as it was while ids were in it as they are."""
+    members = [to_microseconds(row.at), row.action, row.actor, row.target, row.digest.hex()]
+    return hashlib.sha256(previous + msgspec.json.encode(members)).digest()
 
 
 MIGRATIONS = (Migration("audit-0001", _create), Migration("audit-0002", _seal_who))
@@ -204,7 +215,7 @@ class Audit:
         """Remove the oldest rows, and write down where the log begins from now on. Returns how many are gone.
 
         A row stays while a younger one stands before it. Rows from a future that the clock once showed keep nothing;
-        and for rows that only say that others were removed, nothing is removed or written.
+        and for a few rows that only say that others were removed, nothing is removed or written.
 
         Args:
             transaction: A writing one.
@@ -216,7 +227,7 @@ class Audit:
         oldest = page[: is_young.index(True)] if True in is_young else page
         while oldest and oldest[-1].at > older_than:
             oldest = oldest[:-1]
-        if all(row.action == PRUNED for row in oldest):
+        if len(oldest) < most and all(row.action == PRUNED for row in oldest):
             return 0
         last = oldest[-1]
         self.record(transaction, PRUNED, actor="manor", target=f"{last.id} {last.hash.hex()}")

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from manor.audit import ERASED, MIGRATIONS, Audit, Broken
@@ -32,9 +34,14 @@ async def add(storage: Storage, *targets: str) -> None:
     await storage.write(work)
 
 
+async def tamper_unseen(storage: Storage, statement: str) -> None:
+    """Change the table behind the log's back."""
+    await storage.write(lambda transaction: transaction.connection.exec_driver_sql(statement).close())
+
+
 async def tamper(storage: Storage, statement: str) -> Broken | None:
     """Change the table behind the log's back; what `verify` says then."""
-    await storage.write(lambda transaction: transaction.connection.exec_driver_sql(statement).close())
+    await tamper_unseen(storage, statement)
     return await storage.read(Audit().verify)
 
 
@@ -112,19 +119,37 @@ async def test_erasing_someone_blanks_their_rows_and_the_chain_holds(storage: St
     assert [(row.actor, row.target) for row in rows] == [("ann", "front"), (ERASED, ERASED), (ERASED, ERASED)]
 
 
+def open_the_ids(transaction: Transaction) -> None:
+    """Make the log what it was while ids were in the hashes as they are."""
+    connection = transaction.connection
+    for column in ("who_salt", "who_digest"):
+        connection.exec_driver_sql(f"ALTER TABLE core_audit DROP COLUMN {column}")
+    previous = bytes(32)
+    rows = connection.exec_driver_sql("SELECT id, at, action, actor, target, digest FROM core_audit ORDER BY id").all()
+    for id_, *members, digest in rows:
+        previous = hashlib.sha256(previous + msgspec.json.encode([*members, digest.hex()])).digest()
+        connection.exec_driver_sql("UPDATE core_audit SET hash = ? WHERE id = ?", (previous, id_))
+
+
 async def test_a_log_with_its_ids_in_the_open_is_linked_anew(storage: Storage) -> None:
     await add(storage, "front", "attic")
-
-    def age(transaction: Transaction) -> None:
-        for column in ("who_salt", "who_digest"):
-            transaction.connection.exec_driver_sql(f"ALTER TABLE core_audit DROP COLUMN {column}")
-        transaction.connection.exec_driver_sql("UPDATE core_audit SET hash = x'00'")
-        MIGRATIONS[1].run(transaction.connection)
-
-    await storage.write(age)
+    await storage.write(open_the_ids)
+    await storage.write(lambda transaction: MIGRATIONS[1].run(transaction.connection))
 
     assert await storage.read(Audit().verify) is None
+    await add(storage, "roof")
+    assert await storage.read(Audit().verify) is None
     assert await tamper(storage, "UPDATE core_audit SET actor = 'bob' WHERE id = 2") == Broken(2, WHO)
+
+
+async def test_a_log_that_was_tampered_with_before_is_not_made_whole_by_linking_it_anew(storage: Storage) -> None:
+    await add(storage, "front", "attic", "roof")
+    await storage.write(open_the_ids)
+    await tamper_unseen(storage, "UPDATE core_audit SET actor = 'bob' WHERE id = 2")
+    await storage.write(lambda transaction: MIGRATIONS[1].run(transaction.connection))
+    await add(storage, "cellar")
+
+    assert await storage.read(Audit().verify) == Broken(2, CHANGED)
 
 
 async def test_a_long_log_is_verified_to_its_end(storage: Storage) -> None:

@@ -206,6 +206,26 @@ async def test_a_long_log_goes_in_small_batches(office: Office, monkeypatch: pyt
     assert await office.verify() is None
 
 
+async def test_what_many_batches_wrote_down_does_not_keep_the_rest_for_ever(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 3)
+    await office.note(*map(str, range(12)))
+    office.forward(91 * DAY)
+    await office.tidy()
+    assert await office.targets() == [PRUNED] * 4
+    await office.note("front")
+    office.forward(91 * DAY)
+    await office.tidy()
+
+    assert "front" not in await office.targets()
+    assert await office.verify() is None
+    seen = await office.targets()
+    office.forward(91 * DAY)
+    await office.tidy()
+    assert len(await office.targets()) <= len(seen)
+
+
 async def test_a_row_from_a_clock_that_was_ahead_keeps_nothing(office: Office) -> None:
     await office.note("front")
     office.clock.set(NOW + 3650 * DAY)
