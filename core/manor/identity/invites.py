@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
@@ -14,6 +12,7 @@ from sqlalchemy import ColumnElement, insert, select, update
 
 from manor.errors import BadRequest, Conflict, Forbidden, NotFound
 from manor.identity.credential_tables import links
+from manor.identity.credentials import digest, new_secret
 from manor.identity.links import Link, find_link, make_link
 from manor.identity.names import check_email, fold_email
 from manor.identity.seats import Seats, check_seat
@@ -88,7 +87,7 @@ def invite(
         raise Conflict("They are asked to join this team already")
     if seats is not None:
         check_seat(transaction, team.owner_id, None if user is None else user.id, seats)
-    token, digest = _new_token()
+    token = new_secret()
     asked = Invite(
         id=new_id(),
         team_id=team_id,
@@ -100,7 +99,7 @@ def invite(
         used_at=None,
         cancelled_at=None,
     )
-    hidden = {"email_folded": fold_email(email), "hash": digest}
+    hidden = {"email_folded": fold_email(email), "hash": digest(token)}
     transaction.connection.execute(insert(invites).values(msgspec.structs.asdict(asked) | hidden))
     return asked, token
 
@@ -111,7 +110,7 @@ def find_invite(transaction: Transaction, *, invite_id: UUID | None = None, toke
         case (UUID() as wanted, None):
             condition = invites.c.id == wanted
         case (None, str() as wanted):
-            condition = invites.c.hash == _digest(wanted)
+            condition = invites.c.hash == digest(wanted)
         case _:
             raise TypeError("find_invite takes one of invite_id and token")
     row = transaction.connection.execute(select(*_COLUMNS).where(condition)).mappings().one_or_none()
@@ -177,9 +176,9 @@ def resend_invite(transaction: Transaction, invite_id: UUID) -> tuple[Invite, st
         BadRequest: It is used or cancelled.
     """
     asked = _open(transaction, invite_id)
-    token, digest = _new_token()
+    token = new_secret()
     expires_at = transaction.now + LIFE
-    _mark(transaction, asked, hash=digest, expires_at=expires_at)
+    _mark(transaction, asked, hash=digest(token), expires_at=expires_at)
     return msgspec.structs.replace(asked, expires_at=expires_at), token
 
 
@@ -255,12 +254,3 @@ def _open(transaction: Transaction, invite_id: UUID) -> Invite:
 
 def _mark(transaction: Transaction, asked: Invite, **changes: object) -> None:
     transaction.connection.execute(update(invites).where(invites.c.id == asked.id).values(changes))
-
-
-def _new_token() -> tuple[str, bytes]:
-    token = secrets.token_urlsafe(32)
-    return token, _digest(token)
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
