@@ -204,8 +204,17 @@ async def listening(
     to: int | str, topic: str, *, query: str = "", headers: Sequence[str] = (), receive_buffer: int = 0
 ) -> AsyncIterator[Events]:
     """An event stream of a topic, once it is ready."""
+    async with hearing(to, f"/{topic}/sse{query}", headers=headers, receive_buffer=receive_buffer) as events:
+        yield events
+
+
+@asynccontextmanager
+async def hearing(
+    to: int | str, path: str, *, headers: Sequence[str] = (), receive_buffer: int = 0
+) -> AsyncIterator[Events]:
+    """The event stream of a path, once it is ready."""
     async with connected(to, receive_buffer=receive_buffer) as wire:
-        lines = [f"GET /{topic}/sse{query} HTTP/1.1", "Host: manor.test", *headers, "", ""]
+        lines = [f"GET {path} HTTP/1.1", "Host: manor.test", *headers, "", ""]
         await wire.send("\r\n".join(lines).encode())
         answer = await wire.head()
         assert answer.status == 200, answer
