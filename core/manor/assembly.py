@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
-from manor import health, identity, openapi
+from manor import health, openapi
 from manor.assets import core_assets, site_routes
-from manor.audit import Audit
-from manor.clock import Clock, SystemClock
+from manor.clock import SystemClock
 from manor.config import (
     Loaded,
     Misread,
@@ -31,42 +30,20 @@ from manor.config import (
     unknown_plugins,
 )
 from manor.config import settings as config_settings
-from manor.discovery import Found, Plugin, State, discover, imported, make
+from manor.discovery import Found, Plugin, State, discover, imported, make, told
 from manor.errors import AdminFault, Faults, ManorError, Problem
 from manor.events import Bus
-from manor.identity import Identity, Personal
-from manor.limits import RateLimiter
-from manor.live import LiveService
-from manor.mail import Mail
 from manor.matching import CORE, RouteTable
 from manor.metrics import Metrics
 from manor.outbox import Outbox
-from manor.outgoing import Outgoing
 from manor.pages import front_page
-from manor.plugins import PluginContext, Tiers
+from manor.plugins import PluginContext
 from manor.routing import Route
+from manor.services import Services, connect, connect_core, make_services
+from manor.tasks import contained
 
 if TYPE_CHECKING:
     from manor.storage import Storage
-
-
-@dataclass(frozen=True)
-class Services:
-    """What the house lends to its plugins."""
-
-    storage: Storage
-    bus: Bus
-    outbox: Outbox
-    live: LiveService
-    outgoing: Outgoing
-    mail: Mail
-    limits: RateLimiter
-    identity: Identity
-    metrics: Metrics
-    audit: Audit
-    clock: Clock
-    tiers: Tiers
-    routes: RouteTable
 
 
 def choose(loaded: Loaded, found: Sequence[Found], *, every: bool = False) -> list[Plugin]:
@@ -226,32 +203,14 @@ def describe(loaded: Loaded, *, every: bool = False) -> Description:
 
 
 def _services(loaded: Loaded) -> Services:
-    bus = Bus()
-    clock = SystemClock()
-    storage, live = cast("Storage", _NoStorage()), LiveService()
-    outbox, audit = Outbox(bus, clock), Audit()
-    identity = Identity(
-        loaded.config.identity,
-        default_tier=loaded.config.server.default_tier,
-        storage=storage,
-        clock=clock,
-        live=live,
-    )
-    identity.personal = Personal(storage, outbox, audit)
-    return Services(
-        storage=storage,
+    bus, clock = Bus(), SystemClock()
+    return make_services(
+        loaded,
+        storage=cast("Storage", _NoStorage()),
         bus=bus,
-        outbox=outbox,
-        live=live,
-        outgoing=Outgoing(loaded.config.server.outgoing.allow),
-        mail=Mail(loaded.config.server.smtp),
-        limits=RateLimiter(),
-        identity=identity,
+        outbox=Outbox(bus, clock),
         metrics=Metrics(),
-        audit=audit,
         clock=clock,
-        tiers=Tiers(loaded.config.server.default_tier),
-        routes=RouteTable(),
     )
 
 
@@ -310,30 +269,19 @@ def check(loaded: Loaded, found: Sequence[Found] | None = None) -> list[Problem]
         # Else a limit that seems unknown may be one of a plugin that could not be asked.
         with faults.gathered():
             tier_limits(loaded, [limit for plugin in plugins for limit in plugin.brought.tier_limits])
-    bus = services.bus
-    bus.declare("identity", identity.EVENTS)
+    connect_core(services)
     for plugin in enabled:
         if plugin.is_running:
-            try:
-                connect(plugin, bus)
-            except ManorError as error:
-                plugin.quarantine(str(error))
-    faults.add(misfits_asked_for(bus, loaded))
+            with contained(lambda error, plugin: plugin.quarantine(told(error)), plugin):
+                connect(plugin, services)
+    for misfit in services.bus.misfits():
+        if not misfit.asked_by:
+            next(plugin for plugin in plugins if plugin.name == misfit.owner).quarantine(misfit.reason)
+    faults.add(misfits_asked_for(services.bus, loaded))
     with faults.gathered():
         refuse_faults(plugins)
     faults.tell()
-    return unheard(bus, plugins, loaded)
-
-
-def connect(plugin: Plugin, bus: Bus) -> None:
-    """Make known what a plugin tells and what it hears.
-
-    Raises:
-        ManorError: One of it breaks the bus's rules.
-    """
-    bus.declare(plugin.name, plugin.brought.event_types)
-    for subscription in plugin.brought.subscriptions:
-        bus.subscribe(plugin.name, subscription)
+    return unheard(services.bus, plugins, loaded)
 
 
 def misfits_asked_for(bus: Bus, loaded: Loaded) -> list[Problem]:

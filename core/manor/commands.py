@@ -10,7 +10,6 @@ from typing import Literal
 import msgspec
 import trio
 
-from manor.assembly import Services
 from manor.discovery import Plugin
 from manor.errors import Conflict, Unprocessable
 from manor.identity.commands import (
@@ -27,6 +26,7 @@ from manor.identity.commands import (
 )
 from manor.outbox import OutboxRow
 from manor.plugins import Command
+from manor.services import Services
 from manor.storage import Transaction, purge
 from manor.tokens import NewToken, TokenMade, token_maker
 

@@ -15,25 +15,21 @@ import structlog
 import trio
 
 from manor import assembly, audit, commands, health, identity, outbox
-from manor.assembly import Services, choose, core_routes, furnish, lay_out, refurnish, refuse_faults
-from manor.audit import Audit
+from manor.assembly import choose, core_routes, furnish, lay_out, refurnish, refuse_faults
 from manor.clock import Clock, SystemClock
 from manor.config import Loaded, differences, tier_limits
 from manor.discovery import Found, Plugin, State, discover, told
 from manor.dispatch import Dispatcher, Settings
 from manor.errors import Faults, NotFound
 from manor.events import Bus
-from manor.identity import Identity, Personal
-from manor.limits import RateLimiter
 from manor.live import LiveService
 from manor.lock import locked
-from manor.mail import Mail
-from manor.matching import CORE, RouteTable
+from manor.matching import CORE
 from manor.metrics import CoreMetrics, Metrics
 from manor.outbox import Outbox
-from manor.outgoing import Outgoing
-from manor.plugins import TierLimit, Tiers
+from manor.plugins import TierLimit
 from manor.retention import Retention
+from manor.services import Services, connect, connect_core, disconnect, make_services
 from manor.storage import MigrationFailed, Storage, apply_migrations, open_storage
 from manor.tasks import BackgroundTask, LoopWatch, contained, supervise
 
@@ -161,9 +157,7 @@ class House:
         if plugin.state is State.QUARANTINED:
             return
         plugin.quarantine(reason)
-        self.bus.remove(plugin.name)
-        self.services.outbox.remove(plugin.name)
-        self.services.identity.personal.withdraw(plugin.name)
+        disconnect(plugin, self.services)
         self.dispatcher.suspend(plugin.name, OUT_OF_ORDER.format(plugin.name))
         for name in [name for name, command in self.commands.items() if command in plugin.brought.commands]:
             del self.commands[name]
@@ -206,11 +200,7 @@ class House:
         with admins.gathered():
             services.tiers.replace(tier_limits(self.loaded, _declared_limits(self.running)))
         admins.tell()
-        self.bus.declare("identity", identity.EVENTS)
-        for subscription in services.identity.subscriptions():
-            self.bus.subscribe("identity", subscription)
-        services.outbox.handle(CORE, services.mail.jobs)
-        services.outbox.handle("identity", services.identity.personal.jobs())
+        connect_core(services)
         for plugin in self.running:
             with contained(lambda error, plugin: self.quarantine(plugin, told(error)), plugin):
                 self._connect(plugin)
@@ -234,9 +224,7 @@ class House:
         self.dispatcher.prepare()
 
     def _connect(self, plugin: Plugin) -> None:
-        assembly.connect(plugin, self.bus)
-        self.services.outbox.handle(plugin.name, plugin.brought.jobs)
-        self.services.identity.personal.contribute(plugin.name, plugin.brought.personal_data)
+        connect(plugin, self.services)
         self.commands |= {command.name: command for command in plugin.brought.commands}
 
     async def live_in(self, nursery: trio.Nursery, *, serve: bool) -> None:
@@ -353,31 +341,9 @@ async def open_house(
             synchronous=synchronous,
             on_batch=counted.note_batch,
         ) as storage:
-            live = LiveService()
-            services = Services(
-                storage=storage,
-                bus=bus,
-                outbox=box,
-                live=live,
-                outgoing=Outgoing(loaded.config.server.outgoing.allow),
-                mail=Mail(loaded.config.server.smtp),
-                limits=RateLimiter(address_limit_factor=loaded.config.server.limits.address_limit_factor),
-                identity=Identity(
-                    loaded.config.identity,
-                    default_tier=loaded.config.server.default_tier,
-                    storage=storage,
-                    clock=clock,
-                    live=live,
-                    inline=inline,
-                ),
-                metrics=metrics,
-                audit=Audit(),
-                clock=clock,
-                tiers=Tiers(loaded.config.server.default_tier),
-                routes=RouteTable(),
+            services = make_services(
+                loaded, storage=storage, bus=bus, outbox=box, metrics=metrics, clock=clock, inline=inline
             )
-            services.identity.personal = Personal(storage, box, services.audit)
-            services.identity.limits = services.limits
             counted.live_outlets.set_function(lambda: services.live.outlets)
             house = House(loaded, services, plugins, counted)
             await house.move_in()

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import pytest
 
-from manor import PUBLIC, Api, PluginContext, Request, Route, TierLimit, hookimpl
+from manor import (
+    PUBLIC,
+    Api,
+    Job,
+    JobHandler,
+    PersonalData,
+    PluginContext,
+    Request,
+    Route,
+    Subscription,
+    TierLimit,
+    hookimpl,
+)
 from manor.assembly import check, choose, read
 from manor.discovery import Found
 from manor.errors import AdminFault
@@ -22,6 +36,27 @@ class BellConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StrictConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str
     times: int = 1
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """What a job needs to know."""
+
+
+class Loud(msgspec.Struct, frozen=True):
+    """What no event of the core has."""
+
+    decibels: int
+
+
+async def listen(payload: object) -> None:
+    """Do nothing about it."""
+
+
+async def nothing_of(user_id: UUID) -> AsyncGenerator[tuple[str, msgspec.Struct], None]:
+    """Keep nothing."""
+    rows: list[msgspec.Struct] = []
+    for row in rows:
+        yield "", row
 
 
 class Bell:
@@ -142,6 +177,60 @@ def test_what_a_plugin_makes_of_defaults_in_place_of_a_wrong_value_is_not_its_fa
 
     assert [problem.partition(" (")[0] for problem in alone] == ["plugin 'bell': ValueError: thirteen rings"]
     assert told(tmp_path, "plugins.bell = {rings = 13, colour = 'red'}") == ["plugins.bell.colour: unknown key"]
+
+
+class Chime:
+    """Puts off what is another's, keeps a section that the core has, and reads of an event what it has not."""
+
+    enabled_by_default = True
+
+    def __init__(self, context: PluginContext[None]) -> None:
+        pass
+
+
+class Late(Chime):
+    """The first of these."""
+
+    @hookimpl
+    def manor_jobs(self) -> list[JobHandler[Nothing]]:
+        return [JobHandler(Job("bell.ring", Nothing), listen)]
+
+
+class Nosy(Chime):
+    """The second."""
+
+    @hookimpl
+    def manor_personal_data(self) -> PersonalData:
+        return PersonalData(("sessions",), export=nothing_of, erase=lambda transaction, user_id, limit: 0)
+
+
+class Deaf(Chime):
+    """The third."""
+
+    @hookimpl
+    def manor_subscriptions(self) -> list[Subscription[Loud]]:
+        return [Subscription("identity.user_erased", Loud, listen)]
+
+
+@pytest.mark.parametrize(
+    ("chime", "reason"),
+    [
+        (Late, "'chime' handles the job 'bell.ring': its name must begin with 'chime.'"),
+        (Nosy, "'chime' exports the section 'sessions', which is there already"),
+        (Deaf, "hears 'identity.user_erased', "),
+    ],
+)
+def test_what_would_quarantine_a_plugin_while_the_house_is_opened_is_found_by_a_check(
+    tmp_path: Path, chime: type[Chime], reason: str
+) -> None:
+    (tmp_path / "config.toml").write_text("")
+    found = [Found("chime", "a test", lambda: chime)]
+
+    with pytest.raises(AdminFault) as caught:
+        check(read(tmp_path / "config.toml", {}, found), found)
+
+    assert [problem.where for problem in caught.value.problems] == ["plugin 'chime'"]
+    assert caught.value.problems[0].what.startswith(reason)
 
 
 def test_wrong_plugin_folders_leave_open_what_is_installed(tmp_path: Path) -> None:
