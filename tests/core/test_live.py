@@ -289,6 +289,21 @@ async def test_a_door_whose_write_cannot_be_cancelled_is_told_to_drop_its_connec
     assert (slow.is_gone, slow.closing) == (False, TOO_SLOW)
 
 
+async def test_a_door_is_told_so_too_when_the_end_came_before_the_first_write(
+    live: LiveService, hall: Channel, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    stuck = Listener(is_stubborn=True)
+    stuck.stop_reading()
+    feed = live.feed([hall], greeting=[Said(0, "g")])
+    feed.attach(stuck, None)
+    hall.close(REVOKED)
+    nursery.start_soon(feed.pump, stuck, stuck.write)
+    await trio.sleep(CUT_AFTER + 1)
+
+    assert stuck.is_gone
+    feed.detach(stuck)
+
+
 async def test_a_shutdown_ends_a_few_at_a_time_and_waits_for_nobody_who_does_not_read(
     autojump_clock: trio.testing.MockClock, live: LiveService, hall: Channel, nursery: trio.Nursery
 ) -> None:

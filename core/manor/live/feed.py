@@ -123,7 +123,7 @@ class Feed:
         """
         with trio.CancelScope() as self._scope:
             if self._closing is not None:
-                self._scope.deadline = trio.current_time() + CUT_AFTER
+                self._cut_after(CUT_AFTER)
             return await self._write_all(write)
         # Only `end` cancels this scope, and it says why first.
         return self._closing or GOING_AWAY
@@ -174,10 +174,14 @@ class Feed:
             return
         self._closing = closing
         if self._scope is not None:
-            self._scope.deadline = trio.current_time() + grace
-            if self._task is None:
-                self._service.will_cut(self, self._scope.deadline)
+            self._cut_after(grace)
         self.wake()
+
+    def _cut_after(self, grace: float) -> None:
+        assert self._scope is not None
+        self._scope.deadline = trio.current_time() + grace
+        if self._task is None:
+            self._service.will_cut(self, self._scope.deadline)
 
     # --- The pump --------------------------------------------------------------------------------------------------
 
