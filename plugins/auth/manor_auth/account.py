@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from manor import (
@@ -15,9 +16,11 @@ from manor import (
     find_user,
     fold_email,
     list_credentials,
+    list_logins,
     make_link,
     mark_verified,
     revoke,
+    unlink_login,
     update_user,
     use_link,
     void_links,
@@ -102,10 +105,11 @@ class Account:
             self._mail.send(transaction, letters.email_changed(self._places, before.email, token, user_id))
 
     async def undo(self, token: str) -> None:
-        """Give somebody the address back that the link was sent to; what was done with the account since is undone.
+        """Give somebody the address back that the link was sent to, and close the ways in that were opened since.
 
-        Sessions end, and API keys that were made since are revoked. Links to addresses that came later are void: they
-        are in the hands of whoever made the change.
+        Sessions end, API keys that were made since are revoked, and providers' accounts that were connected since open
+        nothing here any more. Links to addresses that came later are void: they are in the hands of whoever made the
+        change.
 
         Raises:
             BadRequest: The link is unknown, expired or spent.
@@ -124,13 +128,19 @@ class Account:
             for key in list_credentials(transaction, kind=KIND, user_id=link.user_id):
                 if key.created_at >= link.created_at:
                     revoke(transaction, key.id)
+            for login in list_logins(transaction, link.user_id):
+                if login.created_at >= link.created_at:
+                    unlink_login(transaction, link.user_id, issuer=login.issuer, subject=login.subject)
+                    self._record(transaction, "auth.login_unlinked", link.user_id, {"provider": login.provider})
             void_links(transaction, link.user_id, after=link)
             self._record(transaction, "auth.email_change_undone", link.user_id)
 
         await self._storage.write(work)
 
-    def _record(self, transaction: Transaction, action: str, user_id: UUID) -> None:
-        self._audit.record(transaction, action, actor=str(user_id), target=str(user_id))
+    def _record(
+        self, transaction: Transaction, action: str, user_id: UUID, detail: dict[str, Any] | None = None
+    ) -> None:
+        self._audit.record(transaction, action, actor=str(user_id), target=str(user_id), detail=detail)
 
 
 def _folded(user: User) -> str | None:

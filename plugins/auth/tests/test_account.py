@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from manor import Transaction, link_login, list_logins
 from manor.testing import Answer, Client, House, SetClock, open_test_house
 from tests.people import QUICK, Person, Sign, actions, links, login, made, opens
 
@@ -217,6 +218,30 @@ async def test_the_old_address_takes_the_change_back(
     again = await login(client, "ada@example.org")
     assert (again.status, again.json()["user"]["is_verified"]) == (200, True)
     assert "auth.email_change_undone" in await actions(house)
+
+
+async def test_what_was_connected_since_opens_the_account_no_more(
+    house: House, client: Client, signed_in: Sign, clock: SetClock
+) -> None:
+    person = await signed_in("ada")
+
+    async def connect(subject: str) -> None:
+        def work(transaction: Transaction) -> None:
+            link_login(transaction, person.id, issuer="https://id.example", subject=subject, provider="home")
+
+        await house.storage.write(work)
+
+    await connect("ada-at-home")
+    clock.set(clock.now() + timedelta(minutes=1))
+    await change(client, person, email="eve@evil.example")
+    await connect("eve-at-home")
+    (url,) = await links(house, "ada@example.org", "undo-email")
+
+    assert (await undo(client, url)).status == 200
+
+    logins = await house.storage.read(lambda transaction: list_logins(transaction, person.id))
+    assert [each.subject for each in logins] == ["ada-at-home"]
+    assert "auth.login_unlinked" in await actions(house)
 
 
 async def test_opening_the_link_alone_changes_nothing(house: House, client: Client, signed_in: Sign) -> None:
