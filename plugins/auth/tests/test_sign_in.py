@@ -354,6 +354,18 @@ async def test_what_nobody_serves_below_auth_is_not_kept_either(client: Client) 
     assert (answer.status, answer.headers["Cache-Control"]) == (404, "no-store")
 
 
+async def test_no_answer_is_kept_but_the_public_keys(house: House, client: Client) -> None:
+    served = [owned.route for owned in house.dispatcher.table if owned.owner == "auth"]
+    kept = [
+        f"{route.method} {route.path}"
+        for route in served
+        if (await client.request(route.method, route.path)).headers.get("Cache-Control") != "no-store"
+    ]
+
+    assert len(served) > 60
+    assert kept == ["GET /.well-known/jwks.json"]
+
+
 class Ticking(SetClock):
     """A clock that goes on whenever somebody looks."""
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from manor import PUBLIC, Kinds, Pages, Rate, Reply, Request, Route, User
+from manor import PUBLIC, Kinds, Rate, Reply, Request, Route, User
 from manor_auth.account import Account
 from manor_auth.http.api import BODY_LIMIT, SIGNED_IN, Email, SignedInUser, Token, person, shown
 from manor_auth.http.keys import ACCOUNT
+from manor_auth.pages.face import AUTH_PAGES, Face
 from manor_auth.profile import Profile
 
 
@@ -46,10 +48,10 @@ class Undo(msgspec.Struct, frozen=True):
 class AccountHandlers:
     """One method for each operation."""
 
-    def __init__(self, account: Account, profile: Profile, pages: Pages) -> None:
+    def __init__(self, account: Account, profile: Profile, face: Face) -> None:
         self._account = account
         self._profile = profile
-        self._pages = pages
+        self._face = face
 
     async def show(self, request: Request) -> Mine:
         """One's account."""
@@ -62,16 +64,17 @@ class AccountHandlers:
 
     def undo_page(self, request: Request[None, UndoQuery]) -> Reply:
         """Ask before an address is taken back: mail scanners open links, too."""
-        return self._pages.render(request, "undo_email.html", is_done=False, token=request.query.token)
+        return self._face.show(request, "undo_email.html", is_done=False, token=request.query.token)
 
     async def undo(self, request: Request[Undo]) -> Reply:
         """Take an address back with the link that the old one was sent."""
         await self._account.undo(request.body.token)
-        return self._pages.render(request, "undo_email.html", is_done=True)
+        return self._face.show(request, "undo_email.html", is_done=True)
 
 
-def account_routes(handlers: AccountHandlers, pages: Pages) -> list[Route]:
+def account_routes(handlers: AccountHandlers, face: Face) -> list[Route]:
     """Show, change, and take a change back."""
+    page = partial(face.pages.page, api=AUTH_PAGES, access=PUBLIC, returns=Reply)
     return [
         Route("GET", "/api/users/me", handlers.show, api=ACCOUNT, access=Kinds("access", "api_key"), returns=Mine),
         Route(
@@ -85,17 +88,8 @@ def account_routes(handlers: AccountHandlers, pages: Pages) -> list[Route]:
             returns=Mine,
             errors=(409,),
         ),
-        pages.page("GET", "/auth/undo-email", handlers.undo_page, access=PUBLIC, query=UndoQuery, returns=Reply),
-        pages.page(
-            "POST",
-            "/auth/undo-email",
-            handlers.undo,
-            access=PUBLIC,
-            form=Undo,
-            returns=Reply,
-            rate=Rate(10),
-            errors=(400, 409),
-        ),
+        page("GET", "/auth/undo-email", handlers.undo_page, query=UndoQuery),
+        page("POST", "/auth/undo-email", handlers.undo, form=Undo, rate=Rate(10), errors=(400, 409)),
     ]
 
 

@@ -15,11 +15,13 @@ from manor_auth.http.personal import PersonalHandlers, personal_routes
 from manor_auth.http.register import RegisterHandlers, register_routes
 from manor_auth.http.sign_in import SignInHandlers, sign_in_routes
 from manor_auth.pages.every_page import every_page
+from manor_auth.pages.face import Face
 from manor_auth.parts import Parts
 
 
 def every_route(parts: Parts) -> list[Route]:
     """Each group's handlers get the parts that they need."""
+    face = Face(parts.pages)
     return [
         *sign_in_routes(SignInHandlers(parts.signing_in, parts.sessions)),
         *oidc_routes(OidcHandlers(parts.provider_sign_in)),
@@ -30,7 +32,7 @@ def every_route(parts: Parts) -> list[Route]:
         *key_routes(parts.keys),
         *device_routes(DeviceHandlers(parts.devices)),
         *key_list_routes(KeyHandlers(parts.api_keys)),
-        *account_routes(AccountHandlers(parts.account, parts.profile, parts.pages), parts.pages),
+        *account_routes(AccountHandlers(parts.account, parts.profile, face), face),
         *personal_routes(PersonalHandlers(parts.exporting, parts.erasing, parts.limits)),
-        *every_page(parts),
+        *every_page(parts, face),
     ]

@@ -13,9 +13,9 @@ from manor_auth.pages.sign_up import SignUpPages, sign_up_pages
 from manor_auth.parts import Parts
 
 
-def every_page(parts: Parts) -> list[Route]:
+def every_page(parts: Parts, face: Face) -> list[Route]:
     """Each group's handlers get the parts that they need."""
-    face, context = Face(parts.pages), parts.context
+    context = parts.context
     signing_in = SignInPages(
         face,
         parts.signing_in,

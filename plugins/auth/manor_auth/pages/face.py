@@ -10,9 +10,10 @@ from uuid import UUID
 import msgspec
 
 from manor import Kinds, Pages, Rate, Refused, Reply, Request, Unauthorized, local_path, page_api
+from manor_auth.http.api import NO_STORE
 from manor_auth.web_sessions import KIND
 
-AUTH_PAGES = replace(page_api("auth pages"), anonymous_rate=Rate(120), signed_in_rate=Rate(300))
+AUTH_PAGES = replace(page_api("auth pages"), anonymous_rate=Rate(120), signed_in_rate=Rate(300), headers=NO_STORE)
 
 SIGNED_IN = Kinds(KIND)
 
@@ -63,12 +64,11 @@ class Face:
             values: What the template shows, among them what was typed; never a password.
         """
         troubles = {} if refused is None else troubles_of(refused, field)
-        if refused is None:
-            return self.pages.render(request, template, troubles=troubles, **values)
         # 401 promises a challenge that a browser could answer by itself.
-        status = 422 if refused.status == 401 else refused.status
+        status = 200 if refused is None else 422 if refused.status == 401 else refused.status
         page = self.pages.render(request, template, status=status, troubles=troubles, **values)
-        return replace(page, headers={**page.headers, **refused.headers})
+        more = {} if refused is None else refused.headers
+        return replace(page, headers={**page.headers, **NO_STORE, **more})
 
 
 def troubles_of(refused: Refused, field: str = "") -> dict[str, str]:

@@ -65,7 +65,7 @@ class LoginsPages:
         # A page of its own: browsers do not let the answer to a form lead to another server (form-action).
         page = self._face.show(request, "going.html", url=sent.location)
         cookie = flow_cookie(sent.sealed, is_https=self._signing_in.is_https)
-        return replace(page, headers={**page.headers, "Cache-Control": "no-store", "Set-Cookie": cookie})
+        return replace(page, headers={**page.headers, "Set-Cookie": cookie})
 
     async def forget(self, request: Request[Press]) -> Reply:
         """Come in that way no more."""
