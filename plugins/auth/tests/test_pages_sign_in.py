@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pyotp
 import pytest
 
-from manor import activate_totp, begin_totp, set_active
+from manor import activate_totp, begin_totp, find_user, set_active
 from manor.testing import Client, House, SetClock
 from manor_auth.web_sessions import COOKIE
 from tests.page_reading import SAME_ORIGIN, Reader
@@ -296,6 +296,19 @@ async def test_a_wrong_code_is_said_beside_it_and_counts_as_a_failure(house: Hou
     assert reader.here is not None
     page = await reader.send("/login/code", code="000000")
     assert (page.status, COOKIE in reader.jar) == (429, False)
+
+
+async def test_a_lock_by_wrong_codes_names_whose_account_it_is(house: House, reader: Reader) -> None:
+    await enrol(house)
+    await sign_in(reader)
+
+    for _ in range(10):
+        await reader.send("/login/code", code="000000")
+
+    ada = await house.storage.read(lambda transaction: find_user(transaction, username="ada"))
+    written = await house.storage.read(lambda transaction: house.services.audit.list(transaction))
+    assert ada is not None
+    assert [row.target for row in written if row.action == "identity.locked_out"] == [str(ada.id)]
 
 
 @pytest.mark.parametrize("ticket", ["", "x", "..", "018f0000-0000-7000-8000-000000000000.99999999999.aa", "a.²³.b"])
