@@ -203,6 +203,22 @@ def test_settings_name_each_value_and_its_source_and_blank_secrets(tmp_path: Pat
     assert "hunter22" not in str(msgspec.json.encode([row.value for row in shown.values()]))
 
 
+class Doors(msgspec.Struct, frozen=True):
+    front: Provider | None = None
+    others: tuple[Provider, ...] = ()
+
+
+def test_a_secret_is_shown_neither_in_a_table_that_may_be_missing_nor_in_an_array(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    (tmp_path / "secret").chmod(0o600)
+    door = '{issuer = "https://id", client_secret_file = "secret"}'
+    found = loaded(tmp_path, f"[plugins.doors]\nfront = {door}\nothers = [{door}]")
+
+    shown = {row.key: row.value for row in settings(found, {"doors": Doors})}
+    assert shown["plugins.doors.front"] == {"issuer": "https://id", "client_secret": None}
+    assert shown["plugins.doors.others"] == [{"issuer": "https://id", "client_secret": None}]
+
+
 # --- The managed file ----------------------------------------------------------------------------------------------
 
 

@@ -172,8 +172,13 @@ def _without_secrets(type_: Any, value: Any) -> Any:
     bare, metas = metas_of(type_)
     if is_marked(metas, "secret"):
         return None
+    inner, is_optional = without_none(bare)
+    if is_optional:
+        return None if value is None else _without_secrets(inner, value)
     if get_origin(bare) is dict:
         return {name: _without_secrets(get_args(bare)[1], each) for name, each in value.items()}
+    if get_origin(bare) in (list, tuple, set, frozenset):
+        return [_without_secrets(get_args(bare)[0], each) for each in value]
     if is_struct(bare):
         fields = msgspec.structs.fields(bare)
         return {info.encode_name: _without_secrets(info.type, getattr(value, info.name)) for info in fields}
