@@ -37,7 +37,13 @@ class Headers:
     def get_all(self, name: str) -> list[str]:
         """The values of all header lines of that name, in their order."""
         wanted = name.lower().encode("latin-1")
+        if wanted not in self._first:
+            return []
         return [value.decode("latin-1") for sent, value in self.raw if sent == wanted]
+
+    def has_none_of(self, names: frozenset[bytes]) -> bool:
+        """Whether no header has one of these names, in lower case."""
+        return names.isdisjoint(self._first)
 
     def __contains__(self, name: str) -> bool:
         return name.lower().encode("latin-1") in self._first

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -41,8 +40,7 @@ class MessageTooLong(ValueError):
     """A message over the server's limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True):
     """What a publish request says besides its body: header values as Latin-1 text.
 
     Args:
@@ -64,8 +62,7 @@ class Sent:
     now: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """A message that somebody wants published, checked.
 
     Args:
@@ -133,7 +130,7 @@ def read_draft(body: bytes, sent: Sent, *, most_bytes: int) -> Draft:
         message=text,
         title=check_title(members["title"]) if "title" in members else header_title(sent.title),
         priority=check_priority(members["priority"]) if "priority" in members else _header_priority(sent.priority),
-        tags=check_tags(members["tags"]) if "tags" in members else header_tags(sent.tags),
+        tags=check_tags(members["tags"]) if "tags" in members else header_tags(sent.tags) if sent.tags else (),
         extras=_extras(members, sent.extras),
         delay=_delay(asked_delay, sent.now),
         asked_delay=asked_delay,

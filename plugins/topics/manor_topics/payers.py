@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
+
+import msgspec
 
 from manor import (
     SYSTEM_ID,
@@ -52,8 +53,7 @@ LIMITS = [
 """0 is unlimited, and for what a plan has or has not it is no."""
 
 
-@dataclass(frozen=True, slots=True)
-class Payer:
+class Payer(msgspec.Struct, frozen=True):
     """Who answers for a topic: its owner, or the owner of its team.
 
     Args:

@@ -24,8 +24,7 @@ _EPOCH_DAY = 719_163
 """The first of January 1970, as `date.toordinal` counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """What a new message gets from its topic."""
 
     topic: str

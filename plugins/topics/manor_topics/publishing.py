@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
+
+import msgspec
 
 from manor import SYSTEM_ID, Later, Principal, Storage, TooManyRequests, Transaction, Unprocessable, new_id
 from manor_topics import publish_store, scheduled, store
@@ -20,8 +21,7 @@ from manor_topics.rights import missing
 KEY_LIFE = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
-class Publisher:
+class Publisher(msgspec.Struct, frozen=True):
     """Who publishes.
 
     Args:
@@ -94,8 +94,7 @@ class Publishing:
         return Plan(payer.user_id, self._payers.limit("daily_messages", payer), self._payers.retention(payer))
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What a message is counted on, and how long it is kept.
 
     Args:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from manor import BadRequest, Headers, TooLarge, UnsupportedMediaType
 from manor_topics.creating import refusal
 from manor_topics.domain import Misfit
 from manor_topics.drafts import BrokenJson, MessageTooLong
-from manor_topics.ntfy.drafts import NoAttachments, Wanted
+from manor_topics.ntfy.drafts import NoAttachments
+
+T = TypeVar("T")
 
 
-def understood(read: Callable[[], Wanted]) -> Wanted:
+def understood(read: Callable[[], T]) -> T:
     """What a request says, with its faults as refusals.
 
     Raises:
@@ -35,6 +38,8 @@ def check_encoding(headers: Headers) -> None:
     Raises:
         UnsupportedMediaType: It is compressed.
     """
+    if "content-encoding" not in headers:
+        return
     codings = [coding.strip() for line in headers.get_all("Content-Encoding") for coding in line.split(",")]
     coding = next((coding for coding in codings if coding.lower() not in ("", "identity")), None)
     if coding is not None:
