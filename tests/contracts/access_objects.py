@@ -299,10 +299,10 @@ class Objects:
         return await self.cast.stream_session(await self.text("@private_topic", asker))
 
     async def webhook(self, asker: str) -> str:
-        """A webhook of the topic, at an address that the house does not reach."""
+        """A webhook of the topic, at an address that the house does not reach, which only a look-up tells."""
         name = await self.text("@public_topic", asker)
         headers = await self.cast.bearer("ada")
-        hook = {"url": "http://127.0.0.1:9/hook"}
+        hook = {"url": "http://127.1:9/hook"}
         answer = done(await self.people.client.post(f"/api/topics/{name}/webhooks", json=hook, headers=headers))
         return str(answer.json()["id"])
 

@@ -65,6 +65,18 @@ async def test_a_hostile_host_is_refused_and_nothing_connects(host: str) -> None
         assert server.connections == 0
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1.", "[::1]", "LOCALHOST.", "a.localhost", "10.0.0.1"])
+def test_a_private_address_is_refused_before_anything_is_asked(host: str) -> None:
+    with pytest.raises(OutgoingRefused, match="is not public"):
+        Outgoing().check(f"http://{host}:9000/x")
+    Outgoing(["127.0.0.0/8", "::1", "10.0.0.1:9000"]).check(f"http://{host}:9000/x")
+
+
+@pytest.mark.parametrize("url", ["https://example.org/", "https://localhost.example.org/", "https://1.1.1.1/"])
+def test_what_may_be_public_is_not_refused_before(url: str) -> None:
+    Outgoing().check(url)
+
+
 @pytest.mark.parametrize("host", ["127.1", "0x7f.1", "2130706433", "localhost"])
 async def test_the_same_hosts_lead_to_the_listener_once_they_are_allowed(host: str) -> None:
     async with open_server(plain()) as server:

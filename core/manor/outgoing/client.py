@@ -138,6 +138,16 @@ class Outgoing:
             return await self._follow(hop, targets, most_bytes=most_bytes, redirects=redirects)
         raise OutgoingFailed(f"{hop.host}: no answer within {timeout:g} s")
 
+    def check(self, url: str) -> None:
+        """See, before anything is asked, whether an address can be asked at all; where names lead is seen later.
+
+        Raises:
+            OutgoingRefused: It never will be, as the configuration is.
+        """
+        hop = first_hop("GET", url, {}, b"")
+        if not self._targets.may_permit(hop.host, hop.port):
+            raise OutgoingRefused(_not_public(hop.host, hop.port))
+
     async def _follow(self, hop: Hop, targets: Targets, *, most_bytes: int, redirects: int) -> Response:
         for left in range(redirects, -1, -1):
             answer = await self._ask(hop, targets, most_bytes=most_bytes, is_final=redirects == 0)
@@ -164,9 +174,7 @@ class Outgoing:
         addresses = await resolve_host(self._resolve, hop.host, hop.port, threads=self._lookups)
         for address in addresses:
             if not targets.permit(hop.host, hop.port, address):
-                raise OutgoingRefused(
-                    f"{hop.host}: {address} port {hop.port} is not public; [server.outgoing] allow can name it"
-                )
+                raise OutgoingRefused(f"{hop.host}: {_not_public(str(address), hop.port)}")
         return addresses
 
     async def _exchange(
@@ -250,6 +258,10 @@ class _Slots:
             self._users[origin] -= 1
             if not self._users[origin]:
                 del self._users[origin], self._of[origin]
+
+
+def _not_public(address: str, port: int) -> str:
+    return f"{address} port {port} is not public; [server.outgoing] allow can name it"
 
 
 def _told(error: Exception) -> str:

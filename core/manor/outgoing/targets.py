@@ -14,6 +14,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 FIRST_FREE_PORT = 1024
 """Below it only the ports of HTTP are reached: a request that somebody else words must not talk to a mail server."""
 
+_LOCALHOST: tuple[IpAddress, ...] = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
+
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -103,6 +105,20 @@ class Targets:
         if any(address in network for network in self._networks):
             return True
         return (port in DEFAULT_PORTS.values() or port >= FIRST_FREE_PORT) and is_public(address)
+
+    def may_permit(self, host: str, port: int) -> bool:
+        """Whether a connection may be made, as far as that is known without a look-up.
+
+        Of addresses and of `localhost` (RFC 6761, 6.3) it is known; any other name may lead anywhere.
+        """
+        folded = _folded(host)
+        known = _LOCALHOST
+        if folded != "localhost" and not folded.endswith(".localhost"):
+            try:
+                known = (ipaddress.ip_address(folded),)
+            except ValueError:
+                return True
+        return any(self.permit(host, port, address) for address in known)
 
 
 def _folded(host: str) -> str:

@@ -200,9 +200,32 @@ async def test_a_test_says_how_it_went(ann: Client, receiver: Receiver) -> None:
 
 
 @pytest.mark.manor(config={})
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "10.0.0.1", "169.254.169.254"])
-async def test_private_addresses_are_not_reached(ann: Client, receiver: Receiver, host: str) -> None:
-    webhook = await make_webhook(ann, receiver.url.replace("127.0.0.1", host))
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", "LOCALHOST.", "a.localhost", "169.254.169.254"]
+)
+async def test_private_addresses_are_refused(ann: Client, host: str) -> None:
+    webhook = await make_webhook(ann)
+    url = f"http://{host}:9000/hook"
+    made = await ann.post(PATH, json={"url": url})
+    changed = await ann.patch(f"{PATH}/{webhook['id']}", json={"url": url})
+
+    for answer in (made, changed):
+        status, detail = refusal(answer)
+        assert status == 422
+        assert "is not public" in detail
+    assert [each["url"] for each in (await ann.get(PATH)).json()] == ["https://example.org/hook"]
+
+
+async def test_private_addresses_that_are_allowed_are_taken(ann: Client) -> None:
+    await make_webhook(ann, "http://localhost:9000/hook")
+    await make_webhook(ann, "http://127.0.0.1:9000/hook")
+    assert refusal(await ann.post(PATH, json={"url": "http://10.0.0.1:9000/hook"}))[0] == 422
+
+
+@pytest.mark.manor(config={})
+async def test_names_that_lead_to_private_addresses_are_not_reached(ann: Client, receiver: Receiver) -> None:
+    # The system's resolver reads it as 127.0.0.1.
+    webhook = await make_webhook(ann, receiver.url.replace("127.0.0.1", "127.1"))
     tested = (await ann.post(f"{PATH}/{webhook['id']}/test")).json()
 
     assert (tested["delivered"], tested["status"], receiver.came) == (False, None, 0)

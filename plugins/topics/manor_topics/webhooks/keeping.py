@@ -13,10 +13,21 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from manor import Forbidden, NotFound, Principal, Rate, TierLimit, TooManyRequests, Transaction, new_id
+from manor import (
+    Forbidden,
+    NotFound,
+    OutgoingRefused,
+    Principal,
+    Rate,
+    TierLimit,
+    TooManyRequests,
+    Transaction,
+    new_id,
+)
 from manor_topics import message_store
 from manor_topics import store as topic_store
 from manor_topics.callers import Caller
+from manor_topics.creating import refusal
 from manor_topics.domain import Misfit, Topic, read_id
 from manor_topics.parts import Shared
 from manor_topics.payers import payer_of
@@ -61,7 +72,7 @@ class Kept:
 
 
 def check_url(url: str) -> str:
-    """An address that messages may be posted to. Whether it may be reached is seen at each delivery.
+    """An address that messages may be posted to. Whether it may be reached is another question.
 
     Raises:
         Misfit: It is none.
@@ -116,6 +127,7 @@ class Webhooks:
         Raises:
             NotFound: There is no such topic.
             Forbidden: It is not theirs to manage, or the plan has no room.
+            Unprocessable: The address may not be reached.
         """
         caller, topic_id = await self._found(reference, principals)
         secret = new_signing_secret()
@@ -124,6 +136,7 @@ class Webhooks:
 
         def work(transaction: Transaction) -> Kept:
             topic = self._managed(transaction, topic_id, reference, caller)
+            self._check_target(url)
             self._check_room(transaction, topic)
             bare = Webhook(
                 id=new_id(),
@@ -161,10 +174,13 @@ class Webhooks:
         Raises:
             NotFound: There is no such topic, or no such webhook of it.
             Forbidden: It is not theirs to manage.
+            Unprocessable: The address may not be reached.
         """
 
         def work(transaction: Transaction, topic: Topic, caller: Caller, before: Webhook) -> Kept:
             after = _with(before, wanted)
+            if after.url != before.url:
+                self._check_target(after.url)
             if after.is_active and not before.is_active:
                 after = replace(after, after_position=self._begin(transaction))
             elif after != before:
@@ -284,6 +300,13 @@ class Webhooks:
         most = self._shared.payers.limit(LIMIT.name, payer_of(transaction, topic))
         if most and len(store.of_topic(transaction.connection, topic.id)) >= most:
             raise Forbidden(f"The plan has room for {most} webhooks of a topic; delete one first ({LIMIT.name})")
+
+    def _check_target(self, url: str) -> None:
+        """Refuse what no delivery would reach; where a name leads is seen at each of them."""
+        try:
+            self._shared.context.outgoing.check(url)
+        except OutgoingRefused as refused:
+            raise refusal(Misfit("url", f"is one that this server may reach: {refused}")) from refused
 
     def _begin(self, transaction: Transaction) -> int:
         """Where a webhook begins that is switched on now."""
