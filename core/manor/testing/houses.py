@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,10 +59,31 @@ async def open_test_house(
     """
     tables = _merged(_merged(QUICK, config or {}), {"plugins": {name: {"enabled": True} for name in plugins}})
     loaded = _loaded(folder, tables)
-    found = _installed(plugins, loaded.config.server.plugin_folders)
+    folders = loaded.config.server.plugin_folders
+    found = _installed(plugins, folders)
+    database = loaded.data_dir / "manor.db"
+    if clock is not None and not folders and not database.exists():
+        loaded.data_dir.mkdir(parents=True, exist_ok=True)
+        database.write_bytes(await _laid_out(tuple(plugins), clock))
     # A test ends before the power goes: nothing of it has to be on the disk.
     async with open_house(loaded, clock=clock, inline=inline, strict=True, found=found, synchronous="NORMAL") as house:
         yield house
+
+
+_LAID_OUT: dict[tuple[tuple[str, ...], datetime], bytes] = {}
+
+
+async def _laid_out(plugins: tuple[str, ...], clock: Clock) -> bytes:
+    """A database with the tables of these plugins, made at that moment: the same for every test, so it is made once."""
+    key = plugins, clock.now()
+    if key not in _LAID_OUT:
+        with tempfile.TemporaryDirectory(prefix="manor-") as folder:
+            loaded = _loaded(Path(folder), {"plugins": {name: {"enabled": True} for name in plugins}})
+            found = _installed(plugins, [])
+            async with open_house(loaded, clock=clock, inline=True, strict=True, found=found, serve=False):
+                pass
+            _LAID_OUT[key] = (loaded.data_dir / "manor.db").read_bytes()
+    return _LAID_OUT[key]
 
 
 def _loaded(folder: Path, tables: Mapping[str, Any]) -> Loaded:
