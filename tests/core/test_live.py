@@ -11,10 +11,10 @@ import trio
 import trio.testing
 
 from manor.auth import Principal
-from manor.live import Channel, Entry, Feed, LiveService
+from manor.live import Channel, Entry, Feed, LiveService, service
 from manor.live.feed import CUT_AFTER
 from manor.live.ring import MOST_BYTES, MOST_ENTRIES
-from manor.live.service import LEAVING_AT_ONCE
+from manor.live.service import LEAVING_AT_ONCE, SHUTDOWN_GRACE, TOLD_WITHIN
 from manor.routing import GOING_AWAY, TOO_SLOW, Closing, Wire
 
 REVOKED = Closing(4401, "revoked")
@@ -327,6 +327,27 @@ async def test_a_shutdown_ends_a_few_at_a_time_and_waits_for_nobody_who_does_not
     assert max(before - after for before, after in pairwise(left)) <= LEAVING_AT_ONCE
     assert trio.current_time() - began < 3.2
     assert {listener.closing for listener in listeners} == {GOING_AWAY}
+
+
+async def test_a_shutdown_tells_everybody_soon_though_many_do_not_read(
+    autojump_clock: trio.testing.MockClock,
+    live: LiveService,
+    hall: Channel,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "LEAVING_AT_ONCE", 1)
+    stuck = [Listener() for _ in range(100)]
+    for listener in stuck:
+        await nursery.start(listener.listen, live.feed([hall]))
+        listener.stop_reading()
+    hall.append(Said(1, "x"))
+    await trio.testing.wait_all_tasks_blocked()
+    start = trio.current_time()
+    await live.shut_down()
+
+    assert trio.current_time() - start <= TOLD_WITHIN + SHUTDOWN_GRACE + 0.01
+    assert {listener.closing for listener in stuck} == {GOING_AWAY}
 
 
 async def test_one_large_batch_closes_nobody_who_kept_up(

@@ -27,6 +27,10 @@ Every end is some steps of its door's. If thousands were told at once, they woul
 turn of the loop, and hold up everybody who still has something to finish.
 """
 
+TOLD_WITHIN = 1.5
+"""Seconds after which the rest is ended without waiting: where many do not read, everybody is still told why before
+the daemon's own time to stop is over."""
+
 SHUTDOWN_GRACE = 3.0
 """Seconds that a stopping server gives writes under way."""
 
@@ -137,13 +141,15 @@ class LiveService:
         """End every outlet with `GOING_AWAY` and wait until the doors have let go of them.
 
         Args:
-            grace: Seconds for writes under way; after them, and a second for the doors, it returns all the same.
+            grace: Seconds for writes under way, once an outlet was ended; after the last one's, and a second for the
+                doors, it returns all the same.
         """
         self._is_stopping = True
+        told_at = trio.current_time() + TOLD_WITHIN
         for turn in _turns(self._feeds, LEAVING_AT_ONCE):
             for feed in turn:
                 feed.end(GOING_AWAY, grace=grace)
-            with trio.move_on_after(LEAVE_WITHIN):
+            with trio.move_on_at(min(trio.current_time() + LEAVE_WITHIN, told_at)):
                 while not self._feeds.isdisjoint(turn):
                     await self._next_left.wait()
         with trio.move_on_after(grace + 1.0):
