@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import trio
 from sqlalchemy import delete, select, update
 
-from manor import Principal
-from manor.testing import Client, House, SetClock
+from manor import Principal, Transaction
+from manor.testing import Client, House, SetClock, open_test_house
 from manor_topics.domain import Topic
 from manor_topics.search import scope
 from manor_topics.search.finding import Criteria
@@ -273,3 +277,44 @@ async def test_the_first_page_is_a_view_of_the_topic_and_a_search_has_what_one_s
     assert await viewed() == before
     await asking_as(house, eve).get("/api/topics/open/messages?limit=1")
     assert await viewed() == 3 > before
+
+
+# --- Searches that nobody waits for --------------------------------------------------------------------------------
+
+
+class Asked(tuple[str, ...]):
+    """Tags that say when they are looked at, which is on the thread that reads."""
+
+    looked_at = threading.Event()
+
+    def __iter__(self) -> Iterator[str]:
+        self.looked_at.set()
+        return super().__iter__()
+
+
+async def test_a_search_that_is_cancelled_leaves_its_reader_at_once(tmp_path: Path) -> None:
+    hours = "WITH RECURSIVE n (hour) AS (SELECT 1 UNION ALL SELECT hour + 1 FROM n LIMIT 100000000) SELECT hour"
+    tags = Asked(("night",))
+    async with open_test_house(tmp_path, plugins=["topics"], inline=False) as house:
+
+        def take_long(transaction: Transaction) -> None:
+            transaction.connection.exec_driver_sql("DROP TABLE topics_search_times")
+            transaction.connection.exec_driver_sql(f"CREATE VIEW topics_search_times AS {hours}, 1 AS first FROM n")
+
+        finds = searching(house)
+        # Its index is made now, and nothing is published that would change it.
+        assert (await finds.everywhere(None, (), Criteria(), limit=50, offset=0)).total == 0
+        await house.storage.write(take_long)
+        ended = False
+
+        async def look() -> None:
+            nonlocal ended
+            await finds.everywhere(None, (), Criteria(tags=tags, date_from=NOON), limit=50, offset=0)
+            ended = True
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(look)
+            await trio.to_thread.run_sync(tags.looked_at.wait, 30)
+            nursery.cancel_scope.cancel()
+        assert not ended
+        assert (await finds.everywhere(None, (), Criteria(tags=("night",)), limit=50, offset=0)).total == 0
