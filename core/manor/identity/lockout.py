@@ -5,7 +5,6 @@ Counted per account, per account and address, and per address. Accounts that do 
 
 from __future__ import annotations
 
-import hashlib
 import math
 from datetime import datetime, timedelta
 
@@ -15,6 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or
 from manor.audit import Audit
 from manor.errors import TooManyRequests
 from manor.identity.credential_tables import failures, familiar
+from manor.identity.credentials import digest
 from manor.identity.names import EMAIL_LENGTH, fold_email
 from manor.identity.users import User
 from manor.limits import Address
@@ -57,9 +57,10 @@ def note_failure(
 ) -> None:
     """Count a wrong password or code. One that locks is written into the audit log, with the person if there is one."""
     prune_failures(transaction)
+    # What people type where a name belongs is a password now and then: it is not kept as it is.
     transaction.connection.execute(
         insert(failures).values(
-            account=_digest(account), address=_network(address), failed_at=transaction.now, is_cleared=False
+            account=digest(account), address=_network(address), failed_at=transaction.now, is_cleared=False
         )
     )
     until = _locked_until(transaction, account, address, address_factor)
@@ -72,7 +73,7 @@ def note_failure(
 def note_success(transaction: Transaction, account: str, address: str) -> None:
     """Somebody signed in: their account's counter begins anew, and the address is one of theirs for 30 days."""
     clear_lockout(transaction, account)
-    statement = insert_or(familiar).values(account=_digest(account), address=_network(address), used_at=transaction.now)
+    statement = insert_or(familiar).values(account=digest(account), address=_network(address), used_at=transaction.now)
     transaction.connection.execute(
         statement.on_conflict_do_update(
             index_elements=[familiar.c.account, familiar.c.address], set_={"used_at": transaction.now}
@@ -83,7 +84,7 @@ def note_success(transaction: Transaction, account: str, address: str) -> None:
 def clear_lockout(transaction: Transaction, account: str) -> None:
     """Begin the account's counter anew, as after a password reset. What an address did goes on to count for it."""
     transaction.connection.execute(
-        update(failures).where(failures.c.account == _digest(account)).values(is_cleared=True)
+        update(failures).where(failures.c.account == digest(account)).values(is_cleared=True)
     )
 
 
@@ -91,14 +92,14 @@ def forget_account(transaction: Transaction, account: str) -> int:
     """Remove all that is kept about an account's sign-ins: for erasure. Returns how many rows are gone."""
     gone = 0
     for table in (failures, familiar):
-        gone += transaction.connection.execute(delete(table).where(table.c.account == _digest(account))).rowcount
+        gone += transaction.connection.execute(delete(table).where(table.c.account == digest(account))).rowcount
     return gone
 
 
 def _locked_until(transaction: Transaction, account: str, address: str, address_factor: float) -> datetime | None:
-    digest, network = _digest(account), _network(address)
-    of_account = (failures.c.account == digest) & failures.c.is_cleared.is_(False)
-    if _is_familiar(transaction, digest, network):
+    hashed, network = digest(account), _network(address)
+    of_account = (failures.c.account == hashed) & failures.c.is_cleared.is_(False)
+    if _is_familiar(transaction, hashed, network):
         # Strangers' failures do not lock people out of where they sign in from.
         of_account &= failures.c.address == network
     ends = [_lock_end(transaction, of_account, ACCOUNT_FAILURES)]
@@ -140,11 +141,6 @@ def prune_failures(transaction: Transaction) -> None:
     old = (failures.c.failed_at <= now - 2 * WINDOW) | (failures.c.failed_at > now + 2 * WINDOW)
     transaction.connection.execute(delete(failures).where(old))
     transaction.connection.execute(delete(familiar).where(familiar.c.used_at <= now - FAMILIAR_FOR))
-
-
-def _digest(account: str) -> bytes:
-    # What people type where a name belongs is a password now and then: it is not kept as it is.
-    return hashlib.sha256(account.encode("utf-8", "surrogatepass")).digest()
 
 
 def _network(address: str) -> str:
