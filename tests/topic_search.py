@@ -24,7 +24,7 @@ from manor_topics.reading import Reading
 from manor_topics.search import index
 from manor_topics.search.finding import Criteria
 from manor_topics.search.indexing import Indexer
-from manor_topics.search.searching import Page, Searching
+from manor_topics.search.searching import PATIENCE_SECONDS, Page, Searching
 from manor_topics.search.words import read_query
 from manor_topics.tables import messages
 
@@ -47,11 +47,11 @@ async def put(house: House, topic: Topic, *texts: str, priority: int = 3, tags: 
         await house.storage.write(lambda unit, draft=draft: publish(unit, topic, draft, Publisher("me"), PLAN))  # type: ignore[misc]
 
 
-def searching(house: House) -> Searching:
+def searching(house: House, *, patience: float = PATIENCE_SECONDS) -> Searching:
     storage = house.storage
     callers = Callers(storage)
     reading = Reading(storage, Catalog(storage), callers, house.live, TopicsConfig)
-    return Searching(storage, reading, callers, Indexer(storage))
+    return Searching(storage, reading, callers, Indexer(storage), patience=patience)
 
 
 async def search(

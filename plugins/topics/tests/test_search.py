@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 import trio
 from sqlalchemy import delete, select, update
 
-from manor import Principal, Transaction
+from manor import Principal, Transaction, Unavailable
 from manor.testing import Client, House, SetClock, open_test_house
 from manor_topics.domain import Topic
 from manor_topics.search import scope
@@ -285,36 +285,46 @@ async def test_the_first_page_is_a_view_of_the_topic_and_a_search_has_what_one_s
 class Asked(tuple[str, ...]):
     """Tags that say when they are looked at, which is on the thread that reads."""
 
-    looked_at = threading.Event()
+    looked_at: threading.Event
 
     def __iter__(self) -> Iterator[str]:
         self.looked_at.set()
         return super().__iter__()
 
 
-async def test_a_search_that_is_cancelled_leaves_its_reader_at_once(tmp_path: Path) -> None:
+@pytest.fixture
+async def slow_house(tmp_path: Path) -> AsyncIterator[House]:
+    """A house whose searches with a date run for a minute, on threads."""
     hours = "WITH RECURSIVE n (hour) AS (SELECT 1 UNION ALL SELECT hour + 1 FROM n LIMIT 100000000) SELECT hour"
-    tags = Asked(("night",))
+
+    def take_long(transaction: Transaction) -> None:
+        transaction.connection.exec_driver_sql("DROP TABLE topics_search_times")
+        transaction.connection.exec_driver_sql(f"CREATE VIEW topics_search_times AS {hours}, 1 AS first FROM n")
+
     async with open_test_house(tmp_path, plugins=["topics"], inline=False) as house:
-
-        def take_long(transaction: Transaction) -> None:
-            transaction.connection.exec_driver_sql("DROP TABLE topics_search_times")
-            transaction.connection.exec_driver_sql(f"CREATE VIEW topics_search_times AS {hours}, 1 AS first FROM n")
-
-        finds = searching(house)
         # Its index is made now, and nothing is published that would change it.
-        assert (await finds.everywhere(None, (), Criteria(), limit=50, offset=0)).total == 0
+        assert (await searching(house).everywhere(None, (), Criteria(), limit=50, offset=0)).total == 0
         await house.storage.write(take_long)
-        ended = False
+        yield house
 
-        async def look() -> None:
-            nonlocal ended
-            await finds.everywhere(None, (), Criteria(tags=tags, date_from=NOON), limit=50, offset=0)
-            ended = True
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(look)
-            await trio.to_thread.run_sync(tags.looked_at.wait, 30)
-            nursery.cancel_scope.cancel()
-        assert not ended
-        assert (await finds.everywhere(None, (), Criteria(tags=("night",)), limit=50, offset=0)).total == 0
+async def test_a_search_that_is_cancelled_leaves_its_reader_at_once(slow_house: House) -> None:
+    tags, finds, ended = Asked(("night",)), searching(slow_house), False
+    tags.looked_at = threading.Event()
+
+    async def look() -> None:
+        nonlocal ended
+        await finds.everywhere(None, (), Criteria(tags=tags, date_from=NOON), limit=50, offset=0)
+        ended = True
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look)
+        await trio.to_thread.run_sync(tags.looked_at.wait, 30)
+        nursery.cancel_scope.cancel()
+    assert not ended
+    assert (await finds.everywhere(None, (), Criteria(tags=("night",)), limit=50, offset=0)).total == 0
+
+
+async def test_a_search_that_takes_too_long_is_refused_as_what_it_is(slow_house: House) -> None:
+    with pytest.raises(Unavailable, match="takes too long"):
+        await searching(slow_house, patience=0.1).everywhere(None, (), Criteria(date_from=NOON), limit=50, offset=0)

@@ -41,7 +41,7 @@ from manor_topics.tables import messages, topics
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 5.0
-"""How long a search waits for the index, which has to know all that was published before it."""
+"""How long a search may take, and wait for the index, which has to know all that was published before it."""
 
 _PAUSE_SECONDS = 0.1
 _DAY = timedelta(hours=24)
@@ -70,13 +70,23 @@ class Searching:
         reading: Finds topics.
         callers: Who asks.
         indexer: Has the index know everything.
+        patience: Seconds that a search may take.
     """
 
-    def __init__(self, storage: Storage, reading: Reading, callers: Callers, indexer: Indexer) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        reading: Reading,
+        callers: Callers,
+        indexer: Indexer,
+        *,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self._storage = storage
         self._reading = reading
         self._callers = callers
         self._indexer = indexer
+        self._patience = patience
         self._counts = Counts()
 
     async def in_topic(
@@ -93,7 +103,7 @@ class Searching:
 
         Raises:
             Refused: As `Reading.open`.
-            Unavailable: The index is being made.
+            Unavailable: The index is being made, or it takes too long.
         """
         topic, caller = await self._reading.open(reference, principals)
         # A session is a person in front of a screen; a key is a program.
@@ -124,7 +134,7 @@ class Searching:
         A topic that is missing, or that they may not read, has none.
 
         Raises:
-            Unavailable: The index is being made.
+            Unavailable: The index is being made, or it takes too long.
         """
         caller = await self._callers.find(principals)
         named = None if reference is None else await self._named([reference], caller)
@@ -156,7 +166,7 @@ class Searching:
 
         Raises:
             Unprocessable: It ends before it begins, or has too many buckets.
-            Unavailable: The index is being made.
+            Unavailable: The index is being made, or it takes too long.
         """
         end = criteria.date_to or now
         start = criteria.date_from or end - min(_DAY, end - datetime.min.replace(tzinfo=UTC))
@@ -204,7 +214,11 @@ class Searching:
         return list(found.values())
 
     async def _ask(self, work: Callable[[Transaction, State], T]) -> T:
-        """Run a reading unit once the index knows all that was published before now."""
+        """Run a reading unit once the index knows all that was published before now.
+
+        Raises:
+            Unavailable: The index is being made, or the search takes too long.
+        """
         wanted: int | None = None
 
         def attempt(transaction: Transaction) -> T | _Behind:
@@ -214,13 +228,15 @@ class Searching:
                 return _Behind(newest)
             return work(transaction, state)
 
-        with trio.move_on_after(PATIENCE_SECONDS):
+        with trio.move_on_after(self._patience):
             while isinstance(answer := await self._storage.read(attempt), _Behind):
                 wanted = answer.position if wanted is None else wanted
                 if await self._indexer.catch_up(wanted) >= wanted:
                     # It is being emptied: whoever does that is not waited for in a circle.
                     await trio.sleep(_PAUSE_SECONDS)
             return answer
+        if wanted is None:
+            raise Unavailable("The search takes too long: ask for less time, or fewer topics")
         raise Unavailable("The search index is being made: try again soon", headers={"Retry-After": "5"})
 
 
