@@ -31,7 +31,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
         target: Where tokens are taken afterwards; "" for where they usually are.
         page: The page of ours that wants somebody signed in, in place of tokens.
         invite: A token that lets somebody sign up.
-        link: Who is signed in here already, and wants to come this way too from now on; "" for nobody.
+        link: The session of somebody who is signed in here already, and wants to come this way too from now on; "" for
+            nobody's.
     """
 
     provider: str

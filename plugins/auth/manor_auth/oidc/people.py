@@ -20,6 +20,7 @@ from manor import (
     check_email,
     check_username,
     find_login,
+    find_session,
     find_user,
     fold_email,
     is_invited,
@@ -133,18 +134,26 @@ class People:
 
         return await self._storage.write(work)
 
-    async def link(self, who: Vouched, user_id: UUID) -> None:
+    async def link(self, who: Vouched, session_id: UUID) -> None:
         """Let somebody who has signed in here come through this provider too.
 
+        Args:
+            who: What the provider says.
+            session_id: The session in which they set out. Over, it connects nothing: somebody may have ended it because
+                it was a stranger's.
+
         Raises:
-            Forbidden: 403: they were disabled meanwhile, or are gone.
+            Forbidden: 403: they were disabled or signed out meanwhile, or are gone.
             Conflict: 409: it is how somebody else comes in here.
         """
 
         def work(transaction: Transaction) -> None:
-            user = find_user(transaction, user_id=user_id)
+            session = find_session(transaction, session_id)
+            user = None if session is None else find_user(transaction, user_id=session.user_id)
             if user is None or not user.is_active:
                 raise Forbidden("This account is disabled", code="account_disabled")
+            if session is None or not session.is_alive(transaction.now):
+                raise Forbidden("This session is over", code="session_over")
             holder = self._holder(transaction, who)
             if holder is not None and holder.id != user.id:
                 raise Conflict("Somebody else comes in here by that", code="login_taken")

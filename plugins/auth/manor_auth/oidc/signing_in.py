@@ -137,14 +137,18 @@ class ProviderSignIn:
         )
         return await self._send(provider, flow)
 
-    async def begin_linking(self, name: str, user_id: UUID) -> Sent:
+    async def begin_linking(self, name: str, session_id: UUID) -> Sent:
         """Send the browser of somebody who has signed in to a provider, so that they may come that way too.
+
+        Args:
+            name: Which one.
+            session_id: Their session, which has to last until they are back.
 
         Raises:
             NotFound: 404: there is no such provider.
         """
         provider = self._web_provider(name)
-        return await self._send(provider, begin(name, self._clock.now().timestamp(), link=str(user_id)))
+        return await self._send(provider, begin(name, self._clock.now().timestamp(), link=str(session_id)))
 
     async def _send(self, provider: Provider, flow: Flow) -> Sent:
         sealed = self._seal.close(flow)

@@ -22,6 +22,7 @@ ERRORS = {
     "account_disabled": "This account is disabled.",
     "login_taken": "That account at the provider opens somebody else's account here.",
     "provider_unavailable": "The provider does not answer. Try again later.",
+    "session_over": "You were signed out before you came back. Connect it once more.",
 }
 OTHER_ERROR = "That did not work. Try again."
 
@@ -55,9 +56,9 @@ class LoginsPages:
 
     async def begin(self, request: Request[Press]) -> Reply:
         """Go to the provider."""
-        user_id, _ = somebody(request)
+        _, session_id = somebody(request)
         try:
-            sent = await self._signing_in.begin_linking(request.params["name"], user_id)
+            sent = await self._signing_in.begin_linking(request.params["name"], session_id)
         except Refused as refused:
             return await self._page(request, refused)
         if not sent.sealed:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from manor import find_user, list_logins, set_active
+from manor import end_sessions, find_user, list_logins, set_active
 from manor.testing import Answer, Client, House
 from tests.browsing import PUBLIC, Browser, configured, fragment
 from tests.openid_provider import OpenIdProvider, saying
@@ -34,13 +34,18 @@ async def ada(house: House, browser: Browser) -> Browser:
     return browser
 
 
-async def connect(browser: Browser, name: str = "home") -> Answer:
-    """All the way to the provider and back."""
+async def set_out(browser: Browser, name: str = "home") -> str:
+    """All the way to the provider; gives the path to come back on."""
     going = await send(browser, f"{LOGINS}/{name}")
     assert going.status == 200, going.text
     link = re.search(r'class="button" href="([^"]+)"', going.text)
     assert link is not None
-    return await browser.get(await browser.at_provider(html.unescape(link[1])))
+    return await browser.at_provider(html.unescape(link[1]))
+
+
+async def connect(browser: Browser, name: str = "home") -> Answer:
+    """There and back."""
+    return await browser.get(await set_out(browser, name))
 
 
 async def subjects(house: House, username: str) -> list[str]:
@@ -107,10 +112,7 @@ async def test_who_declines_or_waits_in_vain_is_told_on_that_page(ada: Browser, 
 
 
 async def test_an_account_that_was_disabled_meanwhile_is_not_connected(house: House, ada: Browser) -> None:
-    going = await send(ada, f"{LOGINS}/home")
-    link = re.search(r'class="button" href="([^"]+)"', going.text)
-    assert link is not None
-    back = await ada.at_provider(html.unescape(link[1]))
+    back = await set_out(ada)
 
     def disable(transaction: Any) -> None:
         user = find_user(transaction, username="ada")
@@ -120,6 +122,20 @@ async def test_an_account_that_was_disabled_meanwhile_is_not_connected(house: Ho
     await house.storage.write(disable)
 
     assert (await ada.get(back)).headers["Location"] == f"{LOGINS}?error=account_disabled"
+    assert await subjects(house, "ada") == []
+
+
+async def test_a_session_that_was_ended_meanwhile_connects_nothing(house: House, ada: Browser) -> None:
+    back = await set_out(ada)
+
+    def sign_out_everywhere(transaction: Any) -> None:
+        user = find_user(transaction, username="ada")
+        assert user is not None
+        end_sessions(transaction, user.id)
+
+    await house.storage.write(sign_out_everywhere)
+
+    assert (await ada.get(back)).headers["Location"] == f"{LOGINS}?error=session_over"
     assert await subjects(house, "ada") == []
 
 
