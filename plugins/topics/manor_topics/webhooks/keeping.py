@@ -194,7 +194,8 @@ class Webhooks:
             self._note(transaction, "topics.webhook_changed", topic, caller, after)
             return Kept(topic, after)
 
-        kept = await self._with_one(reference, principals, webhook_id, work)
+        unit = await self._with_one(reference, principals, webhook_id, work)
+        kept = await self._shared.context.storage.write(unit)
         if kept.webhook.is_active:
             self._deliveries.needed(kept.webhook.after_position)
         return kept
@@ -211,7 +212,8 @@ class Webhooks:
             store.remove(transaction.connection, webhook.id)
             self._note(transaction, "topics.webhook_deleted", topic, caller, webhook)
 
-        await self._with_one(reference, principals, webhook_id, work)
+        unit = await self._with_one(reference, principals, webhook_id, work)
+        await self._shared.context.storage.write(unit)
 
     async def rotate(self, reference: str, principals: Sequence[Principal], webhook_id: str) -> Kept:
         """Give a webhook another secret; for a day deliveries bear the signatures of both.
@@ -229,7 +231,8 @@ class Webhooks:
             self._note(transaction, "topics.webhook_secret_changed", topic, caller, after)
             return Kept(topic, after)
 
-        return await self._with_one(reference, principals, webhook_id, work)
+        unit = await self._with_one(reference, principals, webhook_id, work)
+        return await self._shared.context.storage.write(unit)
 
     async def test(self, reference: str, principals: Sequence[Principal], webhook_id: str) -> Outcome:
         """Post something harmless at once, switched on or not, and say how it went. It counts for nothing.
@@ -243,8 +246,8 @@ class Webhooks:
         def work(transaction: Transaction, topic: Topic, caller: Caller, webhook: Webhook) -> Kept:
             return Kept(topic, webhook)
 
-        kept = await self._with_one(reference, principals, webhook_id, work)
         context = self._shared.context
+        kept = await context.storage.read(await self._with_one(reference, principals, webhook_id, work))
         verdict = context.limits.take("topics webhook test", str(kept.webhook.id), TESTS)
         if not verdict.allowed:
             raise TooManyRequests("A webhook is tested ten times a minute at most", retry_after=verdict.retry_after)
@@ -265,7 +268,8 @@ class Webhooks:
         def work(transaction: Transaction, topic: Topic, caller: Caller, webhook: Webhook) -> Sequence[Delivery]:
             return store.deliveries_of(transaction.connection, webhook.id, limit=limit, offset=offset)
 
-        return await self._with_one(reference, principals, webhook_id, work)
+        unit = await self._with_one(reference, principals, webhook_id, work)
+        return await self._shared.context.storage.read(unit)
 
     async def _with_one(
         self,
@@ -273,7 +277,8 @@ class Webhooks:
         principals: Sequence[Principal],
         webhook_id: str,
         work: Callable[[Transaction, Topic, Caller, Webhook], T],
-    ) -> T:
+    ) -> Callable[[Transaction], T]:
+        """Work on a webhook, for those who manage its topic; to be read or written."""
         caller, topic_id = await self._found(reference, principals)
         id_ = read_id(webhook_id)
 
@@ -284,7 +289,7 @@ class Webhooks:
                 raise NotFound("There is no such webhook of this topic")
             return work(transaction, topic, caller, webhook)
 
-        return await self._shared.context.storage.write(unit)
+        return unit
 
     async def _found(self, reference: str, principals: Sequence[Principal]) -> tuple[Caller, UUID]:
         return await self._shared.callers.find(principals), (await self._shared.reading.find(reference)).id
