@@ -10,7 +10,8 @@ import msgspec
 from manor import Clock, Outgoing, OutgoingFailed, OutgoingRefused, Response
 from manor_topics.push.addresses import APPS
 from manor_topics.push.notices import Dead, Failed, Letter, Outcome, Taken, answer_text
-from manor_topics.push.payloads import about, fitted, retry_after
+from manor_topics.push.payloads import about, fitted
+from manor_topics.retry_after import retry_after
 
 TIMEOUT = 20.0
 

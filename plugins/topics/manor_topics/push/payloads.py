@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
@@ -68,19 +66,6 @@ def fitted(
         room -= max(1, excess // 2)
     parent[name] = ""
     return whole
-
-
-def retry_after(value: str | None, now: datetime) -> float:
-    """Seconds that a `Retry-After` header asks for; 0 when it asks for nothing that can be understood."""
-    if value is None:
-        return 0.0
-    if value.strip().isascii() and value.strip().isdigit():
-        return float(value.strip()[:9])
-    try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    return max(0.0, ((when if when.tzinfo else when.replace(tzinfo=UTC)) - now).total_seconds())
 
 
 def _size(document: Mapping[str, Any]) -> int:

@@ -13,8 +13,9 @@ from manor_topics.domain import Misfit
 from manor_topics.push.addresses import WEB, WebAddress, read_web
 from manor_topics.push.encryption import MOST_BYTES, encrypt
 from manor_topics.push.notices import Dead, Failed, Letter, Notice, Outcome, Taken, answer_text
-from manor_topics.push.payloads import about, fitted, retry_after
+from manor_topics.push.payloads import about, fitted
 from manor_topics.push.vapid import VapidKey, open_key
+from manor_topics.retry_after import retry_after
 
 TIMEOUT = 10.0
 

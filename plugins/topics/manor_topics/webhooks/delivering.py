@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +16,13 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Connection, or_, select
 
-from manor import Job, NotYet, Outgoing, OutgoingFailed, OutgoingRefused, PluginContext, Response, Transaction
+from manor import Job, NotYet, Outgoing, OutgoingFailed, OutgoingRefused, PluginContext, Transaction
 from manor_topics import store as topic_store
 from manor_topics.config import TopicsConfig
 from manor_topics.events import MessageDeleted, MessageEdited, MessagePublished
 from manor_topics.following import Follower, Placed
 from manor_topics.message_store import COLUMNS, read_message
+from manor_topics.retry_after import retry_after
 from manor_topics.tables import messages
 from manor_topics.webhooks import store
 from manor_topics.webhooks.signing import signed_headers
@@ -235,19 +235,13 @@ async def post(outgoing: Outgoing, webhook: Webhook, delivery_id: str, body: byt
     if 200 <= answer.status < 300:
         return Outcome(answer.status, response=response)
     error = f"The receiver answered {answer.status}"
-    return Outcome(answer.status, error, response, _retry_after(answer, now), is_final=answer.status == GONE)
-
-
-def _retry_after(answer: Response, now: datetime) -> float:
-    """Seconds that the receiver asks for (RFC 9110 section 10.2.3); 0 when it does not."""
-    text = (answer.headers.get("retry-after") or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        time = parsedate_to_datetime(text)
-        return (time - now).total_seconds() if time.tzinfo is not None else 0.0
-    except (ValueError, OverflowError):
-        return 0.0
+    return Outcome(
+        answer.status,
+        error,
+        response,
+        retry_after(answer.headers.get("retry-after"), now),
+        is_final=answer.status == GONE,
+    )
 
 
 def _wanted(connection: Connection, rows: Sequence[Placed]) -> Sequence[Placed]:
