@@ -15,6 +15,9 @@ self.addEventListener("push", (event) => {
     data: { path: `/app/topics/${encodeURIComponent(topic)}` },
     requireInteraction: message.priority === 1,
   };
+  // A silent notification may say nothing of vibration: browsers refuse both together.
+  if (message.sound === null) options.silent = true;
+  else if (message.vibrate === false) options.vibrate = [];
   event.waitUntil(self.registration.showNotification(String(message.title || topic || "Manor"), options));
 });
 
