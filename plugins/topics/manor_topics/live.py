@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 from uuid import UUID
 
@@ -23,6 +24,9 @@ from manor_topics.streams.watching import Watch, Watched
 
 PAGE = 100
 """Messages that a replay reads at once; with the longest messages a page is a few MiB."""
+
+KNOWN_NAMES = 10_000
+"""Topics whose channels' names are kept: every publish asks for both, and an id is spelt slowly."""
 
 RETRY = 3000
 """Milliseconds that an EventSource waits before it connects again."""
@@ -104,11 +108,13 @@ class Listener:
     voice: Voice | None = None
 
 
+@lru_cache(maxsize=KNOWN_NAMES)
 def channel_name(topic_id: UUID) -> str:
     """The name of the channel that has all that happens in a topic."""
     return f"topics:{topic_id}"
 
 
+@lru_cache(maxsize=KNOWN_NAMES)
 def plain_channel_name(topic_id: UUID) -> str:
     """The name of the channel that has a topic's messages alone."""
     return f"topics:{topic_id}:messages"
