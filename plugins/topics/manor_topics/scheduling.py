@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -111,37 +111,38 @@ class Scheduling(Part):
             return True
         # Jobs that are due at once run beside each other: whichever comes first keeps the order for all.
         rows = scheduled.due(connection, topic.id, wanted.due_at, limit=BATCH)
+        retention = self._shared.payers.retention(payer_of(transaction, topic))
         for row in rows:
-            self._publish(transaction, topic, row)
+            _publish(transaction, topic, row, retention)
         return any(row.id == message_id for row in rows)
 
-    def _publish(self, transaction: Transaction, topic: Topic, row: ScheduledRow) -> None:
-        connection = transaction.connection
-        place = publish_store.advance(connection, topic.id, transaction.now)
-        assert place is not None, "the topic was found in this transaction"
-        retention = self._shared.payers.retention(payer_of(transaction, topic))
-        published = msgspec.structs.replace(
-            read_scheduled(row, place.topic, retention),
-            timestamp=place.timestamp,
-            expires_at=None if retention is None else place.timestamp + retention,
-            sequence=place.sequence,
-            position=transaction.position(),
+
+def _publish(transaction: Transaction, topic: Topic, row: ScheduledRow, retention: timedelta | None) -> None:
+    connection = transaction.connection
+    place = publish_store.advance(connection, topic.id, transaction.now)
+    assert place is not None, "the topic was found in this transaction"
+    published = msgspec.structs.replace(
+        read_scheduled(row, place.topic, retention),
+        timestamp=place.timestamp,
+        expires_at=None if retention is None else place.timestamp + retention,
+        sequence=place.sequence,
+        position=transaction.position(),
+    )
+    publish_store.add_message(connection, published)
+    forget_before = transaction.now - KEY_LIFE
+    if row.key is not None and row.created_at > forget_before:
+        publish_store.note_key(
+            connection,
+            topic.id,
+            row.publisher,
+            row.key,
+            fingerprint=row.fingerprint,
+            position=published.position,
+            now=row.created_at,
+            forget_before=forget_before,
         )
-        publish_store.add_message(connection, published)
-        forget_before = transaction.now - KEY_LIFE
-        if row.key is not None and row.created_at > forget_before:
-            publish_store.note_key(
-                connection,
-                topic.id,
-                row.publisher,
-                row.key,
-                fingerprint=row.fingerprint,
-                position=published.position,
-                now=row.created_at,
-                forget_before=forget_before,
-            )
-        cancel(transaction, topic.id, row.id)
-        transaction.emit(published)
+    cancel(transaction, topic.id, row.id)
+    transaction.emit(published)
 
 
 def _exported(row: ScheduledRow) -> ScheduledExported:
