@@ -18,7 +18,7 @@ async def test_fifteen_kills_lose_nothing(tmp_path: Path) -> None:
 
     assert report.faults == []
     assert report.kills == 15
-    assert report.stored >= report.acknowledged > 1000
+    assert report.stored >= report.acknowledged > 15, "something was promised before each kill"
     assert report.heard == report.stored
 
 
