@@ -20,7 +20,7 @@ from manor_topics.message_store import COLUMNS, read_message
 from manor_topics.parts import Part
 from manor_topics.removing import remove
 from manor_topics.rights import TOPIC_TOKEN
-from manor_topics.tables import daily, messages, publish_keys, topics
+from manor_topics.tables import daily, messages, topics
 
 SECTIONS = ("topics", "messages", "topic_access_tokens")
 
@@ -140,12 +140,7 @@ def _clear_topics(transaction: Transaction, user_id: UUID, limit: int) -> int:
 
 
 def _forget(transaction: Transaction, user_id: UUID, limit: int) -> int:
-    gone = 0
-    for table, condition in (
-        (daily, daily.c.payer_id == user_id),
-        (publish_keys, publish_keys.c.publisher == f"access:{user_id}"),
-    ):
-        key = tuple(table.primary_key)
-        some = select(*key).where(condition).limit(limit)
-        gone += transaction.connection.execute(delete(table).where(tuple_(*key).in_(some))).rowcount
-    return gone
+    """Remove what is counted for them; the keys that they published with went with their messages."""
+    key = tuple(daily.primary_key)
+    some = select(*key).where(daily.c.payer_id == user_id).limit(limit)
+    return transaction.connection.execute(delete(daily).where(tuple_(*key).in_(some))).rowcount

@@ -130,6 +130,11 @@ async def test_nothing_of_somebody_is_left_in_the_files(clock: SetClock, tmp_pat
         await fill(house, ann, "marzipan-alarms", 2 * BATCH + 3, "toffee")
         await fill(house, ann, "news", BATCH + 3, "fondant")
         own = await hers.post("/news", body=b"fondant", headers={"Idempotency-Key": "k"})
+        by_password = Client(house.dispatcher, principals=(Principal("basic", user_id=ann, scopes=frozenset({"*"})),))
+        for published_by in (hers, by_password):
+            # To a topic that stays, so that the key goes with the person.
+            answer = await published_by.post("/news", body=b"fondant", headers={"Idempotency-Key": "again"})
+            assert answer.status == 200
         edited = f"/api/news/messages/{own.json()['id']}"
         assert (await asking_as(house, eve).patch(edited, json={"message": "fondant, edited"})).status == 200
         kept = await send(asking_as(house, eve), "hers", "news")
