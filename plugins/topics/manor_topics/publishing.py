@@ -70,11 +70,15 @@ class Publishing:
         plan = self._plan(payer)
         return self._storage.submit(lambda transaction: publish(transaction, topic, draft, publisher, plan, mailed))
 
-    def submit_to_new(self, name: str, draft: Draft, publisher: Publisher, mailed: Mailed | None = None) -> Later:
+    def submit_to_new(
+        self, name: str, maker: Payer, draft: Draft, publisher: Publisher, mailed: Mailed | None = None
+    ) -> Later:
         """The same, making the topic on the way: a private one of the publisher's, or, for nobody, a public one.
 
-        What it brings is `Forbidden` when the publisher's plan has no room for it.
+        It goes on the account of `maker`, who is the publisher, or the server itself for nobody. What it brings is
+        `Forbidden` when their plan has no room for it.
         """
+        self._payers.take_publish(publisher.principal, maker)
 
         def work(transaction: Transaction) -> MessagePublished:
             topic = store.find_topic(transaction.connection, name)

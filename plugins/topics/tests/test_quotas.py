@@ -191,3 +191,15 @@ async def test_the_minute_says_nothing_to_the_server_itself(house: House) -> Non
     ann = asking_as(house, await person(house, "ann"))
 
     assert await statuses(ann, 10, "welcome") == [200] * 10
+
+
+@pytest.mark.manor(
+    config={"tiers": {"FREE": {"publish_per_minute": 3}}, "plugins": {"topics": {"auto_create": "authenticated"}}}
+)
+async def test_messages_that_make_their_topics_count_as_others_do(house: House) -> None:
+    ann = asking_as(house, await person(house, "ann"))
+
+    answers = [await ann.post(f"/new-{number}", body=b"x") for number in range(4)]
+
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+    assert (await ann.get("/api/topics/new-3")).status == 404

@@ -15,6 +15,7 @@ from manor_topics.http.understanding import check_encoding, understood
 from manor_topics.ntfy.drafts import Wanted, read_own_path
 from manor_topics.ntfy.saying import HEADER_NAMES, OWN_HEADERS, Said
 from manor_topics.parts import Shared
+from manor_topics.payers import SYSTEM
 from manor_topics.publishing import Publisher
 from manor_topics.rights import check_anonymous, check_publish, in_scope, missing
 
@@ -80,7 +81,8 @@ class PublishHandlers:
         check_anonymous(caller.principals, shared.config)
         wanted, publisher = understood(read), _publisher(request, creator)
         mailed = await self._mailed(wanted, publisher)
-        return shared.publishing.submit_to_new(name, wanted.draft, publisher, mailed).map(answer or _published)
+        maker = SYSTEM if publisher.user_id is None else await shared.payers.of_person(publisher.user_id)
+        return shared.publishing.submit_to_new(name, maker, wanted.draft, publisher, mailed).map(answer or _published)
 
     async def _mailed(self, wanted: Wanted, publisher: Publisher) -> Mailed | None:
         if wanted.email is None:
