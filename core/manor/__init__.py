@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from manor.auth import PUBLIC as PUBLIC
     from manor.auth import Access as Access
     from manor.auth import Authenticator as Authenticator
+    from manor.auth import Basic as Basic
     from manor.auth import Bearer as Bearer
+    from manor.auth import BearerAlone as BearerAlone
     from manor.auth import Cookie as Cookie
     from manor.auth import Header as Header
     from manor.auth import Kinds as Kinds
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from manor.auth import Principal as Principal
     from manor.auth import Query as Query
     from manor.auth import Scope as Scope
+    from manor.auth import is_basic as is_basic
+    from manor.auth import read_base64 as read_base64
+    from manor.auth import read_basic as read_basic
     from manor.clock import Clock as Clock
     from manor.dialects import BASIC_RESPONSE as BASIC_RESPONSE
     from manor.dialects import DETAIL as DETAIL
@@ -187,6 +192,9 @@ if TYPE_CHECKING:
     from manor.pages import local_path as local_path
     from manor.pages import page_api as page_api
     from manor.pages import redirect as redirect
+    from manor.parts import InParts as InParts
+    from manor.parts import Lifespan as Lifespan
+    from manor.parts import Part as Part
     from manor.plugins import Command as Command
     from manor.plugins import HealthCheck as HealthCheck
     from manor.plugins import NoConfig as NoConfig
@@ -232,7 +240,9 @@ _EXPORTS = {
     "PUBLIC": "manor.auth",
     "Access": "manor.auth",
     "Authenticator": "manor.auth",
+    "Basic": "manor.auth",
     "Bearer": "manor.auth",
+    "BearerAlone": "manor.auth",
     "Cookie": "manor.auth",
     "Header": "manor.auth",
     "Kinds": "manor.auth",
@@ -240,6 +250,9 @@ _EXPORTS = {
     "Principal": "manor.auth",
     "Query": "manor.auth",
     "Scope": "manor.auth",
+    "is_basic": "manor.auth",
+    "read_base64": "manor.auth",
+    "read_basic": "manor.auth",
     "Clock": "manor.clock",
     "BASIC_RESPONSE": "manor.dialects",
     "DETAIL": "manor.dialects",
@@ -405,6 +418,9 @@ _EXPORTS = {
     "local_path": "manor.pages",
     "page_api": "manor.pages",
     "redirect": "manor.pages",
+    "InParts": "manor.parts",
+    "Lifespan": "manor.parts",
+    "Part": "manor.parts",
     "Command": "manor.plugins",
     "HealthCheck": "manor.plugins",
     "NoConfig": "manor.plugins",

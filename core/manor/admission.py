@@ -82,7 +82,8 @@ class Gate:
             if not principals:
                 raise Unauthorized(api.missing_credential)
             if not any(access.allows(principal) for principal in principals):
-                raise Forbidden("This credential may not do that")
+                unfit = Unauthorized if api.unfit_credential_status == 401 else Forbidden
+                raise unfit("This credential may not do that")
         if prepared.route.rate is not None:
             who = _who(principals[0]) if principals else Address(head.address)
             self._charge(manners, headers, prepared.route.rate, prepared.name, who)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -64,6 +66,62 @@ class Bearer:
             return None
         scheme, _, secret = value.partition(" ")
         return secret.strip() if scheme.lower() == "bearer" else f"{scheme} {secret}"
+
+
+@dataclass(frozen=True)
+class BearerAlone(Bearer):
+    """`Authorization: Bearer SECRET`, where Basic has a place of its own."""
+
+    def find(self, head: Head) -> str | None:
+        """The secret; None for Basic."""
+        found = super().find(head)
+        return None if found is None or is_basic(found) else found
+
+
+@dataclass(frozen=True)
+class Basic:
+    """`Authorization: Basic …` (RFC 7617). Browsers send it unasked once somebody has typed it."""
+
+    is_ambient = True
+
+    def find(self, head: Head) -> str | None:
+        """The whole header: what it holds is looked at by the one who recognises it, with `read_basic`."""
+        value = (head.headers.get("authorization") or "").strip()
+        return value if is_basic(value) else None
+
+
+_BASIC = "basic"
+
+
+def is_basic(header: str) -> bool:
+    """Whether the value of an `Authorization` header is of the scheme Basic."""
+    return header.partition(" ")[0].lower() == _BASIC
+
+
+def read_basic(header: str) -> tuple[str, str]:
+    """The name and the password in such a header; both are "" where it holds none.
+
+    Base64 in either alphabet, padded or not.
+    """
+    try:
+        name, _, password = read_base64(header[len(_BASIC) :].strip()).partition(":")
+    except ValueError:
+        return "", ""
+    return name, password
+
+
+def read_base64(text: str) -> str:
+    """The text in it, in either alphabet, padded or not.
+
+    Raises:
+        ValueError: It is no base64, or what is in it is not UTF-8.
+    """
+    try:
+        return base64.b64decode(
+            text.translate({0x2D: 0x2B, 0x5F: 0x2F}) + "=" * (-len(text) % 4), validate=True
+        ).decode()
+    except (binascii.Error, UnicodeError) as error:
+        raise ValueError("expected base64 of UTF-8") from error
 
 
 @dataclass(frozen=True)

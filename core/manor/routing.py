@@ -256,6 +256,7 @@ class Api:
         prefixes: Paths without a route below these are answered in this API's dialect.
         credential_first: There, and on wrong methods, a missing credential is told before 404 and 405.
         bad_value_status: What a body that decodes and does not fit is answered with.
+        unfit_credential_status: What a good credential that the route does not take is answered with: 403 or 401.
         missing_credential: The sentence of a 401 for a request that brings no credential.
         bad_credential: The sentence of a 401 for a credential that opens nothing here.
     """
@@ -274,6 +275,7 @@ class Api:
     prefixes: tuple[str, ...] = ()
     credential_first: bool = False
     bad_value_status: int = 422
+    unfit_credential_status: int = 403
     missing_credential: str = "A credential is needed here"
     bad_credential: str = "The credential is unknown, expired or revoked"
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from manor import SYSTEM_ID, Delivery, Principal, Subscription, Transaction, Unprocessable, delivery_number
+from manor import SYSTEM_ID, Delivery, Lifespan, Principal, Subscription, Transaction, Unprocessable, delivery_number
 from manor_topics import store
 from manor_topics.announcement import Announcement, shape_of
 from manor_topics.creating import add, new_topic
 from manor_topics.domain import Topic
-from manor_topics.parts import Lifespan, Part, Shared
+from manor_topics.parts import Part, Shared
 from manor_topics.payers import payer_of
 from manor_topics.publishing import Plan, Publisher, publish
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from manor import (
     Address,
     Authenticator,
-    Bearer,
     Head,
     Identity,
     Presented,
@@ -24,38 +21,18 @@ from manor import (
     check_password_of,
     find_user,
     fold_email,
+    is_basic,
+    read_base64,
+    read_basic,
 )
 from manor_topics.tokens import TokenCheck, looks_like_token
 
 BASIC = "basic"
 """The kind of credential; what comes out of it is of the kind that was sent, and of this one for a password."""
 
-_SCHEME = "basic"
 _API_KEY = "api_key"
 _FAILURES = Rate(60)
 """Wrong ones that an address may send in a minute; a password's are counted as failed sign-ins besides."""
-
-
-@dataclass(frozen=True)
-class BearerAlone(Bearer):
-    """`Authorization: Bearer SECRET`, where Basic has a place of its own."""
-
-    def find(self, head: Head) -> str | None:
-        """The secret; None for Basic."""
-        found = super().find(head)
-        return None if found is None or _is_basic(found) else found
-
-
-@dataclass(frozen=True)
-class Basic:
-    """`Authorization: Basic …`. Browsers send it unasked once somebody has typed it."""
-
-    is_ambient = True
-
-    def find(self, head: Head) -> str | None:
-        """The whole header: what it holds is looked at by the one who recognises it."""
-        value = (head.headers.get("authorization") or "").strip()
-        return value if _is_basic(value) else None
 
 
 @dataclass(frozen=True)
@@ -71,22 +48,17 @@ class EncodedAuthorization(Query):
         scheme, _, secret = header.partition(" ")
         if scheme.lower() == "bearer":
             return secret.strip()
-        return header if _is_basic(header) else f"? {value}"
+        return header if is_basic(header) else f"? {value}"
 
 
 AUTH_PARAMETER = EncodedAuthorization("auth")
 
 
-def _is_basic(header: str) -> bool:
-    return header.partition(" ")[0].lower() == _SCHEME
-
-
 def _decoded(value: str) -> str:
-    """Base64 in either alphabet, padded or not; "" for what is none."""
+    """The header in it; "" for what is none."""
     try:
-        raw = base64.b64decode(value.translate({0x2D: 0x2B, 0x5F: 0x2F}) + "=" * (-len(value) % 4), validate=True)
-        return raw.decode().strip()
-    except (binascii.Error, UnicodeError, ValueError):
+        return read_base64(value).strip()
+    except ValueError:
         return ""
 
 
@@ -115,7 +87,7 @@ class BasicCheck:
     @property
     def authenticator(self) -> Authenticator:
         """For the hook."""
-        return Authenticator(BASIC, _is_basic, self.authenticate)
+        return Authenticator(BASIC, is_basic, self.authenticate)
 
     async def authenticate(self, presented: Presented) -> Principal | None:
         """Who stands behind it.
@@ -126,7 +98,7 @@ class BasicCheck:
         """
         address = presented.head.address
         self._count(address, cost=0)
-        name, _, secret = _decoded(presented.secret[len(_SCHEME) :].strip()).partition(":")
+        name, secret = read_basic(presented.secret)
         try:
             principal = await self._find(name, secret, presented)
         except Unauthorized:

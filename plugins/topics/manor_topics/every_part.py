@@ -1,12 +1,10 @@
-"""All parts of the plugin, and what is made of them together."""
+"""All parts of the plugin."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from operator import attrgetter
+from collections.abc import Sequence
 
-from manor import Migration, PluginContext
+from manor import PluginContext
 from manor_topics.announcing import Announcing
 from manor_topics.config import TopicsConfig
 from manor_topics.gotify.part import Gotify
@@ -14,7 +12,7 @@ from manor_topics.managing import Managing
 from manor_topics.messaging import Messaging
 from manor_topics.ntfy.part import Ntfy
 from manor_topics.pages.part import Screens
-from manor_topics.parts import Lifespan, Part, Shared
+from manor_topics.parts import Part, Shared
 from manor_topics.push.part import Pushes
 from manor_topics.scheduling import Scheduling
 from manor_topics.search.part import Searches
@@ -46,21 +44,3 @@ def every_part(context: PluginContext[TopicsConfig]) -> Sequence[Part]:
         ]
     )
     return shared.parts
-
-
-def every_step(parts: Sequence[Part]) -> list[Migration]:
-    """The steps of all parts, in the order of their numbers."""
-    return sorted((step for part in parts for step in part.migrations()), key=attrgetter("id"))
-
-
-def lifespan(parts: Sequence[Part]) -> Lifespan:
-    """What the parts keep open while the house is, one within the other."""
-
-    @asynccontextmanager
-    async def open_all() -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            for part in parts:
-                await stack.enter_async_context(part.lifespan()())
-            yield
-
-    return open_all

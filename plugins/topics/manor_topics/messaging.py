@@ -11,6 +11,7 @@ from manor import (
     Command,
     Delivery,
     Event,
+    Lifespan,
     MemberChanged,
     Migration,
     Route,
@@ -28,7 +29,7 @@ from manor_topics.http.publish import PublishHandlers
 from manor_topics.http.read import ReadHandlers
 from manor_topics.http.routes import routes
 from manor_topics.migrations import migrations
-from manor_topics.parts import Lifespan, Part, Shared
+from manor_topics.parts import Part, Shared
 from manor_topics.payers import LIMITS
 from manor_topics.rights import TOPIC_TOKEN
 from manor_topics.tokens import TokenCheck, looks_like_token

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
-from uuid import UUID
 
-from manor import (
-    Authenticator,
-    BackgroundTask,
-    Command,
-    Event,
-    JobHandler,
-    Migration,
-    PluginContext,
-    Route,
-    ScopeDeclaration,
-    Subscription,
-    TierLimit,
-    Transaction,
-)
+from manor import Part as AnyPart
+from manor import PluginContext, Transaction
 from manor_topics.callers import Callers
 from manor_topics.catalog import Catalog
 from manor_topics.config import TopicsConfig
@@ -30,9 +14,6 @@ from manor_topics.live import Streams
 from manor_topics.payers import Payers
 from manor_topics.publishing import Publishing
 from manor_topics.reading import Reading
-
-Lifespan = Callable[[], AbstractAsyncContextManager[None]]
-"""Opens what is open while the house is."""
 
 
 @dataclass(frozen=True)
@@ -96,78 +77,8 @@ class Shared:
         check_name(name, self.taken(), as_ntfy=self.config.compat.ntfy_topic_names)
 
 
-class Part:
+class Part(AnyPart):
     """One area of the plugin. What it does not override it does not have."""
-
-    def routes(self) -> Sequence[Route]:
-        """Operations."""
-        return ()
-
-    def event_types(self) -> Sequence[type[Event]]:
-        """Events that it tells."""
-        return ()
-
-    def subscriptions(self) -> Sequence[Subscription[Any]]:
-        """Events that it hears."""
-        return ()
-
-    def authenticators(self) -> Sequence[Authenticator]:
-        """Credentials that it issues."""
-        return ()
-
-    def scopes(self) -> Sequence[ScopeDeclaration]:
-        """Scopes that its operations ask for."""
-        return ()
-
-    def tier_limits(self) -> Sequence[TierLimit]:
-        """What plans say about it."""
-        return ()
-
-    def jobs(self) -> Sequence[JobHandler[Any]]:
-        """Deferred work."""
-        return ()
-
-    def background_tasks(self) -> Sequence[BackgroundTask]:
-        """What it does all day."""
-        return ()
-
-    def migrations(self) -> Sequence[Migration]:
-        """Its tables; the number in a step's id says in which order all parts' steps run."""
-        return ()
-
-    def commands(self) -> Sequence[Command]:
-        """What an admin does from the shell."""
-        return ()
-
-    def lifespan(self) -> Lifespan:
-        """What is open while the house is."""
-        return nothing_to_open
 
     def forget_topic(self, transaction: Transaction, topic: Topic) -> None:
         """A topic is being deleted: remove what this part has of it, in the same transaction, without its messages."""
-
-    # --- A person's data -------------------------------------------------------------------------------------------
-
-    def sections(self) -> Sequence[str]:
-        """Members of a person's export that it fills."""
-        return ()
-
-    def export(self, user_id: UUID) -> AsyncIterator[tuple[str, Any]]:
-        """A person's data, section after section."""
-        return _nothing()
-
-    def erase(self, transaction: Transaction, user_id: UUID, limit: int) -> int:
-        """Remove at most so many rows of a person; how many are gone."""
-        return 0
-
-
-@asynccontextmanager
-async def nothing_to_open() -> AsyncIterator[None]:
-    """For parts that open nothing."""
-    yield
-
-
-async def _nothing() -> AsyncIterator[tuple[str, Any]]:
-    nothing: tuple[tuple[str, Any], ...] = ()
-    for item in nothing:
-        yield item

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from manor import Api, Kinds
-from manor_topics.basic import AUTH_PARAMETER, BASIC, Basic, BearerAlone, EncodedAuthorization
+from manor import Api, Basic, BearerAlone, Kinds
+from manor_topics.basic import AUTH_PARAMETER, BASIC, EncodedAuthorization
 from manor_topics.config import TopicsConfig
 from manor_topics.http.api import KINDS, NOTIFER, PLACES, PUBLISHING, STREAM_PLACES
 from manor_topics.ntfy.errors import NTFY_ERRORS

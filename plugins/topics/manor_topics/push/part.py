@@ -14,6 +14,7 @@ from manor import (
     BackgroundTask,
     Delivery,
     JobHandler,
+    Lifespan,
     Migration,
     PluginContext,
     Route,
@@ -25,7 +26,7 @@ from manor_topics.config import TopicsConfig
 from manor_topics.events import MessagePublished
 from manor_topics.http.devices import SCOPE, DeviceHandlers, device_routes
 from manor_topics.migrations import devices as devices_step
-from manor_topics.parts import Lifespan, Part, Shared
+from manor_topics.parts import Part, Shared
 from manor_topics.push.addresses import origin_of
 from manor_topics.push.delivering import Delivering
 from manor_topics.push.device_store import devices_of, remove_some, remove_unseen

@@ -1,0 +1,1 @@
+"""Live video with chat: the Owncast API, RTMP in and HLS out."""

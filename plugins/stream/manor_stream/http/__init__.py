@@ -1,0 +1,1 @@
+"""Operations: requests in, answers out."""

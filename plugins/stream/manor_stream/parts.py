@@ -1,0 +1,60 @@
+"""What all parts of the plugin use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from manor import Part, PluginContext
+from manor_stream.config import StreamConfig
+from manor_stream.key_check import KeyCheck
+from manor_stream.logbook import Logbook
+from manor_stream.on_air import OnAir
+from manor_stream.settings import Settings
+from manor_stream.viewers import Viewers
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all parts use.
+
+    Args:
+        context: The plugin's own.
+        settings: What the admin API sets.
+        key_check: Knows the stream key.
+        on_air: What is on now.
+        viewers: Who watches.
+        logbook: What the admin page shows of the log.
+        parts: All of them; complete once the plugin is made.
+    """
+
+    context: PluginContext[StreamConfig]
+    settings: Settings
+    key_check: KeyCheck
+    on_air: OnAir
+    viewers: Viewers
+    logbook: Logbook
+    parts: list[Part] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, context: PluginContext[StreamConfig]) -> Shared:
+        """Make them."""
+        settings = Settings(context.storage, context.config)
+        return cls(
+            context,
+            settings,
+            KeyCheck(settings, context.limits),
+            OnAir(),
+            Viewers(),
+            Logbook(context.clock, context.log),
+        )
+
+    @property
+    def config(self) -> StreamConfig:
+        """The admin's table."""
+        return self.context.config
+
+    @property
+    def folder(self) -> Path:
+        """Where a broadcast leaves what it has on disk."""
+        return Path(self.config.data_dir) if self.config.data_dir else self.context.data_dir
