@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from manor import Principal
 from manor.testing import Client, House
 from manor_stream.key_check import ADMIN_ID, STREAM_ADMIN
 
@@ -26,6 +27,4 @@ def basic(password: str, name: str = "admin") -> dict[str, str]:
 @pytest.fixture
 def admin(house: House) -> Client:
     """Asks as the user `admin`."""
-    from manor import Principal
-
-    return Client(house.dispatcher, principals=[Principal(STREAM_ADMIN, credential_id=ADMIN_ID)])
+    return Client(house.dispatcher, principals=(Principal(STREAM_ADMIN, credential_id=ADMIN_ID),))
