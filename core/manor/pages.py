@@ -41,11 +41,21 @@ MOST_FIELDS = 1_000
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 _SEED = re.compile(r"[A-Za-z0-9_-]{32}")
-_POLICY = (
-    "default-src 'none'; base-uri 'none'; connect-src 'self'; font-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; img-src 'self' data: blob:; manifest-src 'self'; media-src 'self' blob:; "
-    "script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'"
-)
+_POLICY = {
+    "default-src": "'none'",
+    "base-uri": "'none'",
+    "connect-src": "'self'",
+    "font-src": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "img-src": "'self' data: blob:",
+    "manifest-src": "'self'",
+    "media-src": "'self' blob:",
+    "script-src": "'nonce-{nonce}'",
+    "style-src": "'self' 'nonce-{nonce}'",
+}
+_SOURCES = re.compile(r"[\x21-\x2b\x2d-\x3a\x3c-\x7e]+(?: [\x21-\x2b\x2d-\x3a\x3c-\x7e]+)*")
+"""Visible characters without the comma and the semicolon, which would begin something else."""
 
 _MANY = (msgspec.inspect.ListType, msgspec.inspect.VarTupleType, msgspec.inspect.SetType, msgspec.inspect.FrozenSetType)
 
@@ -116,7 +126,15 @@ class Pages:
         """The routes of its static files."""
         return self._assets.routes() if self._assets else []
 
-    def render(self, request: Request[Any, Any], template: str, *, status: int = 200, **values: object) -> Reply:
+    def render(
+        self,
+        request: Request[Any, Any],
+        template: str,
+        *,
+        status: int = 200,
+        policy: Mapping[str, str] | None = None,
+        **values: object,
+    ) -> Reply:
         """Make a page.
 
         Templates begin with `{% extends "manor/base.html" %}` and know, besides `values`: `nonce`, for their own
@@ -127,10 +145,13 @@ class Pages:
             request: What it answers.
             template: Its name in the plugin's `templates/`.
             status: Of the answer.
+            policy: Directives of the Content-Security-Policy in place of the usual ones, as `{"worker-src": "blob:"}`;
+                `{nonce}` stands for the page's own.
             values: What the template shows; all of it is escaped.
 
         Raises:
             jinja2.UndefinedError: The template wants a value that is not there.
+            ValueError: A directive of the policy would begin another one.
         """
         nonce = secrets.token_urlsafe(16)
         form = _FormSeed(_seed(request.head))
@@ -150,7 +171,7 @@ class Pages:
             path=request.head.path,
         )
         headers = {
-            "Content-Security-Policy": _POLICY.format(nonce=nonce),
+            "Content-Security-Policy": _policy(policy or {}, nonce),
             # With "no-referrer", as the APIs have it, browsers would send forms with `Origin: null`.
             "Referrer-Policy": "same-origin",
             "Cache-Control": "no-store" if form.is_taken or request.principals else "no-cache",
@@ -256,6 +277,14 @@ class _FormSeed:
             self._seed = secrets.token_urlsafe(24)
             self.is_new = True
         return self._seed
+
+
+def _policy(changes: Mapping[str, str], nonce: str) -> str:
+    for name, sources in changes.items():
+        if not _SOURCES.fullmatch(sources):
+            raise ValueError(f"{name}: these are no sources of a policy: {sources!r}")
+    directives = {**_POLICY, **changes}
+    return "; ".join(f"{name} {sources}" for name, sources in directives.items()).replace("{nonce}", nonce)
 
 
 def _seed(head: Head) -> str:

@@ -119,6 +119,22 @@ def test_only_scripts_with_the_pages_own_nonce_run(pages: Pages) -> None:
     assert policy != second.headers["Content-Security-Policy"]
 
 
+def test_a_page_that_needs_more_says_so_in_its_policy_and_keeps_the_rest(pages: Pages) -> None:
+    wanted = {"worker-src": "blob:", "frame-ancestors": "*", "connect-src": "'self' https://cdn.example:8443"}
+    page = pages.render(request(), "form.html", title="t", policy=wanted)
+
+    directives = dict(each.split(" ", 1) for each in page.headers["Content-Security-Policy"].split("; "))
+    assert {name: directives[name] for name in wanted} == wanted
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"].startswith("'nonce-")
+
+
+@pytest.mark.parametrize("sources", ["", " ", "https://a; script-src *", "https://a, default-src *", "a\r\nX: y", "é"])
+def test_a_policy_that_would_begin_another_directive_is_refused(pages: Pages, sources: str) -> None:
+    with pytest.raises(ValueError, match="connect-src"):
+        pages.render(request(), "form.html", title="t", policy={"connect-src": sources})
+
+
 def test_a_page_may_send_its_origin_with_a_form(pages: Pages) -> None:
     assert pages.render(request(), "form.html", title="t").headers["Referrer-Policy"] == "same-origin"
 
