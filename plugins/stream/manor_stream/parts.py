@@ -7,6 +7,7 @@ from pathlib import Path
 
 from manor import Part, PluginContext
 from manor_stream.config import StreamConfig
+from manor_stream.hls.window import Window
 from manor_stream.key_check import KeyCheck
 from manor_stream.logbook import Logbook
 from manor_stream.on_air import OnAir
@@ -25,6 +26,7 @@ class Shared:
         on_air: What is on now.
         viewers: Who watches.
         logbook: What the admin page shows of the log.
+        window: What can be watched: the newest segments.
         parts: All of them; complete once the plugin is made.
     """
 
@@ -34,6 +36,7 @@ class Shared:
     on_air: OnAir
     viewers: Viewers
     logbook: Logbook
+    window: Window
     parts: list[Part] = field(default_factory=list)
 
     @classmethod
@@ -47,6 +50,7 @@ class Shared:
             OnAir(),
             Viewers(),
             Logbook(context.clock, context.log),
+            Window(int(context.clock.now().timestamp())),
         )
 
     @property
