@@ -187,6 +187,8 @@ if TYPE_CHECKING:
     from manor.outgoing import OutgoingFailed as OutgoingFailed
     from manor.outgoing import OutgoingRefused as OutgoingRefused
     from manor.outgoing import Response as Response
+    from manor.outgoing import new_signing_secret as new_signing_secret
+    from manor.outgoing import signed_headers as signed_headers
     from manor.pages import PAGES as PAGES
     from manor.pages import Pages as Pages
     from manor.pages import local_path as local_path
@@ -413,6 +415,8 @@ _EXPORTS = {
     "OutgoingFailed": "manor.outgoing",
     "OutgoingRefused": "manor.outgoing",
     "Response": "manor.outgoing",
+    "new_signing_secret": "manor.outgoing",
+    "signed_headers": "manor.outgoing",
     "PAGES": "manor.pages",
     "Pages": "manor.pages",
     "local_path": "manor.pages",

@@ -564,3 +564,10 @@ async def test_what_waits_and_what_is_dead_is_counted(autojump_clock: MockClock,
         'manor_outbox_attempts_total{outcome="dead"} 1.0',
     ):
         assert line in text
+
+
+async def test_what_waits_is_counted_by_job_and_key(autojump_clock: MockClock, post: Post) -> None:
+    for job, key in ((RING, "ada"), (RING, "ada"), (RING, "bob"), (RING, None), (TEXT, "ada")):
+        await post.defer(job, "112", key=key)
+
+    assert await post.storage.read(lambda transaction: post.outbox.waiting(transaction, RING)) == {"ada": 2, "bob": 1}

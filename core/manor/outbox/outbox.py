@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -148,6 +148,18 @@ class Outbox:
             most: Rows of one page.
         """
         return store.listed(transaction.connection, state, after=after, most=most)
+
+    def waiting(self, transaction: Transaction, job: Job[Any]) -> Mapping[str, int]:
+        """How many rows of a job wait, by the key they were deferred with: for queues that have a bound.
+
+        Args:
+            transaction: A reading one will do; in a writing one what it defers itself is not counted yet.
+            job: The kind of work.
+
+        Returns:
+            Only the keys that rows wait with.
+        """
+        return store.waiting_by_key(transaction.connection, job.name)
 
     def retry(self, transaction: Transaction, ids: Iterable[int] | None = None) -> int:
         """Have rows tried again from the start. Call `ring` once it is committed.

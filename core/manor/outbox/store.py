@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -301,6 +302,17 @@ def counted(connection: Connection) -> dict[str, int]:
         for which in (_FRESH, _TRIED, text("state = 'dead'"))
     ]
     return {"waiting": counts[0] + counts[1], "dead": counts[2]}
+
+
+def waiting_by_key(connection: Connection, name: str) -> dict[str, int]:
+    """How many rows of a job wait, by their key; of keys that have none there is nothing."""
+    found: Counter[str] = Counter()
+    for which in (_FRESH, _TRIED):
+        query = select(outbox.c.key, text("count(*)")).select_from(outbox).group_by(outbox.c.key)
+        of_it = (which, outbox.c.name == name, outbox.c.subscriber == "", outbox.c.key.is_not(None))
+        for key, count in connection.execute(query.where(*of_it)):
+            found[key] += count
+    return found
 
 
 def _row(row: Row[tuple[object, ...]]) -> OutboxRow:

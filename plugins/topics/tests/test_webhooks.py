@@ -10,7 +10,6 @@ import pytest
 
 from manor import Transaction
 from manor.testing import Client, House, SetClock
-from manor_topics.webhooks.signing import signature
 from tests.topic_people import asking_as, make_topic, person, refusal, send
 from tests.webhook_receiver import Receiver, open_receiver
 
@@ -48,18 +47,6 @@ async def logged(client: Client, webhook: dict[str, Any]) -> list[dict[str, Any]
     assert answer.status == 200, answer.text
     listed: list[dict[str, Any]] = answer.json()
     return listed
-
-
-# --- Signatures ----------------------------------------------------------------------------------------------------
-
-
-def test_a_signature_is_the_one_of_the_specification() -> None:
-    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    body = b'{"test": 2432232314}'
-
-    assert signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body) == (
-        "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-    )
 
 
 # --- What comes ----------------------------------------------------------------------------------------------------

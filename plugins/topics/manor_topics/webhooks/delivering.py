@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Connection, or_, select
 
-from manor import Job, NotYet, Outgoing, OutgoingFailed, OutgoingRefused, PluginContext, Transaction
+from manor import Job, NotYet, Outgoing, OutgoingFailed, OutgoingRefused, PluginContext, Transaction, signed_headers
 from manor_topics import store as topic_store
 from manor_topics.config import TopicsConfig
 from manor_topics.events import MessageDeleted, MessageEdited, MessagePublished
@@ -25,7 +25,6 @@ from manor_topics.message_store import COLUMNS, read_message
 from manor_topics.retry_after import retry_after
 from manor_topics.tables import messages
 from manor_topics.webhooks import store
-from manor_topics.webhooks.signing import signed_headers
 from manor_topics.webhooks.store import Delivery, EventName, Webhook
 
 PAUSES = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 3600.0)

@@ -23,6 +23,7 @@ from manor import (
     TooManyRequests,
     Transaction,
     new_id,
+    new_signing_secret,
 )
 from manor_topics import message_store
 from manor_topics import store as topic_store
@@ -34,7 +35,6 @@ from manor_topics.payers import payer_of
 from manor_topics.rights import can_manage, check_manage, missing
 from manor_topics.webhooks import store
 from manor_topics.webhooks.delivering import Deliveries, Outcome, Posted, post
-from manor_topics.webhooks.signing import new_signing_secret
 from manor_topics.webhooks.store import Delivery, EventName, Webhook
 
 LIMIT = TierLimit(
