@@ -86,6 +86,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         directory_key: What the directory gave at the first time.
         ffmpeg_path: Used instead of the configured one; "" for that.
         web_server_port: Stored and shown; `[server] bind` decides.
+        web_server_ip: As `web_server_port`.
         rtmp_server_port: Used from the next start on instead of the configured one; 0 for that.
         latency_level: 0 to 4; see `quality.LATENCY_LEVELS`.
         qualities: What viewers may choose from; never empty.
@@ -113,6 +114,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     directory_key: str = ""
     ffmpeg_path: str = ""
     web_server_port: int = 0
+    web_server_ip: str = ""
     rtmp_server_port: int = 0
     latency_level: int = 2
     qualities: tuple[Quality, ...] = DEFAULT_QUALITIES
@@ -129,6 +131,10 @@ class SettingsChanged(Event, frozen=True):
 
     name: ClassVar[str] = "stream.settings_changed"
     names: tuple[str, ...]
+
+
+Also = Callable[[Transaction, StreamSettings, tuple[str, ...]], None]
+"""What else is done in the transaction that changes settings."""
 
 
 class Settings:
@@ -157,11 +163,19 @@ class Settings:
 
         return opened
 
-    async def change(self, change: Callable[[StreamSettings], StreamSettings] | None = None, **values: Any) -> None:
+    async def change(
+        self,
+        change: Callable[[StreamSettings], StreamSettings] | None = None,
+        *,
+        also: Also | None = None,
+        **values: Any,
+    ) -> None:
         """Set something: on disk before this returns, and in force then.
 
         Args:
             change: Makes the new settings from those of now; pure.
+            also: Called in the same transaction, with the new settings and the names of those that differ; not called
+                when none does.
             values: Settings by name, in place of `change`.
         """
         async with self._changing:
@@ -176,6 +190,8 @@ class Settings:
                 for name in names:
                     _store(transaction, name, getattr(after, name))
                 transaction.emit(SettingsChanged(names=names))
+                if also is not None:
+                    also(transaction, after, names)
 
             await self._storage.write(work)
 
