@@ -27,7 +27,7 @@ from manor.dialects import DETAIL, ErrorContext
 from manor.errors import BadRequest, Forbidden, InternalError, Refused, StorageFull, Unavailable
 from manor.limits import RateLimiter
 from manor.matching import CORE, Miss, OwnedRoute, RouteTable, allowed_methods
-from manor.origins import Origins
+from manor.origins import EVERY_PAGE, Origins
 from manor.prepared import Manners, Prepared, merge_headers
 from manor.routing import Api, Head, Later, Reply, Request, Route, Upgrade
 
@@ -161,6 +161,9 @@ class Dispatcher:
         headers = {"Allow": ", ".join(methods)}
         if owned.route.api.cors:
             headers |= self.origins.preflight_headers(head, methods)
+        elif owned.route.api.headers.get("Access-Control-Allow-Origin") == "*":
+            # Open to every page whatever is configured: then what it asks for is let through as well.
+            headers |= EVERY_PAGE.preflight_headers(head, methods)
         call.ready = Reply(status=204, content_type="", headers=headers)
         return call
 

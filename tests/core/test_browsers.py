@@ -80,6 +80,17 @@ async def test_other_origins_get_no_permission(origins: tuple[str, ...], api: Ap
         assert not [name for name in reply.headers if name.startswith("Access-Control")]
 
 
+async def test_a_preflight_of_an_api_that_is_open_to_every_page_is_answered_whatever_is_configured() -> None:
+    api = Api("open", headers={"Access-Control-Allow-Origin": "*"}, cors=False)
+    made = dispatcher(route("PUT /x", lambda request: None, api=api))
+    reply = await ask(made, head("OPTIONS /x", *PREFLIGHT))
+    assert reply.status == 204
+    assert reply.headers["Access-Control-Allow-Origin"] == "*"
+    assert reply.headers["Access-Control-Allow-Methods"] == "PUT, OPTIONS"
+    assert reply.headers["Access-Control-Allow-Headers"] == "authorization, x-title"
+    assert "Access-Control-Allow-Credentials" not in reply.headers
+
+
 async def test_simple_answers_and_errors_carry_cors_headers() -> None:
     made = dispatcher(
         route("GET /x", lambda request: Reply(headers={"Vary": "Accept"})), settings=Settings(cors_origins=("*",))
