@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from manor import Part, PluginContext
 from manor_stream.config import StreamConfig
+from manor_stream.hls.part import Hls
 from manor_stream.keeping import Keeping
+from manor_stream.pages.part import Screens
 from manor_stream.parts import Shared
 
 
 def every_part(context: PluginContext[StreamConfig]) -> Sequence[Part]:
     """Make them all; each finds the others in what they share."""
     shared = Shared.of(context)
-    shared.parts.extend([Keeping(shared)])
+    shared.parts.extend([Keeping(shared), Hls(shared)])
     return shared.parts

@@ -1,0 +1,24 @@
+"""What serves the stream to players."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from manor import Part, Route
+from manor_stream.hls.http import VideoHandlers
+from manor_stream.parts import Shared
+
+
+class Hls(Part):
+    """Playlists and segments.
+
+    Args:
+        shared: What all parts use.
+    """
+
+    def __init__(self, shared: Shared) -> None:
+        self._handlers = VideoHandlers(shared.window, shared.viewers.touch)
+
+    def routes(self) -> Sequence[Route]:
+        """Below /hls."""
+        return self._handlers.routes()
