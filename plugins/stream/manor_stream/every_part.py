@@ -15,5 +15,5 @@ from manor_stream.parts import Shared
 def every_part(context: PluginContext[StreamConfig]) -> Sequence[Part]:
     """Make them all; each finds the others in what they share."""
     shared = Shared.of(context)
-    shared.parts.extend([Keeping(shared), Hls(shared)])
+    shared.parts.extend([Keeping(shared), Hls(shared), Screens(shared)])
     return shared.parts
