@@ -51,7 +51,7 @@ INTEGRATION_API = Api(
     places=(BearerAlone(),),
     anonymous_rate=Rate(300),
     signed_in_rate=Rate(1200),
-    headers=ANYWHERE,
+    headers=ANYWHERE | {"Access-Control-Allow-Headers": "Authorization, Content-Type"},
     cors=False,
     prefixes=("/api/integrations",),
     credential_first=True,
@@ -72,6 +72,13 @@ SCOPES = {
 }
 
 
+class BasicResponse(msgspec.Struct, frozen=True):
+    """How most operations that change something answer."""
+
+    success: bool
+    message: str
+
+
 def basic_response(message: str, *, success: bool = True) -> Reply:
     """The Owncast API's `BasicResponse`, with status 200 either way."""
-    return Reply(msgspec.json.encode({"success": success, "message": message}))
+    return Reply(msgspec.json.encode(BasicResponse(success, message)))
