@@ -153,5 +153,37 @@ class ChatVisibilityChanged(Event, frozen=True):
     timestamp: datetime
 
 
+class ChatUserModerated(Event, frozen=True):
+    """Somebody may write in the chat no more, or again, or was made a moderator, or is none any more.
+
+    Args:
+        user: Who; their scopes are those of now.
+        is_enabled: Whether they may write, and their messages are seen.
+        timestamp: When.
+    """
+
+    name: ClassVar[str] = "stream.chat_user_moderated"
+    user: ChatUser
+    is_enabled: bool
+    timestamp: datetime
+
+
+class ChatAddressBanned(Event, frozen=True):
+    """An address, or a network, was shut out of the chat; or, where `is_banned` is false, let in again."""
+
+    name: ClassVar[str] = "stream.chat_address_banned"
+    address: str
+    is_banned: bool
+    timestamp: datetime
+
+
 BROADCAST_EVENTS = (StreamStarted, StreamStopped, StreamTitleChanged, ViewerCountChanged)
-CHAT_EVENTS = (ChatMessageSent, ChatUserJoined, ChatUserParted, ChatNameChanged, ChatVisibilityChanged)
+CHAT_EVENTS = (
+    ChatMessageSent,
+    ChatUserJoined,
+    ChatUserParted,
+    ChatNameChanged,
+    ChatVisibilityChanged,
+    ChatUserModerated,
+    ChatAddressBanned,
+)
