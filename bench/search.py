@@ -178,25 +178,31 @@ def _add(transaction: Transaction, rows: Sequence[tuple[Any, ...]]) -> None:
 
 
 async def _index(storage: Storage, count: int) -> dict[str, Any]:
-    began = _now()
-    await Indexer(storage).catch_up()
-    seconds = _now() - began
+    indexer, began = Indexer(storage), _now()
+    await indexer.catch_up()
+    seconds, began = _now() - began, _now()
+    await indexer.settle()
+    settled = _now() - began
 
-    def size(transaction: Transaction) -> tuple[int, int]:
+    def size(transaction: Transaction) -> tuple[int, int, int]:
         connection = transaction.connection
         texts = "SELECT sum(length(CAST(message AS BLOB))) FROM topics_messages"
-        found = [
-            connection.exec_driver_sql(sql).scalar_one()
-            for sql in ("SELECT sum(length(block)) FROM topics_search_data", texts)
-        ]
-        return found[0], found[1]
+        sizes = (
+            "SELECT sum(length(block)) FROM topics_search_data",
+            texts,
+            "SELECT sum(length(bits)) FROM topics_search_bits",
+        )
+        found = [connection.exec_driver_sql(sql).scalar_one() or 0 for sql in sizes]
+        return found[0], found[1], found[2]
 
-    bytes_, texts = await storage.read(size)
+    bytes_, texts, bits = await storage.read(size)
     return {
         "seconds": round(seconds, 1),
         "microseconds_per_message": round(seconds / count * 1e6, 1),
         "megabytes": round(bytes_ / 1e6, 1),
         "megabytes_of_text": round(texts / 1e6, 1),
+        "seconds_of_settling": round(settled, 1),
+        "megabytes_of_bits": round(bits / 1e6, 1),
     }
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from manor_topics.search import bitmaps
+from manor_topics.search.asking import Asked
 from manor_topics.search.index import BLOCK, State
 
 MOST_COUNTS = 50_000
@@ -26,13 +28,13 @@ class Question:
     """What the index is asked.
 
     Args:
-        expression: FTS5's own syntax, made by us alone.
+        asked: The terms.
         topics: As in `Scope`.
         low: The first position that counts.
         high: The last one.
     """
 
-    expression: str
+    asked: Asked
     topics: str | None
     low: int
     high: int
@@ -41,13 +43,34 @@ class Question:
     def condition(self) -> tuple[str, list[str | int]]:
         """The rows that match, as SQL without the range, and its values."""
         if self.topics is None:
-            return "topics_search MATCH ?", [self.expression]
+            return "topics_search MATCH ?", [str(self.asked)]
         # Written so that SQLite reads the index first and looks up each match's row by its key.
         return (
             "topics_search MATCH ? AND (SELECT hex(m.topic_id) FROM topics_messages m "
             "WHERE m.position = topics_search.rowid) IN (SELECT value FROM json_each(?))",
-            [self.expression, self.topics],
+            [str(self.asked), self.topics],
         )
+
+
+class Known:
+    """The places of frequent terms, for one question: blocks that have them are counted without the index.
+
+    Args:
+        connection: Of a reading unit.
+        question: What is asked.
+    """
+
+    def __init__(self, connection: Connection, question: Question) -> None:
+        self._asked = question.asked
+        terms = set(question.asked.terms())
+        blocks = range(question.low // BLOCK, question.high // BLOCK + 1)
+        self._places = bitmaps.places_of(connection, terms, blocks) if len(terms) <= bitmaps.MOST_TERMS else {}
+
+    def count(self, block: int, low: int, high: int) -> int | None:
+        """How many match between two positions of a block; None when the index has to be asked."""
+        places = self._places.get(block)
+        found = None if places is None else self._asked.places(places.get)
+        return None if found is None else bitmaps.count_between(found, low - block * BLOCK, high - block * BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +114,8 @@ class Counter:
 
     def count(self, question: Question) -> Sequence[Counted]:
         """How many match, block by block, the newest first."""
-        key = f"{self._state.epoch} {question.expression} {question.topics or ''}"
+        key = f"{self._state.epoch} {question.asked} {question.topics or ''}"
+        known = Known(self._connection, question) if question.topics is None else None
         condition, values = question.condition
         sql = f"SELECT count(*) FROM topics_search WHERE {condition} AND rowid BETWEEN ? AND ?"  # noqa: S608 - ours
         found = []
@@ -104,7 +128,10 @@ class Counter:
             if before is not None and before[0] == changes:
                 count = before[1]
             else:
-                count = self._connection.exec_driver_sql(sql, (*values, low, high)).scalar_one()
+                counted = None if known is None else known.count(block, low, high)
+                if counted is None:
+                    counted = self._connection.exec_driver_sql(sql, (*values, low, high)).scalar_one()
+                count = counted
                 if is_whole:
                     self.learned[key, block] = (changes, count)
             found.append(Counted(low, high, count))

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from manor import to_microseconds
 from manor_topics.search import labels
+from manor_topics.search.asking import Asked, Every, Term, either
 from manor_topics.search.counting import Counted, Counter, Counts, Place, Question
 from manor_topics.search.index import HOUR, State
 from manor_topics.search.scope import Scope
@@ -66,18 +67,18 @@ def ask(connection: Connection, state: State, scope: Scope, criteria: Criteria) 
     """Put the question to the index; None when nothing can match."""
     if scope.is_nowhere or not criteria.priorities or (criteria.wanted is not None and criteria.wanted.is_nothing):
         return None
-    parts = [scope.expression] if scope.expression else []
+    parts: list[Asked] = [scope.asked] if scope.asked is not None else []
     if criteria.wanted is not None:
-        parts += [f'"{term}"' for term in sorted(criteria.wanted.terms, key=lambda term: (-len(term), term))]
-        parts += [f'"{prefix}" *' for prefix in sorted(criteria.wanted.prefixes)]
+        parts += [Term(term) for term in sorted(criteria.wanted.terms, key=lambda term: (-len(term), term))]
+        parts += [Term(prefix, is_beginning=True) for prefix in sorted(criteria.wanted.prefixes)]
     if criteria.tags:
-        parts.append(f"({' OR '.join(sorted({f'{chr(34)}{labels.of_tag(tag)}{chr(34)}' for tag in criteria.tags}))})")
+        parts.append(either(map(labels.of_tag, criteria.tags)))
     if len(criteria.priorities) < 5:
-        parts.append(f"({' OR '.join(f'{chr(34)}{labels.of_priority(n)}{chr(34)}' for n in criteria.priorities)})")
+        parts.append(either(map(labels.of_priority, criteria.priorities)))
     low, high = _bounds(connection, criteria, state)
     if low > high:
         return None
-    return Question(" AND ".join(parts) or f'"{labels.EVERY}"', scope.topics, low, high)
+    return Question(Every(tuple(parts)) if parts else Term(labels.EVERY), scope.topics, low, high)
 
 
 def find(

@@ -6,8 +6,9 @@ agreeing. Terms of a row are worked out from the row whenever they are needed; t
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -36,6 +37,11 @@ _TAGS = msgspec.json.Decoder(list[str])
 _READ = (
     "SELECT position, topic_id, message, title, priority, tags, timestamp, is_deleted FROM topics_messages "
     "WHERE position > ? ORDER BY position LIMIT ?"
+)
+_READ_SOME = (
+    "SELECT m.topic_id, m.message, m.title, m.priority, m.tags, p.labels FROM topics_messages m "
+    "LEFT JOIN topics_search_places p ON p.topic_id = m.topic_id "
+    "WHERE m.position IN (SELECT value FROM json_each(?)) AND m.is_deleted = 0"
 )
 _ADD = "INSERT INTO topics_search (rowid, terms) VALUES (?, ?)"
 _REMOVE = "INSERT INTO topics_search (topics_search, rowid, terms) VALUES ('delete', ?, ?)"
@@ -168,7 +174,7 @@ def begin_anew(connection: Connection) -> None:
     """Empty the index; it is filled again from the messages, oldest first."""
     cursor = _cursor(connection)
     cursor.execute("INSERT INTO topics_search (topics_search) VALUES ('delete-all')")
-    for table in ("places", "blocks", "times", "hours", "days"):
+    for table in ("places", "blocks", "times", "hours", "days", "bits"):
         cursor.execute(f"DELETE FROM topics_search_{table}")  # noqa: S608 - a constant
     cursor.execute(
         "UPDATE topics_search_state SET position = 0, epoch = epoch + 1, unmerged = 0, merging = 0, folding = ?",
@@ -208,6 +214,16 @@ def drop_places(connection: Connection) -> None:
     )
 
 
+def count_terms(connection: Connection, positions: Collection[int], found: Counter[str]) -> int:
+    """Count the terms of some indexed messages; returns how many of these are still there."""
+    cursor = _cursor(connection)
+    cursor.execute(_READ_SOME, (json.dumps(list(positions)),))
+    rows = cursor.fetchall()
+    for topic_id, message, title, priority, tags, place in rows:
+        found.update({*_terms(topic_id, message, title, priority, tags).split(), *(place or "").split()})
+    return len(rows)
+
+
 def _take_out(connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]]) -> int:
     """Take messages out; how many were in."""
     state = read_state(connection)
@@ -232,10 +248,11 @@ def _take_out(connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]]) -> 
         ],
     )
     _count(cursor, [(row.topic_id.bytes, to_microseconds(row.timestamp), row.priority) for row in known], -1)
+    blocks = [(block,) for block in {row.position // BLOCK for row in known}]
     cursor.executemany(
-        "INSERT INTO topics_search_blocks VALUES (?, 1) ON CONFLICT (block) DO UPDATE SET changes = changes + 1",
-        [(block,) for block in {row.position // BLOCK for row in known}],
+        "INSERT INTO topics_search_blocks VALUES (?, 1) ON CONFLICT (block) DO UPDATE SET changes = changes + 1", blocks
     )
+    cursor.executemany("DELETE FROM topics_search_bits WHERE block = ?", blocks)
     cursor.execute("UPDATE topics_search_state SET unmerged = unmerged + ?", (len(known),))
     return len(known)
 

@@ -10,6 +10,7 @@ from manor import Storage, Transaction
 from manor_topics.events import MessagePublished
 from manor_topics.search import index
 from manor_topics.search.index import Batch, State
+from manor_topics.search.settling import Settling
 
 BATCH = 250
 """Messages of one transaction. Their terms are worked out beside the writer, which has some 20 ms of work with them."""
@@ -35,6 +36,7 @@ class Indexer:
         self._storage = storage
         self._told = trio.Event()
         self._writing = trio.Lock()
+        self._settling = Settling(storage)
 
     def tell(self, published: MessagePublished) -> None:
         """There is something new. For an INLINE subscription."""
@@ -67,6 +69,10 @@ class Indexer:
                 break
         return reached
 
+    async def settle(self) -> None:
+        """Have the frequent terms of what came to rest be counted quickly."""
+        await self._settling.settle()
+
     async def merge(self) -> None:
         """Have the words of messages that left the index be gone from its pages."""
         while await self._storage.write(_merge_some):
@@ -85,6 +91,7 @@ class Indexer:
         if (await self._storage.read(_state)).unmerged >= MERGE_FROM:
             await self._storage.write(lambda transaction: index.drop_places(transaction.connection))
             await self.merge()
+        await self.settle()
 
 
 def _state(transaction: Transaction) -> State:

@@ -10,7 +10,7 @@ from manor import BackgroundTask, Command, Delivery, Migration, Route, Subscript
 from manor_topics.commands import Reindex, Reindexed
 from manor_topics.events import MessagePublished
 from manor_topics.http.search import SearchHandlers
-from manor_topics.migrations import search
+from manor_topics.migrations import search, search_bits
 from manor_topics.parts import Part, Shared
 from manor_topics.search import index
 from manor_topics.search.indexing import Indexer
@@ -47,7 +47,7 @@ class Searches(Part):
 
     def migrations(self) -> Sequence[Migration]:
         """The index."""
-        return [search.STEP]
+        return [search.STEP, search_bits.STEP]
 
     def commands(self) -> Sequence[Command]:
         """`manor topics reindex`."""
@@ -64,4 +64,5 @@ class Searches(Part):
         await self._indexer.begin_anew()
         position = await self._indexer.catch_up()
         await self._indexer.merge()
+        await self._indexer.settle()
         return Reindexed(position)

@@ -13,6 +13,7 @@ from manor_topics import subscriptions_store
 from manor_topics.callers import Caller
 from manor_topics.rights import TOPIC_TOKEN, can_read
 from manor_topics.search import labels
+from manor_topics.search.asking import Asked, But, Either, Term, either
 from manor_topics.store import by_ids, of_people
 from manor_topics.tables import topics
 
@@ -25,17 +26,17 @@ class Scope:
     """Where to search.
 
     Args:
-        expression: What the index is asked for; "" for all there is.
+        asked: What the index is asked for; None for all there is.
         topics: Ids of topics as JSON, in upper-case hexadecimal, that a match's row has to have; None for no such test.
         is_nowhere: Whether there is no topic at all to search in.
     """
 
-    expression: str
+    asked: Asked | None
     topics: str | None = None
     is_nowhere: bool = False
 
 
-NOWHERE = Scope("", is_nowhere=True)
+NOWHERE = Scope(None, is_nowhere=True)
 
 
 def of_topics(ids: Collection[UUID]) -> Scope:
@@ -54,18 +55,17 @@ def of_caller(connection: Connection, caller: Caller) -> Scope:
     if caller.is_anonymous:
         if len(changed) <= MOST_NAMED:
             public = {id_ for id_, topic in by_ids(connection, changed).items() if topic.is_public}
-            return Scope(_either(f'"{labels.OPEN}"', changed, public))
+            return Scope(_either(Term(labels.OPEN), changed, public))
         is_public = topics.c.access_level == "public"
         return _among(connection.execute(select(topics.c.id).where(is_public)).scalars().all())
     ids = ids_of_caller(connection, caller)
     if len(ids) <= MOST_NAMED:
         return of_topics(ids)
-    theirs = [f'"{labels.of_owner(person)}"' for person in caller.people]
-    theirs += [f'"{labels.of_team(team)}"' for team in caller.teams]
+    theirs = [labels.of_owner(person) for person in caller.people] + [labels.of_team(team) for team in caller.teams]
     covered = set(connection.execute(select(topics.c.id).where(of_people(caller.people, caller.teams))).scalars())
     named = {id_ for id_ in ids if id_ in changed or id_ not in covered}
     if len(changed) + len(named) <= MOST_NAMED:
-        return Scope(_either(f"({' OR '.join(theirs)})", changed, named))
+        return Scope(_either(either(theirs), changed, named))
     return _among(ids)
 
 
@@ -88,14 +88,14 @@ def _changed(connection: Connection) -> set[UUID]:
     return {UUID(bytes=row[0]) for row in rows}
 
 
-def _either(labelled: str, changed: Collection[UUID], named: Collection[UUID]) -> str:
-    expression = f"({labelled} NOT ({_named(changed)}))" if changed else labelled
-    return f"({expression} OR {_named(named)})" if named else expression
+def _either(labelled: Asked, changed: Collection[UUID], named: Collection[UUID]) -> Asked:
+    asked = But(labelled, _named(changed)) if changed else labelled
+    return Either((asked, _named(named))) if named else asked
 
 
-def _named(ids: Collection[UUID]) -> str:
-    return f"({' OR '.join(sorted(f'{chr(34)}{labels.of_topic(id_.bytes)}{chr(34)}' for id_ in ids))})"
+def _named(ids: Collection[UUID]) -> Asked:
+    return either(labels.of_topic(id_.bytes) for id_ in ids)
 
 
 def _among(ids: Collection[UUID]) -> Scope:
-    return Scope("", json.dumps(sorted(id_.hex.upper() for id_ in ids))) if ids else NOWHERE
+    return Scope(None, json.dumps(sorted(id_.hex.upper() for id_ in ids))) if ids else NOWHERE
