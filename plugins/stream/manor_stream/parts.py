@@ -13,6 +13,7 @@ from manor_stream.logbook import Logbook
 from manor_stream.on_air import OnAir
 from manor_stream.settings import Settings
 from manor_stream.viewers import Viewers
+from manor_stream.watching.geoip import GeoIp
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Shared:
         on_air: What is on now.
         viewers: Who watches.
         logbook: What the admin page shows of the log.
+        geoip: Where viewers are.
         window: What can be watched: the newest segments.
         parts: All of them; complete once the plugin is made.
     """
@@ -36,20 +38,23 @@ class Shared:
     on_air: OnAir
     viewers: Viewers
     logbook: Logbook
+    geoip: GeoIp
     window: Window
     parts: list[Part] = field(default_factory=list)
 
     @classmethod
     def of(cls, context: PluginContext[StreamConfig]) -> Shared:
         """Make them."""
-        settings = Settings(context.storage, context.config)
+        settings, on_air = Settings(context.storage, context.config), OnAir()
+        logbook = Logbook(context.clock, context.log, lambda: (settings.now.key, settings.now.s3.secret))
         return cls(
             context,
             settings,
             KeyCheck(settings, context.limits),
-            OnAir(),
-            Viewers(),
-            Logbook(context.clock, context.log),
+            on_air,
+            Viewers(on_air),
+            logbook,
+            GeoIp(context.config.geoip_database, logbook),
             Window(int(context.clock.now().timestamp())),
         )
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
 import trio
+
+from manor import Address
+from manor_stream.on_air import OnAir
 
 SILENT_SECONDS = 15.0
 """Without a playlist for so long somebody has left (Owncast counts so today)."""
 
 MOST_VIEWERS = 50_000
+
+MOST_OF_AN_ADDRESS = 100
+"""Programs of one address that count, each as a viewer: a school's pupils do, names made up for each request do not."""
+
 LONGEST_AGENT = 500
 
 
-@dataclass
+@dataclass(slots=True)
 class Viewer:
     """Somebody who watches.
 
@@ -37,26 +43,30 @@ class Viewer:
 
 
 class Viewers:
-    """Counts viewers by address and program, and remembers the most there were."""
+    """Counts viewers by address and program, and remembers the most there were. Addresses are in memory alone.
 
-    def __init__(self) -> None:
+    Args:
+        on_air: Peaks are of broadcasts that are live.
+    """
+
+    def __init__(self, on_air: OnAir) -> None:
+        self._on_air = on_air
         self._key = secrets.token_bytes(32)
+        # Who was silent for longest stands first.
         self._watching: OrderedDict[str, Viewer] = OrderedDict()
+        self._of_address: Counter[Address] = Counter()
         self.session_peak = 0
         self.overall_peak = 0
 
     def touch(self, address: str, user_agent: str) -> None:
         """Somebody fetched a playlist, or said that they watch. Called for every playlist: costs microseconds."""
-        now = trio.current_time()
         user_agent = user_agent[:LONGEST_AGENT]
-        digest = hmac.new(self._key, f"{address}\0{user_agent}".encode("utf-8", "replace"), hashlib.sha256)
-        viewer_id = digest.hexdigest()[:32]
+        viewer_id = self._id(f"{address}\0{user_agent}")
         viewer = self._watching.get(viewer_id)
         if viewer is None:
-            viewer = self._watching[viewer_id] = Viewer(viewer_id, address, user_agent, now, now)
-            if len(self._watching) > MOST_VIEWERS:
-                self._watching.popitem(last=False)
-        viewer.seen = now
+            self._come(viewer_id, address, user_agent)
+            return
+        viewer.seen = trio.current_time()
         self._watching.move_to_end(viewer_id)
 
     @property
@@ -65,7 +75,12 @@ class Viewers:
         self._forget_silent()
         return len(self._watching)
 
-    def list(self) -> list[Viewer]:
+    @property
+    def live_count(self) -> int:
+        """How many watch a broadcast: nobody while none is on. What the API calls `viewerCount`."""
+        return self.note_peak() if self._on_air.is_online else 0
+
+    def present(self) -> list[Viewer]:
         """Those who watch now, who came first at the front."""
         self._forget_silent()
         return sorted(self._watching.values(), key=lambda viewer: viewer.since)
@@ -81,10 +96,33 @@ class Viewers:
         self.overall_peak = max(self.overall_peak, count)
         return count
 
+    def _come(self, viewer_id: str, address: str, user_agent: str) -> None:
+        self._forget_silent()
+        network = Address(address)
+        if self._of_address[network] >= MOST_OF_AN_ADDRESS:
+            # Nobody is turned away: what is not counted here has the video all the same.
+            return
+        now = trio.current_time()
+        self._watching[viewer_id] = Viewer(viewer_id, address, user_agent, now, now)
+        self._of_address[network] += 1
+        if len(self._watching) > MOST_VIEWERS:
+            self._leave()
+        if self._on_air.is_online:
+            # Counted as they come: a peak between two looks is one, too.
+            self.note_peak()
+
+    def _id(self, text: str) -> str:
+        return hmac.digest(self._key, text.encode("utf-8", "replace"), "sha256").hex()[:32]
+
     def _forget_silent(self) -> None:
         limit = trio.current_time() - SILENT_SECONDS
-        while self._watching:
-            viewer = next(iter(self._watching.values()))
-            if viewer.seen > limit:
-                return
-            self._watching.popitem(last=False)
+        while self._watching and next(iter(self._watching.values())).seen <= limit:
+            self._leave()
+
+    def _leave(self) -> None:
+        """The one who was silent for longest leaves."""
+        _, viewer = self._watching.popitem(last=False)
+        network = Address(viewer.address)
+        self._of_address[network] -= 1
+        if not self._of_address[network]:
+            del self._of_address[network]
