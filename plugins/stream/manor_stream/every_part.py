@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from manor import Part, PluginContext
+from manor_stream.administering.part import Administering
 from manor_stream.config import StreamConfig
 from manor_stream.hls.part import Hls
 from manor_stream.keeping import Keeping
@@ -15,5 +16,5 @@ from manor_stream.parts import Shared
 def every_part(context: PluginContext[StreamConfig]) -> Sequence[Part]:
     """Make them all; each finds the others in what they share."""
     shared = Shared.of(context)
-    shared.parts.extend([Keeping(shared), Hls(shared), Screens(shared)])
+    shared.parts.extend([Keeping(shared), Hls(shared), Administering(shared), Screens(shared)])
     return shared.parts
