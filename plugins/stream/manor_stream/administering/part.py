@@ -61,20 +61,20 @@ class Administering(Part):
     """
 
     def __init__(self, shared: Shared) -> None:
-        self._changing = Changing(shared)
+        self.changing = Changing(shared)
         self._deliveries = Deliveries(shared)
         self._directory = Directory(shared)
-        self._tokens = Tokens(shared)
-        self._server = ServerHandlers(shared, self._changing)
-        self._webhooks = Webhooks(shared, self._deliveries)
+        self.tokens = Tokens(shared)
+        self._server = ServerHandlers(shared, self.changing)
+        self.webhooks = Webhooks(shared, self._deliveries)
 
     def routes(self) -> Sequence[Route]:
         """What the user `admin` and bots may ask."""
         return [
             *server_routes(self._server),
-            *setting_routes(SettingHandlers(self._changing)),
-            *token_routes(TokenHandlers(self._tokens)),
-            *webhook_routes(WebhookHandlers(self._webhooks)),
+            *setting_routes(SettingHandlers(self.changing)),
+            *token_routes(TokenHandlers(self.tokens)),
+            *webhook_routes(WebhookHandlers(self.webhooks)),
         ]
 
     def subscriptions(self) -> Sequence[Subscription[Any]]:
@@ -89,7 +89,7 @@ class Administering(Part):
 
     def authenticators(self) -> Sequence[Authenticator]:
         """Access tokens."""
-        return [self._tokens.authenticator]
+        return [self.tokens.authenticator]
 
     def scopes(self) -> Sequence[ScopeDeclaration]:
         """What access tokens may carry."""
