@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 if TYPE_CHECKING:
     from manor.clock import SetClock
@@ -22,11 +23,17 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known, and have errors logged as the daemon logs them.
+
+    Without a word, structlog shows the local variables of every frame: seconds of work for each error.
+    """
     config.addinivalue_line(
         "markers",
         "manor(plugins, config): the plugins of the fixture `house` by name, and its configuration as in config.toml",
     )
+    if not structlog.is_configured():
+        renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+        structlog.configure(processors=[structlog.processors.add_log_level, renderer])
 
 
 def _marked(request: pytest.FixtureRequest, name: str) -> Any:
