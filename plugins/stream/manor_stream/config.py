@@ -12,6 +12,13 @@ def _secret(description: str) -> Meta:
     return Meta(description=description, extra={"secret": True})
 
 
+def _check_geoip(path: str) -> None:
+    # Imported by those who have one.
+    from manor_stream.watching.geoip import check_database
+
+    check_database(path)
+
+
 class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where broadcasters come in, and what becomes of their video. What the admin API sets wins over this table."""
 
@@ -40,5 +47,9 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(description="The directory that is told of the stream while it is live; empty: none ever is.")
     ] = ""
     geoip_database: Annotated[
-        str, Meta(description="A MaxMind database (.mmdb) that says where viewers are; empty: nobody is looked up.")
+        str,
+        Meta(
+            description="A MaxMind database (.mmdb) that says where viewers are; empty: nobody is looked up.",
+            extra={"check": _check_geoip},
+        ),
     ] = ""

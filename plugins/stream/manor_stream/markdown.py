@@ -7,7 +7,7 @@ from functools import lru_cache
 import nh3
 from markdown_it import MarkdownIt
 
-LONGEST = 200_000
+LONGEST = 100_000
 """Characters that are rendered; a page of more than that is cut."""
 
 TAGS = {
