@@ -11,10 +11,11 @@ from manor_stream.hls.part import Hls
 from manor_stream.keeping import Keeping
 from manor_stream.pages.part import Screens
 from manor_stream.parts import Shared
+from manor_stream.watching.part import Watching
 
 
 def every_part(context: PluginContext[StreamConfig]) -> Sequence[Part]:
     """Make them all; each finds the others in what they share."""
     shared = Shared.of(context)
-    shared.parts.extend([Keeping(shared), Hls(shared), Administering(shared), Screens(shared)])
+    shared.parts.extend([Keeping(shared), Hls(shared), Watching(shared), Administering(shared), Screens(shared)])
     return shared.parts
