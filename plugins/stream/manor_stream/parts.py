@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from manor import Part, PluginContext
+from manor_stream.broadcast.means import Means
+from manor_stream.broadcast.service import Broadcasts
+from manor_stream.chat.service import Chat
 from manor_stream.config import StreamConfig
 from manor_stream.hls.window import Window
 from manor_stream.key_check import KeyCheck
@@ -29,6 +32,8 @@ class Shared:
         logbook: What the admin page shows of the log.
         geoip: Where viewers are.
         window: What can be watched: the newest segments.
+        broadcasts: Where publishers come in.
+        chat: What is said beside it.
         parts: All of them; complete once the plugin is made.
     """
 
@@ -40,6 +45,8 @@ class Shared:
     logbook: Logbook
     geoip: GeoIp
     window: Window
+    broadcasts: Broadcasts
+    chat: Chat
     parts: list[Part] = field(default_factory=list)
 
     @classmethod
@@ -47,15 +54,18 @@ class Shared:
         """Make them."""
         settings, on_air = Settings(context.storage, context.config), OnAir()
         logbook = Logbook(context.clock, context.log, lambda: (settings.now.key, settings.now.s3.secret))
+        viewers, window = Viewers(on_air), Window(int(context.clock.now().timestamp()))
+        geoip = GeoIp(context.config.geoip_database, logbook)
         return cls(
             context,
             settings,
             KeyCheck(settings, context.limits),
             on_air,
-            Viewers(on_air),
+            viewers,
             logbook,
-            GeoIp(context.config.geoip_database, logbook),
-            Window(int(context.clock.now().timestamp())),
+            geoip,
+            window,
+            Broadcasts(Means(context, settings, on_air, viewers, logbook, window)),
         )
 
     @property

@@ -1,0 +1,1 @@
+"""The broadcast: from a publisher's frames to segments that viewers fetch."""

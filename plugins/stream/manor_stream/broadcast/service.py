@@ -1,0 +1,132 @@
+"""The way in for publishers: one at a time, and the same broadcast for one who is back soon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import trio
+
+from manor_stream.broadcast.broadcast import Broadcast, Over
+from manor_stream.broadcast.intake import Intake as Intake
+from manor_stream.broadcast.intake import Publisher as Publisher
+from manor_stream.broadcast.intake import Unplayable as Unplayable
+from manor_stream.broadcast.means import Means
+from manor_stream.broadcast.store import end_left_open
+from manor_stream.hls.window import RESUME_SECONDS
+from manor_stream.on_air import Phase
+from manor_stream.transcoding import strays
+from manor_stream.transcoding.abilities import NoFfmpeg
+from manor_stream.transcoding.segment_receiver import SegmentReceiver
+
+SILENT_SECONDS = 3.0
+"""A publisher who sent nothing for so long gives way to another with the right key."""
+
+
+class Busy(Exception):
+    """Nobody else can publish now; the text says why."""
+
+
+class Broadcasts:
+    """Everything that publishers need to know of the broadcast.
+
+    Args:
+        means: What a broadcast works with.
+    """
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._receiver = SegmentReceiver()
+        self._nursery: trio.Nursery | None = None
+        self._broadcast: Broadcast | None = None
+        self._over: Over | None = None
+        self._reset = trio.CancelScope()
+
+    def accept(self, publisher: Publisher, name: str = "") -> Intake:
+        """Take what a publisher sends from now on.
+
+        One who was here some seconds ago goes on in the same broadcast; another who is silent is sent away.
+
+        Args:
+            publisher: Has shown the right key.
+            name: What they call themselves; "" for nothing.
+
+        Raises:
+            Busy: Somebody else publishes, or the house opens or closes.
+        """
+        if self._nursery is None:
+            raise Busy("This server is starting or stopping; try again")
+        current = self._broadcast
+        if current is not None and current.is_ending:
+            raise Busy("The broadcast before is just ending; try again")
+        if current is not None and (before := current.intake) is not None and not before.is_gone:
+            if before.publisher.silent_seconds() <= SILENT_SECONDS:
+                raise Busy("Somebody else is publishing")
+            self._means.logbook.warning(f"The broadcaster at {before.publisher.address} was silent and is replaced")
+            before.drop("Somebody else publishes now, as nothing came from you for some seconds")
+        if current is None:
+            current = self._broadcast = Broadcast(self._means, self._receiver)
+            self._reset.cancel()
+            self._nursery.start_soon(self._run, current)
+        intake = Intake(
+            publisher,
+            name,
+            qualities=current.qualities,
+            ask_abilities=partial(self._means.known.ask, self._means.ffmpeg),
+            on_full=current.fall_behind,
+        )
+        current.welcome(intake)
+        return intake
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Serve publishers until cancelled. For a background task that the house waits for."""
+        await strays.reap(self._means.folder, self._means.logbook)
+        await end_left_open(self._means)
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._receiver.run)
+                self._nursery = nursery
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            self._nursery = None
+            self._broadcast = None
+
+    async def _run(self, broadcast: Broadcast) -> None:
+        def ended(over: Over | None) -> None:
+            # From here on a publisher begins a new one.
+            self._broadcast = None
+            # One that never was live changes nothing that viewers see.
+            self._over = over or self._over
+
+        await broadcast.run(ended)
+        if self._over is not None and self._broadcast is None:
+            await self._reset_later(self._over)
+
+    async def _reset_later(self, over: Over) -> None:
+        with trio.CancelScope() as self._reset:
+            await trio.sleep(RESUME_SECONDS)
+            self._means.window.reset(over.variants, over.clips)
+            self._over = None
+
+    # --- What others ask -------------------------------------------------------------------------------------------
+
+    async def trouble(self) -> str | None:
+        """Why nobody can broadcast, for the admin; None when they can."""
+        try:
+            await self._means.known.ask(self._means.ffmpeg)
+        except NoFfmpeg as error:
+            return str(error)
+        return None
+
+    async def codecs(self) -> Sequence[str]:
+        """Video encoders that an admin may choose from; none without ffmpeg."""
+        try:
+            return (await self._means.known.ask(self._means.ffmpeg)).codecs
+        except NoFfmpeg:
+            return ()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a broadcast, live or not yet."""
+        return self._means.on_air.phase is not Phase.OFFLINE

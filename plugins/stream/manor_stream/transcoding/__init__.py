@@ -1,0 +1,1 @@
+"""ffmpeg at work: what it is told, how it is watched, and how its segments come back."""
