@@ -86,6 +86,8 @@ _ENHANCED_AUDIO = 9
 _MULTITRACK_VIDEO = 6
 _MULTITRACK_AUDIO = 5
 _KEY_FRAME = 1
+_FRAME_PACKETS = (1, 3, 6)
+"""Those with pictures: with a time of their own, without one, and of several tracks."""
 
 _VIDEO_CODECS = {
     2: "H.263",
@@ -148,7 +150,12 @@ def _is_header(kind: Kind, data: bytes) -> bool:
 
 def _is_key_frame(kind: Kind, data: bytes) -> bool:
     # With a FourCC the frame's type has three bits, without one four: the highest is the sign of the FourCC.
-    return kind is Kind.VIDEO and bool(data) and data[0] >> 4 & 0x07 == _KEY_FRAME
+    if kind is not Kind.VIDEO or not data or data[0] >> 4 & 0x07 != _KEY_FRAME:
+        return False
+    if data[0] & _ENHANCED_VIDEO:
+        return data[0] & 0x0F in _FRAME_PACKETS
+    # The end of a sequence is sent as a key frame too, and has no picture in it.
+    return data[0] & 0x0F not in _WITH_PACKET_TYPE or data[1:2] == b"\x01"
 
 
 def _video_codec(data: bytes) -> str:

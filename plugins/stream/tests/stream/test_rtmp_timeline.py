@@ -1,0 +1,51 @@
+"""Times of frames, from the encoder's clock to ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from manor_stream.media import Kind
+from manor_stream.rtmp.timeline import MOST_AHEAD, MOST_BACK, Timeline
+
+A, V = Kind.AUDIO, Kind.VIDEO
+
+
+def placed(*frames: tuple[Kind, int]) -> list[int]:
+    timeline = Timeline()
+    return [timeline.place(kind, stamp) for kind, stamp in frames]
+
+
+def test_time_begins_with_the_first_frame() -> None:
+    assert placed((V, 5_000), (A, 5_010), (V, 5_040)) == [0, 10, 40]
+
+
+def test_headers_and_data_do_not_say_when_time_begins() -> None:
+    timeline = Timeline()
+
+    assert timeline.place(V, 0, is_frame=False) == 0
+    assert timeline.place(V, 30_000) == 0
+    assert timeline.place(V, 30_040) == 40
+    assert timeline.place(Kind.DATA, 0, is_frame=False) == 40
+    assert timeline.place(V, 30_080) == 80
+
+
+def test_audio_and_video_may_be_out_of_step() -> None:
+    assert placed((V, 1_000), (V, 1_400), (A, 1_020), (A, 1_040)) == [0, 400, 20, 40]
+
+
+def test_what_is_older_than_the_first_frame_is_as_old() -> None:
+    assert placed((V, 1_000), (A, 980), (A, 1_001)) == [0, 0, 1]
+
+
+def test_frames_of_one_kind_never_go_back() -> None:
+    assert placed((V, 1_000), (V, 1_080), (V, 1_040), (V, 1_120)) == [0, 80, 80, 120]
+
+
+def test_time_goes_on_when_the_stamps_wrap_around() -> None:
+    assert placed((V, 0xFFFFFFFE), (V, 0xFFFFFFFF), (V, 1)) == [0, 1, 3]
+
+
+@pytest.mark.parametrize("stamp", [0, 1_000_000 - MOST_BACK - 1, 1_000_000 + MOST_AHEAD + 1, 0xFFFFFFFF])
+def test_a_clock_that_is_set_makes_no_gap(stamp: int) -> None:
+    start = 1_000_000 - 400
+    assert placed((V, start), (V, 1_000_000), (V, stamp), (V, stamp + 40)) == [0, 400, 400, 440]
