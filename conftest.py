@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.s3_server import s3_server as s3_server
+
 _NEEDS_ROOT = pytest.StashKey[int]()
 
 ONE_BY_ONE = (

@@ -27,6 +27,18 @@ if TYPE_CHECKING:
     from manor.auth import is_basic as is_basic
     from manor.auth import read_base64 as read_base64
     from manor.auth import read_basic as read_basic
+    from manor.blobs import BadKey as BadKey
+    from manor.blobs import BadRange as BadRange
+    from manor.blobs import Blob as Blob
+    from manor.blobs import BlobPage as BlobPage
+    from manor.blobs import Blobs as Blobs
+    from manor.blobs import BlobsFailed as BlobsFailed
+    from manor.blobs import Bucket as Bucket
+    from manor.blobs import LocalBlobs as LocalBlobs
+    from manor.blobs import NoSuchBlob as NoSuchBlob
+    from manor.blobs import OpenBlob as OpenBlob
+    from manor.blobs import S3Blobs as S3Blobs
+    from manor.blobs import check_key as check_key
     from manor.clock import Clock as Clock
     from manor.dialects import BASIC_RESPONSE as BASIC_RESPONSE
     from manor.dialects import DETAIL as DETAIL
@@ -43,6 +55,7 @@ if TYPE_CHECKING:
     from manor.errors import ManorError as ManorError
     from manor.errors import NotFound as NotFound
     from manor.errors import Refused as Refused
+    from manor.errors import StorageFull as StorageFull
     from manor.errors import TooLarge as TooLarge
     from manor.errors import TooManyRequests as TooManyRequests
     from manor.errors import Unauthorized as Unauthorized
@@ -255,6 +268,18 @@ _EXPORTS = {
     "is_basic": "manor.auth",
     "read_base64": "manor.auth",
     "read_basic": "manor.auth",
+    "BadKey": "manor.blobs",
+    "BadRange": "manor.blobs",
+    "Blob": "manor.blobs",
+    "BlobPage": "manor.blobs",
+    "Blobs": "manor.blobs",
+    "BlobsFailed": "manor.blobs",
+    "Bucket": "manor.blobs",
+    "LocalBlobs": "manor.blobs",
+    "NoSuchBlob": "manor.blobs",
+    "OpenBlob": "manor.blobs",
+    "S3Blobs": "manor.blobs",
+    "check_key": "manor.blobs",
     "Clock": "manor.clock",
     "BASIC_RESPONSE": "manor.dialects",
     "DETAIL": "manor.dialects",
@@ -271,6 +296,7 @@ _EXPORTS = {
     "ManorError": "manor.errors",
     "NotFound": "manor.errors",
     "Refused": "manor.errors",
+    "StorageFull": "manor.errors",
     "TooLarge": "manor.errors",
     "TooManyRequests": "manor.errors",
     "Unauthorized": "manor.errors",

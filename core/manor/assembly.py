@@ -107,6 +107,7 @@ def _context(plugin: Plugin, config: Any, loaded: Loaded, services: Services) ->
         outbox=services.outbox,
         outgoing=services.outgoing,
         mail=services.mail,
+        blobs=services.blobs.for_plugin(plugin.name),
         limits=services.limits,
         metrics=services.metrics.for_plugin(plugin.name),
         audit=services.audit,

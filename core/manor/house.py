@@ -62,8 +62,8 @@ class House:
 
     Attributes:
         loaded: The configuration in force.
-        services: What plugins are lent: storage, bus, outbox, live, outgoing, mail, limits, identity, metrics, audit,
-            clock.
+        services: What plugins are lent: storage, bus, outbox, live, outgoing, mail, blobs, limits, identity, metrics,
+            audit, clock.
         plugins: All installed plugins with their state and reason.
         dispatcher: What doors bring their requests to.
         commands: What admins do from the shell, by name.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
     from manor.audit import Audit
+    from manor.blobs import Blobs
     from manor.clock import Clock
     from manor.events import Bus
     from manor.identity import Identity
@@ -77,6 +78,7 @@ class PluginContext(Generic[C]):
         outbox: Durable deliveries and deferred work (`transaction.defer` is the way in).
         outgoing: Asks other servers over HTTP, and only where that does no harm.
         mail: Mail to people, sent from the outbox.
+        blobs: Files of its own, in a folder or in S3.
         limits: Rates and slots.
         metrics: Prometheus counters and gauges of this plugin.
         audit: The audit log.
@@ -99,6 +101,7 @@ class PluginContext(Generic[C]):
     outbox: Outbox
     outgoing: Outgoing
     mail: Mail
+    blobs: Blobs
     limits: RateLimiter
     metrics: Metrics
     audit: Audit

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from manor import identity
 from manor.audit import Audit
+from manor.blobs import BlobStores
 from manor.clock import Clock
 from manor.config import Loaded
 from manor.discovery import Plugin
@@ -32,6 +33,7 @@ class Services:
     live: LiveService
     outgoing: Outgoing
     mail: Mail
+    blobs: BlobStores
     limits: RateLimiter
     identity: Identity
     metrics: Metrics
@@ -53,7 +55,7 @@ def make_services(
         outbox: Of that bus.
         metrics: The registry.
         clock: The wall clock.
-        inline: Passwords are hashed on the loop's thread: for tests whose clock jumps.
+        inline: Passwords are hashed, and files written, on the loop's thread: for tests whose clock jumps.
     """
     server = loaded.config.server
     live, audit = LiveService(), Audit()
@@ -68,13 +70,15 @@ def make_services(
     )
     people.personal = Personal(storage, outbox, audit)
     people.limits = limits
+    outgoing = Outgoing(server.outgoing.allow)
     return Services(
         storage=storage,
         bus=bus,
         outbox=outbox,
         live=live,
-        outgoing=Outgoing(server.outgoing.allow),
+        outgoing=outgoing,
         mail=Mail(server.smtp),
+        blobs=BlobStores(server.blobs, loaded.data_dir, outgoing, clock, inline=inline),
         limits=limits,
         identity=people,
         metrics=metrics,

@@ -14,12 +14,13 @@ from manor.config.loading import (
 )
 from manor.config.managed import change_managed
 from manor.config.reporting import Key, Setting, differences, keys, settings
-from manor.config.shape import Config, IdentityConfig, Outgoing, Secret, Server, Smtp
+from manor.config.shape import BlobsConfig, Config, IdentityConfig, Outgoing, Secret, Server, Smtp
 from manor.limits import Limits
 
 __all__ = [
     "SHIPPED_TIERS",
     "Bind",
+    "BlobsConfig",
     "Config",
     "FdBind",
     "IdentityConfig",

@@ -27,6 +27,12 @@ def findings(config: Config, decoding: Decoding) -> Iterator[tuple[str, str]]:
         yield "server.smtp.from", "is missing: mail through server.smtp.host comes from someone"
     if are_fine("server.smtp.password", "server.smtp.password_file") and smtp.username and not smtp.password:
         yield "server.smtp.password_file", "is missing: server.smtp.username signs in with a password"
+    blobs = server.blobs
+    if blobs.kind == "s3" and are_fine("server.blobs"):
+        for key in ("endpoint", "bucket", "access_key", "secret_key"):
+            if not getattr(blobs, key):
+                suffix = "_file" if key.endswith("_key") else ""
+                yield f"server.blobs.{key}{suffix}", 'is missing: server.blobs.kind = "s3" needs it'
     tier, tiers = server.default_tier, {*SHIPPED_TIERS, *config.tiers}
     if are_fine("tiers", "server.default_tier") and tier not in tiers:
         there = ", ".join(sorted(tiers))

@@ -7,6 +7,7 @@ against them. `extra={"live": True}` marks what a SIGHUP applies; `Secret` what 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -48,6 +49,11 @@ def _check_limit(value: int) -> None:
         raise ValueError(f"expected int >= 0 (0 is no limit), got {value}")
 
 
+def _check_prefix(text: str) -> None:
+    if text and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*", text):
+        raise ValueError(f"expected words of letters, digits, '.', '_' and '-' with slashes between, got {text!r}")
+
+
 def _check(function: Callable[[Any], Any]) -> Meta:
     return Meta(extra={"check": function})
 
@@ -85,6 +91,37 @@ class Outgoing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "always may, on ports 80, 443 and from 1024 on."
         ),
     ] = ()
+
+
+class BlobsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where files are kept that are too large for the database."""
+
+    kind: Annotated[
+        Literal["local", "s3"],
+        Meta(
+            description="Where plugins keep files: below their own folder of the data directory, or in S3."
+        ),
+    ] = "local"
+    endpoint: Annotated[
+        str,
+        _check(check_url),
+        Meta(description='The S3 service, as `"https://s3.eu-central-1.amazonaws.com"`; it may be a private address.'),
+    ] = ""
+    bucket: Annotated[str, Meta(description="The bucket; it has to be there.")] = ""
+    region: Annotated[
+        str, Meta(min_length=1, description="Its region, as the service calls it; services without regions take any.")
+    ] = "us-east-1"
+    access_key: Annotated[Secret, Meta(description="Holds the access key's id.")] = ""
+    secret_key: Annotated[Secret, Meta(description="Holds the access key's secret.")] = ""
+    prefix: Annotated[
+        str,
+        _check(_check_prefix),
+        Meta(description="Stands before every key, when the bucket has other things in it, too; no slash at its ends."),
+    ] = ""
+    path_style: Annotated[
+        bool,
+        Meta(description="Whether the bucket stands in the path; false: before the host's name, as AWS wants it."),
+    ] = True
 
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -164,6 +201,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Annotated[Limits, Meta(extra=LIVE)] = field(default_factory=Limits)
     smtp: Annotated[Smtp, Meta(extra=LIVE)] = field(default_factory=Smtp)
     outgoing: Outgoing = field(default_factory=Outgoing)
+    blobs: BlobsConfig = field(default_factory=BlobsConfig)
 
 
 class IdentityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
