@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from manor import Part, PluginContext
 from manor_stream.administering.part import Administering
+from manor_stream.broadcast.part import Broadcasting
+from manor_stream.chat.part import Chatting
 from manor_stream.config import StreamConfig
 from manor_stream.hls.part import Hls
 from manor_stream.keeping import Keeping
@@ -17,5 +19,15 @@ from manor_stream.watching.part import Watching
 def every_part(context: PluginContext[StreamConfig]) -> Sequence[Part]:
     """Make them all; each finds the others in what they share."""
     shared = Shared.of(context)
-    shared.parts.extend([Keeping(shared), Hls(shared), Watching(shared), Administering(shared), Screens(shared)])
+    shared.parts.extend(
+        [
+            Keeping(shared),
+            Hls(shared),
+            Broadcasting(shared.broadcasts),
+            Watching(shared),
+            Chatting(shared),
+            Administering(shared),
+            Screens(shared),
+        ]
+    )
     return shared.parts

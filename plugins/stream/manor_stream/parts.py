@@ -66,6 +66,7 @@ class Shared:
             geoip,
             window,
             Broadcasts(Means(context, settings, on_air, viewers, logbook, window)),
+            Chat(context, settings, on_air, geoip),
         )
 
     @property

@@ -1,0 +1,1 @@
+"""The chat beside the video: two sockets, one bus."""
