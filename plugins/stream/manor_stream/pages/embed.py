@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from markupsafe import escape
-
 from manor import PUBLIC, Reply, Request, Route
-from manor_stream.pages.face import WATCH_PAGES, Face, style_of, video_policy
+from manor_stream.pages.face import WATCH_PAGES, Face, picture_policy, rendered, style_of, video_policy
 from manor_stream.parts import Shared
 
 ANYWHERE = {"frame-ancestors": "*"}
@@ -38,12 +36,13 @@ class EmbedPages:
     def video(self, request: Request) -> Reply:
         """The player alone."""
         settings = self._shared.settings.now
+        offline = rendered(settings.offline_message)
         return self._show(
             request,
             "video",
-            policy={**video_policy(settings.s3), **ANYWHERE},
+            policy={**video_policy(settings.s3), **picture_policy(offline), **ANYWHERE},
             on_air=self._shared.on_air,
-            offline=escape(settings.offline_message),
+            offline=offline,
             elsewhere=settings.s3.enabled,
         )
 

@@ -27,6 +27,7 @@ from manor import (
 )
 from manor_stream.http.api import ADMIN_API
 from manor_stream.key_check import STREAM_ADMIN
+from manor_stream.markdown import render_page
 from manor_stream.settings import ExternalAction, S3Settings, SocialHandle, StreamSettings
 
 HOME = "/admin/"
@@ -114,6 +115,16 @@ def video_policy(s3: S3Settings) -> dict[str, str]:
     if elsewhere:
         policy |= {"connect-src": f"'self' {elsewhere}", "media-src": f"'self' blob: {elsewhere}"}
     return policy
+
+
+def picture_policy(content: str) -> dict[str, str]:
+    """Lets in the pictures that the admin shows from other sites, if there are any."""
+    return {"img-src": "'self' data: blob: https:"} if "<img" in content else {}
+
+
+def rendered(markdown: str) -> Markup:
+    """The admin's markdown as a page shows it: the renderer has taken out what could do harm."""
+    return Markup(render_page(markdown))  # noqa: S704 - sanitised HTML
 
 
 def style_of(settings: StreamSettings) -> Markup:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from markupsafe import escape
-
 from manor import PUBLIC, Reply, Request, Route
-from manor_stream.pages.face import WATCH_PAGES, Face, action_links, social_links, style_of, video_policy
+from manor_stream.pages.face import (
+    WATCH_PAGES,
+    Face,
+    action_links,
+    picture_policy,
+    rendered,
+    social_links,
+    style_of,
+    video_policy,
+)
 from manor_stream.parts import Shared
 
 
@@ -28,15 +35,16 @@ class WatchPages:
     def watch(self, request: Request) -> Reply:
         """What is on, and what people say to it."""
         settings = self._shared.settings.now
+        offline, content = rendered(settings.offline_message), rendered(settings.page_content)
         return self._face.show(
             request,
             "watch.html",
-            policy=video_policy(settings.s3),
+            policy={**video_policy(settings.s3), **picture_policy(offline + content)},
             settings=settings,
             on_air=self._shared.on_air,
             custom_style=style_of(settings),
-            offline=escape(settings.offline_message),
-            content=escape(settings.page_content),
+            offline=offline,
+            content=content,
             elsewhere=settings.s3.enabled,
             has_chat=not settings.is_chat_disabled,
             links=social_links(settings.social_handles),

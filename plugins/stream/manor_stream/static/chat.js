@@ -19,6 +19,7 @@
   let failures = 0;
   let isOver = false;
   let settling = null;
+  let unheard = null;
 
   // --- What this browser keeps: who somebody is here ---------------------------------------------------------------
 
@@ -38,7 +39,9 @@
     } catch {
       // Without storage somebody is new at each visit.
     }
-    find("chat-name").textContent = user ? user.displayName : "";
+    const label = find("chat-name");
+    label.textContent = user ? user.displayName : "Your name";
+    label.setAttribute("aria-label", user ? `Your name: ${user.displayName}` : "Your name");
   }
 
   // --- What is shown -----------------------------------------------------------------------------------------------
@@ -116,7 +119,10 @@
 
   const nameIn = (frame) => (frame.user && frame.user.displayName) || frame.username || "";
   const heard = {
-    CHAT: (frame) => place(poured(frame)),
+    CHAT: (frame) => {
+      if (me && frame.user && frame.user.id === me.id) clearTimeout(unheard);
+      place(poured(frame));
+    },
     SYSTEM: (frame) => place(poured(frame)),
     CHAT_ACTION: (frame) => place(poured(frame)),
     USER_JOINED: (frame) => note(`${nameIn(frame)} came in`),
@@ -126,7 +132,10 @@
       note(`${frame.oldName} is now ${name}`);
       if (me && frame.user && frame.user.id === me.id) keep({ ...me, displayName: name });
     },
-    "VISIBILITY-UPDATE": (frame) => setVisible(frame.ids || [frame.id], frame.visible),
+    "VISIBILITY-UPDATE": (frame) => {
+      setVisible(frame.ids || [frame.id], frame.visible);
+      if (frame.visible && frame.body) place(poured({ ...frame, type: "CHAT" }));
+    },
     CONNECTED_USER_INFO: (frame) => {
       keep({ ...me, id: frame.user.id, displayName: frame.user.displayName });
       say("");
@@ -251,6 +260,12 @@
       if (body && send({ type: "CHAT", body })) {
         field.value = "";
         toEnd();
+        // Nobody is told that a message was too much: one's own comes back, or it was not taken.
+        clearTimeout(unheard);
+        unheard = setTimeout(() => {
+          say("That was not taken: you write too fast, or the chat is closed for now.");
+          field.value = field.value || body;
+        }, 4000);
       }
     });
     field.addEventListener("keydown", (event) => {
