@@ -7,6 +7,7 @@ to a parameter: `/users/x/y` does not become a topic's path because nobody serve
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from manor.bodies import type_faults
 from manor.dialects import DETAIL
 from manor.errors import MethodNotAllowed, NotFound, Problem, Refused
-from manor.routing import Api, Route, Upgrade
+from manor.routing import Api, Door, Route, Upgrade
 
 CORE = "core"
 """The owner of the daemon's own routes."""
@@ -119,11 +120,19 @@ def route_faults(route: Route) -> list[str]:
         faults.append(f"{name}: no access= rule; openness is said aloud (PUBLIC)")
     if route.websocket is not Upgrade.NO and route.method != "GET":
         faults.append(f"{name}: a WebSocket handshake is a GET")
+    if route.door is Door.AT_ONCE and not _fits_at_once(route):
+        faults.append(f"{name}: what is answered at once is a public GET without credentials, by a plain function")
     if route.deadline <= 0:
         faults.append(f"{name}: the deadline is not positive")
     if route.api.bad_value_status not in (400, 422):
         faults.append(f"{name}: bad_value_status of {route.api.name!r} is neither 400 nor 422")
     return [*faults, *(f"{name}: {fault}" for fault in type_faults(route))]
+
+
+def _fits_at_once(route: Route) -> bool:
+    asks_nothing = route.body is None and route.websocket is Upgrade.NO and not (route.api.places or route.places)
+    is_plain = route.method == "GET" and not inspect.iscoroutinefunction(route.handler)
+    return asks_nothing and is_plain and bool(getattr(route.access, "is_public", False))
 
 
 def _twice(words: Sequence[str]) -> list[str]:
@@ -252,9 +261,14 @@ class RouteTable:
         self._longest_prefix = max((len(prefix) for prefix in self._prefixes), default=0)
         self._only_api = {first: found[0] for first, found in apis.items() if len(found) == 1}
         self.first_segments = frozenset(segment for segment in self._root.literals if segment)
+        at_once = (_segments(owned.route.path)[0] for owned in self._all if owned.route.door is Door.AT_ONCE)
+        self.at_once = tuple({f"GET /{segment}".encode() for segment in at_once if segment in self._root.literals})
 
     first_segments: frozenset[str]
     """The literals that some path begins with: nothing else may be named so (topics)."""
+
+    at_once: tuple[bytes, ...]
+    """What every request begins with that may be answered at once, and others perhaps."""
 
     def __iter__(self) -> Iterator[OwnedRoute]:
         """All routes, by path and method."""

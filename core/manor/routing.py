@@ -296,7 +296,10 @@ class Door(enum.Enum):
     FRAMED = "framed"
     """Through the web framework, as everything by default."""
     BARE = "bare"
-    """Before the framework: for bodies served thousands of times a second (HLS segments). Same `Request`."""
+    """Before the framework: for bodies served thousands of times a second. Same `Request`."""
+    AT_ONCE = "at_once"
+    """As `BARE`, and where the connection allows it without a task either (HLS segments): for a GET whose handler is a
+    plain function that always returns a `Reply`, without credentials."""
 
 
 @dataclass(frozen=True)

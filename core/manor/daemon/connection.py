@@ -260,32 +260,33 @@ class Connection:
             case Closed():
                 await self._end()
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, data: bytes | memoryview) -> None:
         if not data or self._is_broken:
             return
-        sent = self._write_now(data)
-        if sent == len(data):
-            self._unyielded += sent
+        # A view, because what is left of a large answer is not to be copied each time the kernel takes some of it.
+        left = memoryview(data)
+        left = left[self._write_now(left) :]
+        if not left:
+            self._unyielded += len(data)
             if self._unyielded > PIECE:
                 # Writing without waiting: whoever writes on and on must still give others a turn.
                 self._unyielded = 0
                 await trio.lowlevel.cancel_shielded_checkpoint()
             return
-        data = data[sent:]
         self._unyielded = 0
         # Shielded, because half a frame would garble all that follows; bounded, because clients stop reading.
         with trio.CancelScope(shield=True):
             async with self._sending:
                 try:
-                    for start in range(0, len(data), PIECE):
+                    while left:
                         with trio.fail_after(self._limits.write):
-                            await self._stream.send_all(memoryview(data)[start : start + PIECE])
+                            left = left[await self._send_piece(left) :]
                     return
                 except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
                     self.abort()
             await self._protocol.handle(Closed())
 
-    def _write_now(self, data: bytes) -> int:
+    def _write_now(self, data: memoryview) -> int:
         """Give the kernel what it takes at once, if nobody else writes; most answers need no more. Returns how much."""
         if self._stream is not self._transport or self._sending.locked():
             return 0
@@ -293,6 +294,30 @@ class Connection:
             return os.write(self._transport.socket.fileno(), data)
         except OSError:
             return 0  # it is full, or gone: the waiting way finds out which
+
+    async def _send_piece(self, data: memoryview) -> int:
+        """Send a piece at least, and what the kernel takes besides. Returns how much.
+
+        Raises:
+            trio.BrokenResourceError: The client is gone.
+            trio.ClosedResourceError: We are.
+        """
+        if self._stream is not self._transport:
+            await self._stream.send_all(data[:PIECE])
+            return min(PIECE, len(data))
+        sent, wanted = 0, min(PIECE, len(data))
+        while sent < wanted:
+            descriptor = self._transport.socket.fileno()
+            if descriptor < 0:
+                raise trio.ClosedResourceError
+            await trio.lowlevel.wait_writable(descriptor)
+            try:
+                sent += os.write(descriptor, data[sent:])
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise trio.BrokenResourceError("the client is gone") from error
+        return sent
 
     async def _end(self) -> None:
         """The protocol is done: say so, and read on for a moment what the client owes us."""

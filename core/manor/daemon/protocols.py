@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import h11
 import msgspec
+import structlog
 import trio
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, RequestReceived
@@ -25,12 +26,19 @@ from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping
 from wsproto.frame_protocol import CloseReason
 
-from manor.daemon.framing import END_OF_HEAD, HeadLimits, fault
+from manor.daemon.at_once import AnswersAtOnce, read_plain_get, render_head
+from manor.daemon.framing import HeadLimits
+from manor.daemon.strict import StrictConnection
 from manor.web import CONTINUE
+
+JOINED = 65_536
+"""So much of a body goes with its head."""
 
 CLOSE_FRAME = 0x88
 """The first byte of a WebSocket close frame (RFC 6455 section 5.2)."""
 
+
+log = structlog.get_logger("manor.daemon")
 
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -38,35 +46,6 @@ _HANDSHAKE_REFUSALS = {
     400: "A WebSocket's frames came before its handshake was answered",
     403: "This WebSocket is not opened",
 }
-
-
-class StrictConnection(h11.Connection):
-    """h11, which looks at a request's head as it came before it reads it its own, more forgiving way."""
-
-    def __init__(self, limits: HeadLimits) -> None:
-        # One byte more than we take: what is too long is then always found by us, with the same answer.
-        super().__init__(h11.SERVER, max_incomplete_event_size=limits.size + len(END_OF_HEAD) + 1)
-        self._limits = limits
-        self.refusal = "The request cannot be read"
-
-    def next_event(self) -> Any:
-        """The next event; what is refused raises `RemoteProtocolError` with the status as its hint, and leaves a
-        sentence for the client in `refusal`.
-        """
-        if self.their_state is h11.IDLE:
-            data, _ = self.trailing_data
-            found = fault(data, self._limits) if data else None
-            if found is not None:
-                self.refusal = found.detail
-                raise h11.RemoteProtocolError(found.detail, error_status_hint=found.status)
-        elif self.their_state is h11.SEND_BODY:
-            self.refusal = "The body's chunks cannot be read"
-        return super().next_event()
-
-    @property
-    def they_are_waiting_for_100_continue(self) -> bool:
-        """Never, as hypercorn sees it: it would ask for every body before anybody knows whether it is read."""
-        return False
 
 
 def refusal_body(detail: str) -> bytes:
@@ -148,6 +127,8 @@ class Http1(H11Protocol):
     def __init__(self, *args: Any, limits: HeadLimits) -> None:
         super().__init__(*args)
         self.connection = StrictConnection(limits)
+        self._limits = limits
+        self._prompt = self.app if isinstance(self.app, AnswersAtOnce) else None
         self.goodbye_sent = False
         self._method = ""
         self._held_head = b""
@@ -174,6 +155,49 @@ class Http1(H11Protocol):
         if isinstance(self.connection, H11WSConnection):
             return True
         return self.connection.their_state in (h11.SEND_BODY, h11.ERROR)
+
+    async def handle(self, event: Any) -> None:
+        """Take bytes, or the news that the client left."""
+        if isinstance(event, RawData) and self._prompt is not None and event.data.startswith(self._prompt.at_once):
+            try:
+                if await self._answer_at_once(self._prompt, event.data):
+                    return
+            except Exception:
+                # The edge, as for a request that has a task: its fault must not end the daemon.
+                log.exception("request failed", data=event.data[:100])
+                await self.send(Closed())
+                return
+        await super().handle(event)
+
+    async def _answer_at_once(self, app: AnswersAtOnce, data: bytes) -> bool:
+        """Answer a plain GET that is all there is to do; h11 never hears of it. Gives whether it was one."""
+        is_free = isinstance(self.connection, StrictConnection) and self.connection.is_free
+        # The last request of a connection has to say so, which is h11's to know.
+        if not is_free or self.keep_alive_requests >= self.config.keep_alive_max_requests:
+            return False
+        request = read_plain_get(data, self._limits)
+        if request is None:
+            return False
+
+        async def send(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+            headers += self.config.response_headers("h11")
+            await self.send(Updated(idle=False))
+            await self._send_joined(render_head(status, _REASONS.get(status, b""), headers), body)
+            await self.send(Updated(idle=True))
+
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "https" if self.ssl else "http",
+            "client": self.client,
+            "raw_path": request.raw_path,
+            "query_string": request.query_string,
+            "headers": request.headers,
+        }
+        is_answered = await app.answer_at_once(scope, send)
+        self.keep_alive_requests += is_answered
+        return is_answered
 
     async def stream_send(self, event: Any) -> None:
         """Send a stream's event, and end the connection where hypercorn would leave it open."""
@@ -219,7 +243,15 @@ class Http1(H11Protocol):
             self._held_head += data
             return
         held, self._held_head = self._held_head, b""
-        await self.send(RawData(held + data))
+        await self._send_joined(held, data)
+
+    async def _send_joined(self, head: bytes, body: bytes) -> None:
+        """One write, or two where the body is large: copying it would cost more than the second."""
+        if len(body) <= JOINED or not head:
+            await self.send(RawData(head + body))
+            return
+        await self.send(RawData(head + body[:JOINED]))
+        await self.send(RawData(memoryview(body)[JOINED:]))  # type: ignore[arg-type]  # ours takes a view too
 
     async def _ask_for_body(self) -> None:
         connection = self.connection

@@ -3,5 +3,6 @@
 from manor.web.app import Front, WebOptions
 from manor.web.exchange import CONTINUE, CUT
 from manor.web.request_bodies import BodyTimes
+from manor.web.sending import SendWhole
 
-__all__ = ["CONTINUE", "CUT", "BodyTimes", "Front", "WebOptions"]
+__all__ = ["CONTINUE", "CUT", "BodyTimes", "Front", "SendWhole", "WebOptions"]

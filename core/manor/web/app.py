@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,13 +18,13 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 from manor.answers import Finished
 from manor.config import Network
 from manor.dispatch import Call, Dispatcher
-from manor.errors import Refused, TooManyRequests
-from manor.routing import Door, Head
+from manor.errors import InternalError, Refused, TooManyRequests
+from manor.routing import Door, Head, Reply
 from manor.web.access_log import blanked
 from manor.web.exchange import Exchange, Receive, Send
 from manor.web.heads import Proxies, read_head
 from manor.web.request_bodies import BodyTimes, read_body, refuse_announced
-from manor.web.sending import OpenStreams, send_finished, send_reply
+from manor.web.sending import OpenStreams, SendWhole, send_finished, send_reply, whole
 from manor.web.sockets import SocketConnection
 
 log = structlog.get_logger("manor.access")
@@ -91,26 +91,54 @@ class Front:
                     await self._serve(scope, call, exchange)
                 else:
                     prefix = "http" if scope["type"] == "http" else "websocket.http"
-                    refusal = call.refuse(TooManyRequests("Too many requests at once", retry_after=5))
-                    await send_reply(exchange.send, refusal, prefix=prefix)
+                    await send_reply(exchange.send, call.refuse(_too_many()), prefix=prefix)
         finally:
-            seconds = time.perf_counter() - start
-            self._options.observe(call, exchange.status, seconds)
-            if self._options.access_log:
-                log.info(
-                    "request",
-                    method=head.method,
-                    path=head.path,
-                    query=blanked(head.query_string, call.secret_parameters),
-                    status=exchange.status,
-                    seconds=round(seconds, 4),
-                    address=head.address,
-                    owner=call.owner,
-                    request_id=head.request_id,
-                )
+            self._note(call, exchange.status, time.perf_counter() - start)
+
+    @property
+    def at_once(self) -> tuple[bytes, ...]:
+        """What the requests begin with that `answer_at_once` may answer."""
+        return self._dispatcher.table.at_once
+
+    async def answer_at_once(self, scope: Mapping[str, Any], send: SendWhole) -> bool:
+        """Answer a GET of a route of `Door.AT_ONCE` with one call of `send`; for any other do nothing, and say so.
+
+        Args:
+            scope: ASGI's, of a request without a body.
+            send: Sends the answer.
+        """
+        start = time.perf_counter()
+        head = read_head(scope, self._proxies)
+        call = self._dispatcher.begin(head)
+        if call.route is None or call.route.door is not Door.AT_ONCE:
+            return False
+        status = 0
+        try:
+            with self._counted(scope, head) as has_room:
+                reply = await _reply_at_once(call) if has_room else call.refuse(_too_many())
+                status = reply.status
+                await send(status, *whole(reply))
+        finally:
+            self._note(call, status, time.perf_counter() - start)
+        return True
+
+    def _note(self, call: Call, status: int, seconds: float) -> None:
+        self._options.observe(call, status, seconds)
+        if self._options.access_log:
+            log.info(
+                "request",
+                method=call.head.method,
+                path=call.head.path,
+                query=blanked(call.head.query_string, call.secret_parameters),
+                status=status,
+                seconds=round(seconds, 4),
+                address=call.head.address,
+                owner=call.owner,
+                request_id=call.head.request_id,
+            )
 
     async def _serve(self, scope: Any, call: Call, exchange: Exchange) -> None:
-        if scope["type"] == "http" and call.route is not None and call.route.door is Door.BARE:
+        if scope["type"] == "http" and call.route is not None and call.route.door is not Door.FRAMED:
             await answer_bare(scope, call, exchange, self._streams, self._options.body_times)
             return
         scope["manor.call"] = call
@@ -118,7 +146,7 @@ class Front:
         await self._quart(scope, exchange.receive, exchange.send)
 
     @contextmanager
-    def _counted(self, scope: Any, head: Head) -> Iterator[bool]:
+    def _counted(self, scope: Mapping[str, Any], head: Head) -> Iterator[bool]:
         """Count the requests of an address behind a proxy; gives whether there is room for this one."""
         peer = scope["client"][0] if scope.get("client") else ""
         most = self._options.requests_per_address
@@ -132,6 +160,21 @@ class Front:
             self._forwarded[head.address] -= 1
             if not self._forwarded[head.address]:
                 del self._forwarded[head.address]
+
+
+def _too_many() -> TooManyRequests:
+    return TooManyRequests("Too many requests at once", retry_after=5)
+
+
+async def _reply_at_once(call: Call) -> Reply:
+    refusal = await call.admit()
+    if refusal is not None:
+        return refusal
+    answer = await call.answer(b"")
+    if isinstance(answer, Reply):
+        return answer
+    log.error("no_reply", owner=call.owner, path=call.head.path, got=type(answer).__name__)
+    return call.refuse(InternalError("Internal server error"))
 
 
 async def answer_call(
@@ -243,7 +286,7 @@ def _announces_body(head: Head) -> bool:
 
 
 async def answer_bare(scope: Any, call: Call, exchange: Exchange, streams: OpenStreams, times: BodyTimes) -> None:
-    """Answer a route of `Door.BARE` with nothing between it and the server."""
+    """Answer a route with nothing between it and the server."""
     body = _BareBody(exchange.receive)
     answer = await answer_call(call, body, times, exchange.ask_for_body)
     if body.is_gone:

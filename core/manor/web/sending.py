@@ -17,6 +17,8 @@ from manor.web.exchange import CUT
 
 Send = Callable[[Any], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
+SendWhole = Callable[[int, RawHeaders, bytes], Awaitable[None]]
+"""Sends an answer whole: its status, its headers with the length, its body."""
 
 _BODILESS = (204, 304)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -107,14 +109,20 @@ async def send_reply(send: Send, reply: Reply, *, closes: bool = False, prefix: 
         closes: Whether to tell an HTTP/1 client that its connection ends with it.
         prefix: Of the messages' types: `websocket.http` refuses a handshake.
     """
-    has_body = reply.status not in _BODILESS
-    headers = raw_headers(reply.headers, reply.content_type)
-    if has_body:
-        headers.append((b"content-length", b"%d" % len(reply.body)))
+    headers, body = whole(reply)
     if closes:
         headers.append((b"connection", b"close"))
     await send({"type": f"{prefix}.response.start", "status": reply.status, "headers": headers})
-    await send({"type": f"{prefix}.response.body", "body": reply.body if has_body else b"", "more_body": False})
+    await send({"type": f"{prefix}.response.body", "body": body, "more_body": False})
+
+
+def whole(reply: Reply) -> tuple[RawHeaders, bytes]:
+    """A complete answer's headers, its length among them, and its body."""
+    headers = raw_headers(reply.headers, reply.content_type)
+    if reply.status in _BODILESS:
+        return headers, b""
+    headers.append((b"content-length", b"%d" % len(reply.body)))
+    return headers, reply.body
 
 
 async def send_stream(send: Send, stream: Stream) -> None:

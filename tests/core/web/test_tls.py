@@ -15,8 +15,9 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded, StreamReset
 from wsproto.events import AcceptConnection
 
+from manor.auth import PUBLIC
 from manor.daemon import Tls
-from manor.routing import GOING_AWAY, Live, Reply, Request, Upgrade
+from manor.routing import GOING_AWAY, Api, Door, Live, Reply, Request, Route, Upgrade
 from tests.core.web.serving import PATIENCE, Client, Fountain, Running, Serve, SocketClient, route
 
 CERTIFICATES = Path(__file__).parent / "certificates"
@@ -283,3 +284,14 @@ async def test_a_certificate_that_does_not_fit_its_key_leaves_the_old_one(
         tls.reload()
 
     assert (await (await secure(running)).get("/hello")).status == 200
+
+
+async def test_a_large_answer_at_once_comes_whole_over_tls(serve: Serve, tls: Tls) -> None:
+    body = bytes(range(256)) * 20_000
+    quick = Route(
+        "GET", "/quick", lambda request: Reply(body), api=Api("open", places=()), access=PUBLIC, door=Door.AT_ONCE
+    )
+    running = await serve(quick, tls=tls)
+    client = await secure(running, "http/1.1")
+
+    assert [(await client.get("/quick")).body == body for _ in range(2)] == [True, True]

@@ -55,15 +55,15 @@ class VideoHandlers:
     def routes(self) -> list[Route]:
         """All of them."""
         return [
-            Route("GET", "/hls/stream.m3u8", self.master, api=VIDEO_API, access=PUBLIC, door=Door.BARE),
-            Route("GET", "/hls/{variant}/stream.m3u8", self.playlist, api=VIDEO_API, access=PUBLIC, door=Door.BARE),
+            Route("GET", "/hls/stream.m3u8", self.master, api=VIDEO_API, access=PUBLIC, door=Door.AT_ONCE),
+            Route("GET", "/hls/{variant}/stream.m3u8", self.playlist, api=VIDEO_API, access=PUBLIC, door=Door.AT_ONCE),
             Route(
                 "GET",
                 "/hls/{variant}/{segment}",
                 self.segment,
                 api=VIDEO_API,
                 access=PUBLIC,
-                door=Door.BARE,
+                door=Door.AT_ONCE,
                 errors=(404, 416),
                 headers={
                     "Range": "One range of bytes; several are answered with the whole segment.",

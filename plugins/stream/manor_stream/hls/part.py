@@ -17,6 +17,7 @@ class Hls(Part):
     """
 
     def __init__(self, shared: Shared) -> None:
+        self.window = shared.window
         self._handlers = VideoHandlers(shared.window, shared.viewers.touch)
 
     def routes(self) -> Sequence[Route]:
