@@ -10,9 +10,11 @@ from manor_stream.broadcast.part import Broadcasting
 from manor_stream.chat.part import Chatting
 from manor_stream.config import StreamConfig
 from manor_stream.hls.part import Hls
+from manor_stream.ingest.part import Ingest
 from manor_stream.keeping import Keeping
 from manor_stream.pages.part import Screens
 from manor_stream.parts import Shared
+from manor_stream.pictures.part import Picturing
 from manor_stream.watching.part import Watching
 
 
@@ -24,6 +26,8 @@ def every_part(context: PluginContext[StreamConfig]) -> Sequence[Part]:
             Keeping(shared),
             Hls(shared),
             Broadcasting(shared.broadcasts),
+            Picturing(shared.broadcasts.means),
+            Ingest(shared),
             Watching(shared),
             Chatting(shared),
             Administering(shared),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import trio
 
@@ -25,9 +25,6 @@ from manor_stream.transcoding.children import ChildFailed
 from manor_stream.transcoding.offline_clip import CLIP_SECONDS, Clips
 from manor_stream.transcoding.playlists_in import Listed
 from manor_stream.transcoding.segment_receiver import SegmentReceiver
-
-GRACE_SECONDS = 8.0
-"""A publisher who is back so soon goes on, and nobody is told of it."""
 
 CLIP_PATIENCE = 10.0
 LAST_WORDS_SECONDS = 3.0
@@ -145,7 +142,7 @@ class Broadcast:
             self._means.on_air.phase = Phase.RECONNECTING
             if self.intake is not None:
                 self._means.logbook.info(f"The broadcaster is gone for now: {self.intake.end_reason}")
-            with trio.move_on_after(GRACE_SECONDS):
+            with trio.move_on_after(self._means.timing.grace):
                 while self.intake is self._followed and not self.is_ending:
                     await self._arrived.wait()
         if self.intake is self._followed or self.is_ending:
@@ -252,7 +249,9 @@ class Broadcast:
             self.intake.drop(reason)
         self._warnings.end_all()
         if self._beginnings:
-            self._means.window.end(self._clips or (None,) * len(self._variants))
+            now = self._means.context.clock.now()
+            clips = [None if clip is None else replace(clip, at=now) for clip in self._clips]
+            self._means.window.end(clips or (None,) * len(self._variants))
         on_air = self._means.on_air
         on_air.phase = Phase.OFFLINE
         on_air.broadcast_id = on_air.connected_at = on_air.live_since = on_air.disconnect = None

@@ -82,7 +82,7 @@ class Following:
         self._on_beginning = on_beginning
         self._on_segment = on_segment
         self._opening: Opening | None = None
-        self._patience = Patience()
+        self._patience = Patience(means.timing.pauses)
         self._not_before = 0.0
         self._pace = Pace()
         self._run: _Run | None = None

@@ -6,13 +6,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from manor import PluginContext
+from manor_stream.broadcast.patience import PAUSES
 from manor_stream.config import StreamConfig
-from manor_stream.hls.window import Window
+from manor_stream.hls.window import RESUME_SECONDS, Window
 from manor_stream.logbook import Logbook
 from manor_stream.on_air import OnAir
 from manor_stream.settings import Settings
 from manor_stream.transcoding.abilities import KnownAbilities
 from manor_stream.viewers import Viewers
+
+GRACE_SECONDS = 8.0
+"""A publisher who is back so soon goes on, and nobody is told of it."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a broadcast waits, in seconds.
+
+    Args:
+        grace: For a publisher who is gone, before it is over.
+        reset: After its end, until viewers are shown the offline clip alone.
+        pauses: Before an encoder that failed is started again.
+    """
+
+    grace: float = GRACE_SECONDS
+    reset: float = RESUME_SECONDS
+    pauses: tuple[float, ...] = PAUSES
 
 
 @dataclass(frozen=True)
@@ -27,6 +46,7 @@ class Means:
         logbook: Told what an admin should know.
         window: Takes the segments.
         known: What each ffmpeg can do.
+        timing: How long it waits.
     """
 
     context: PluginContext[StreamConfig]
@@ -36,6 +56,7 @@ class Means:
     logbook: Logbook
     window: Window
     known: KnownAbilities = field(default_factory=KnownAbilities)
+    timing: Timing = Timing()
 
     @property
     def ffmpeg(self) -> str:

@@ -13,7 +13,6 @@ from manor_stream.broadcast.intake import Publisher as Publisher
 from manor_stream.broadcast.intake import Unplayable as Unplayable
 from manor_stream.broadcast.means import Means
 from manor_stream.broadcast.store import end_left_open
-from manor_stream.hls.window import RESUME_SECONDS
 from manor_stream.on_air import Phase
 from manor_stream.transcoding import strays
 from manor_stream.transcoding.abilities import NoFfmpeg
@@ -35,7 +34,7 @@ class Broadcasts:
     """
 
     def __init__(self, means: Means) -> None:
-        self._means = means
+        self.means = means
         self._receiver = SegmentReceiver()
         self._nursery: trio.Nursery | None = None
         self._broadcast: Broadcast | None = None
@@ -62,17 +61,17 @@ class Broadcasts:
         if current is not None and (before := current.intake) is not None and not before.is_gone:
             if before.publisher.silent_seconds() <= SILENT_SECONDS:
                 raise Busy("Somebody else is publishing")
-            self._means.logbook.warning(f"The broadcaster at {before.publisher.address} was silent and is replaced")
+            self.means.logbook.warning(f"The broadcaster at {before.publisher.address} was silent and is replaced")
             before.drop("Somebody else publishes now, as nothing came from you for some seconds")
         if current is None:
-            current = self._broadcast = Broadcast(self._means, self._receiver)
+            current = self._broadcast = Broadcast(self.means, self._receiver)
             self._reset.cancel()
             self._nursery.start_soon(self._run, current)
         intake = Intake(
             publisher,
             name,
             qualities=current.qualities,
-            ask_abilities=partial(self._means.known.ask, self._means.ffmpeg),
+            ask_abilities=partial(self.means.known.ask, self.means.ffmpeg),
             on_full=current.fall_behind,
         )
         current.welcome(intake)
@@ -80,8 +79,8 @@ class Broadcasts:
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Serve publishers until cancelled. For a background task that the house waits for."""
-        await strays.reap(self._means.folder, self._means.logbook)
-        await end_left_open(self._means)
+        await strays.reap(self.means.folder, self.means.logbook)
+        await end_left_open(self.means)
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._receiver.run)
@@ -105,8 +104,8 @@ class Broadcasts:
 
     async def _reset_later(self, over: Over) -> None:
         with trio.CancelScope() as self._reset:
-            await trio.sleep(RESUME_SECONDS)
-            self._means.window.reset(over.variants, over.clips)
+            await trio.sleep(self.means.timing.reset)
+            self.means.window.reset(over.variants, over.clips)
             self._over = None
 
     # --- What others ask -------------------------------------------------------------------------------------------
@@ -114,7 +113,7 @@ class Broadcasts:
     async def trouble(self) -> str | None:
         """Why nobody can broadcast, for the admin; None when they can."""
         try:
-            await self._means.known.ask(self._means.ffmpeg)
+            await self.means.known.ask(self.means.ffmpeg)
         except NoFfmpeg as error:
             return str(error)
         return None
@@ -122,11 +121,11 @@ class Broadcasts:
     async def codecs(self) -> Sequence[str]:
         """Video encoders that an admin may choose from; none without ffmpeg."""
         try:
-            return (await self._means.known.ask(self._means.ffmpeg)).codecs
+            return (await self.means.known.ask(self.means.ffmpeg)).codecs
         except NoFfmpeg:
             return ()
 
     @property
     def is_on(self) -> bool:
         """Whether there is a broadcast, live or not yet."""
-        return self._means.on_air.phase is not Phase.OFFLINE
+        return self.means.on_air.phase is not Phase.OFFLINE

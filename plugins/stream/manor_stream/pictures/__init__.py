@@ -1,0 +1,1 @@
+"""Pictures of the broadcast, for pages that link to it."""
