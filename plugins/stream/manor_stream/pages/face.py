@@ -183,7 +183,7 @@ class Face:
             policy: What it needs besides what every page has.
             values: What the template shows.
         """
-        known = {"home": HOME, "troubles": {}}
+        known = {"home": HOME, "troubles": {}, "custom_style": ""}
         if refused is None:
             return self.pages.render(request, template, policy=policy, **{**known, **values})
         known["troubles"] = _troubles(refused)

@@ -8,8 +8,10 @@ from typing import TypeVar
 
 from manor import Pages, Part, Route
 from manor_stream.administering.part import Administering
+from manor_stream.chat.moderation import Moderation
 from manor_stream.pages.admin import OverviewPages
 from manor_stream.pages.admin_access import AccessPages
+from manor_stream.pages.admin_chat import ChatPages
 from manor_stream.pages.admin_settings import SettingsPages
 from manor_stream.pages.embed import EmbedPages
 from manor_stream.pages.face import Face
@@ -41,6 +43,7 @@ class Screens(Part):
             EmbedPages(shared, face),
             OverviewPages(shared, face, administering.changing, watching.statistics, watching.hardware),
             SettingsPages(shared, face, administering.changing),
+            ChatPages(shared, face, administering.changing, Moderation(shared.context.storage, shared.chat)),
             AccessPages(shared, face, administering),
         )
         return [*self._pages.routes(), *(route for group in groups for route in group.routes())]
