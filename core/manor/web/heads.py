@@ -32,7 +32,7 @@ class Proxies:
 
     def trusts(self, address: str) -> bool:
         """Whether a peer is one of them; "" is a Unix socket's."""
-        return address == _UNIX or self._contains(_address(address))
+        return address == _UNIX or (bool(self._networks) and self._contains(_address(address)))
 
     def client(self, peer: str, forwarded: Sequence[str]) -> str:
         """Who asks, given what the peer says about it.
