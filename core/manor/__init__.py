@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from manor.blobs import S3Blobs as S3Blobs
     from manor.blobs import check_key as check_key
     from manor.clock import Clock as Clock
+    from manor.config import TcpBind as TcpBind
+    from manor.config import parse_bind as parse_bind
     from manor.dialects import BASIC_RESPONSE as BASIC_RESPONSE
     from manor.dialects import DETAIL as DETAIL
     from manor.dialects import MATTERMOST as MATTERMOST
@@ -281,6 +283,8 @@ _EXPORTS = {
     "S3Blobs": "manor.blobs",
     "check_key": "manor.blobs",
     "Clock": "manor.clock",
+    "TcpBind": "manor.config",
+    "parse_bind": "manor.config",
     "BASIC_RESPONSE": "manor.dialects",
     "DETAIL": "manor.dialects",
     "MATTERMOST": "manor.dialects",

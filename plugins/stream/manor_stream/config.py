@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from manor import TcpBind, parse_bind
+
 
 def _secret(description: str) -> Meta:
     return Meta(description=description, extra={"secret": True})
@@ -53,3 +55,23 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra={"check": _check_geoip},
         ),
     ] = ""
+
+    def __post_init__(self) -> None:
+        """See that encoders' address is one."""
+        if self.rtmp_bind:
+            _tcp(self.rtmp_bind)
+
+    @property
+    def rtmp_address(self) -> TcpBind | None:
+        """Where encoders publish; None when nobody can."""
+        return _tcp(self.rtmp_bind) if self.rtmp_bind else None
+
+
+def _tcp(text: str) -> TcpBind:
+    try:
+        bind = parse_bind(text)
+    except ValueError:
+        bind = None
+    if not isinstance(bind, TcpBind):
+        raise ValueError(f"rtmp_bind: expected HOST:PORT or [IPV6]:PORT, got {text!r}")
+    return bind

@@ -15,6 +15,7 @@ from manor_stream.keeping import Keeping
 from manor_stream.pages.part import Screens
 from manor_stream.parts import Shared
 from manor_stream.pictures.part import Picturing
+from manor_stream.shipping.part import SegmentsToS3
 from manor_stream.watching.part import Watching
 
 
@@ -24,6 +25,7 @@ def every_part(context: PluginContext[StreamConfig]) -> Sequence[Part]:
     shared.parts.extend(
         [
             Keeping(shared),
+            SegmentsToS3(shared.shipping),
             Hls(shared),
             Broadcasting(shared.broadcasts),
             Picturing(shared.broadcasts.means),

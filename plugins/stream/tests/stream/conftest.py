@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,15 @@ KEY = "a stream key for tests"
 @pytest.fixture
 def house_plugins() -> Sequence[str]:
     return ["stream"]
+
+
+@pytest.fixture
+def house_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    """The marker's, with a port for encoders that is free."""
+    marker = request.node.get_closest_marker("manor")
+    config = dict((marker.kwargs.get("config") if marker else None) or {})
+    plugins = dict(config.get("plugins", {}))
+    return config | {"plugins": plugins | {"stream": {"rtmp_bind": "127.0.0.1:0"} | plugins.get("stream", {})}}
 
 
 def basic(password: str, name: str = "admin") -> dict[str, str]:

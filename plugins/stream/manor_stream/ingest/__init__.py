@@ -1,0 +1,1 @@
+"""Where encoders come in: sockets around the RTMP of `manor_stream.rtmp`."""
