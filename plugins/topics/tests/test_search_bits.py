@@ -138,9 +138,10 @@ async def test_bits_that_were_read_before_a_change_are_not_kept(house: House) ->
             bitmaps.keep(connection, 0, changes=1, epoch=epoch, bits=bits),
             bitmaps.keep(connection, 0, changes=0, epoch=epoch + 1, bits=bits),
             bitmaps.keep(connection, 0, changes=0, epoch=epoch, bits=bits),
+            bitmaps.keep(connection, 0, changes=0, epoch=epoch, bits=bits),
         ]
 
-    assert await house.storage.write(work) == [False, False, True]
+    assert await house.storage.write(work) == [False, False, True, False]
     assert await kept(house) == {0: ["x"]}
 
 

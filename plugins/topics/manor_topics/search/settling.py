@@ -25,13 +25,15 @@ class Settling:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self._settling = trio.Lock()
         self._seen: dict[int, tuple[int, float]] = {}
 
     async def settle(self) -> None:
         """Make what is missing; free when nothing is."""
-        for block, changes in await self._storage.read(lambda transaction: bitmaps.wanting(transaction.connection)):
-            if self._is_at_rest(block, changes):
-                await self._make(block, changes)
+        async with self._settling:
+            for block, changes in await self._storage.read(lambda transaction: bitmaps.wanting(transaction.connection)):
+                if self._is_at_rest(block, changes):
+                    await self._make(block, changes)
 
     def _is_at_rest(self, block: int, changes: int) -> bool:
         now = trio.current_time()
