@@ -15,6 +15,7 @@ from manor_stream.key_check import KeyCheck
 from manor_stream.logbook import Logbook
 from manor_stream.on_air import OnAir
 from manor_stream.settings import Settings
+from manor_stream.shipping.service import Shipping
 from manor_stream.viewers import Viewers
 from manor_stream.watching.geoip import GeoIp
 
@@ -32,6 +33,7 @@ class Shared:
         logbook: What the admin page shows of the log.
         geoip: Where viewers are.
         window: What can be watched: the newest segments.
+        shipping: Takes segments to S3, and viewers with them.
         broadcasts: Where publishers come in.
         chat: What is said beside it.
         parts: All of them; complete once the plugin is made.
@@ -45,6 +47,7 @@ class Shared:
     logbook: Logbook
     geoip: GeoIp
     window: Window
+    shipping: Shipping
     broadcasts: Broadcasts
     chat: Chat
     parts: list[Part] = field(default_factory=list)
@@ -65,6 +68,7 @@ class Shared:
             logbook,
             geoip,
             window,
+            Shipping(context, settings, window, logbook),
             Broadcasts(Means(context, settings, on_air, viewers, logbook, window)),
             Chat(context, settings, on_air, geoip),
         )

@@ -18,7 +18,7 @@ class Hls(Part):
 
     def __init__(self, shared: Shared) -> None:
         self.window = shared.window
-        self._handlers = VideoHandlers(shared.window, shared.viewers.touch)
+        self._handlers = VideoHandlers(shared.window, shared.viewers.touch, shared.shipping.base_url)
 
     def routes(self) -> Sequence[Route]:
         """Below /hls."""
