@@ -24,7 +24,7 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _SIGNED_IN = re.compile(r"(?<=://)[^/\s@]+@")
 """Who signs in, in a URL."""
 
-_SIGNATURES = re.compile(r"(?i)([?&](?:x-amz-[\w-]+|signature|access_?token|key|password)=)[^&\s'\"]+")
+_SIGNATURES = re.compile(r"(?i)([?&](?:x-amz-[\w-]+|signature|(?:access_?)?token|key|password|secret)=)[^&\s'\"]+")
 
 
 class LogLine(msgspec.Struct, frozen=True):

@@ -46,7 +46,7 @@ def check_database(path: str) -> None:
         return
     try:
         _open(path).close()
-    except OSError as error:
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         raise ValueError(f"expected a MaxMind database, {path}: {error.strerror}") from error
     except _UNREADABLE as error:
         raise ValueError(f"expected a MaxMind database, {path} is none") from error
