@@ -60,13 +60,11 @@ class Sockets:
 
     async def open(self, request: Request) -> Live:
         """Take part in the chat: the socket of those who are registered; it says in its first frame who one is."""
-        kind = self._trouble(request.head.address, None)
-        principal = next((each for each in request.principals if each.kind == CHAT_USER), None)
-        if kind is None and principal is None:
-            kind = frames.NEEDS_REGISTRATION
-        if kind is not None or principal is None or principal.credential_id is None:
+        user_id = next((each.credential_id for each in request.principals if each.kind == CHAT_USER), None)
+        kind = self._trouble(request.head.address, None if user_id is None else str(user_id))
+        if kind is not None or user_id is None:
             return self._refused(kind or frames.NEEDS_REGISTRATION)
-        return await self._open(request, principal.credential_id)
+        return await self._open(request, user_id)
 
     async def open_without_registration(self, request: Request) -> Live:
         """Take part in the chat without registration: clients say in each frame who they are."""
@@ -116,7 +114,7 @@ class Sockets:
 
         def came() -> None:
             # Looked at once more: it takes a moment to open a socket, and who was sent away in it is not there yet.
-            kind = self._trouble(client.address, client.user)
+            kind = self._trouble(client.address, client.user.id if client.user else None)
             if kind is None:
                 self._chat.presence.came(client)
             else:
@@ -128,12 +126,12 @@ class Sockets:
         client.visit = Visit(feed, came, lambda: self._chat.presence.left(client))
         return Live(client.visit, on_message=hear, message_limit=rules.MOST_FRAME_BYTES)
 
-    def _trouble(self, address: str, user: ChatUser | None) -> str | None:
+    def _trouble(self, address: str, user_id: str | None) -> str | None:
         """Why somebody may not come in; None when they may."""
         if self._settings.now.is_chat_disabled:
             return frames.CHAT_DISABLED
         standing = self._chat.standing
-        is_out = standing.is_banned(address) or (user is not None and standing.is_disabled(user.id))
+        is_out = standing.is_banned(address) or (user_id is not None and standing.is_disabled(user_id))
         return frames.USER_DISABLED if is_out else None
 
     def _refused(self, kind: str) -> Live:

@@ -1,0 +1,92 @@
+"""People in the stream's chat, for tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from manor.routing import Closing
+from manor.testing import Client, House, Socket
+from manor_stream.chat.service import Chat
+from tests.stream_admin import shared_of
+
+
+def chat_of(house: House) -> Chat:
+    """What the house's stream says."""
+    return shared_of(house).chat
+
+
+@dataclass
+class Talker:
+    """Somebody with an open socket.
+
+    Args:
+        socket: It.
+        user: Who they are; empty without registration.
+        token: Opens another one; "" without registration.
+    """
+
+    socket: Socket
+    user: dict[str, Any]
+    token: str = ""
+
+    async def send(self, type_: str, **members: Any) -> None:
+        """Send a frame."""
+        await self.socket.send(json.dumps({"type": type_, **members}))
+
+    async def hear(self, *types: str) -> dict[str, Any]:
+        """The next frame of one of these types; of any without."""
+        while True:
+            frame: dict[str, Any] = await self.socket.json()
+            if not types or frame["type"] in types:
+                return frame
+
+    async def hears_nothing(self) -> bool:
+        """Whether nothing comes though everybody in the house has done what there was to do."""
+        came = False
+
+        async def hear() -> None:
+            nonlocal came
+            await anext(self.socket)
+            came = True
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hear)
+            await wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        return not came
+
+    async def rest(self) -> tuple[list[dict[str, Any]], Closing | None]:
+        """What comes until the house ends it, and why it does."""
+        return [json.loads(frame) async for frame in self.socket], self.socket.closing
+
+
+async def register(client: Client, name: str = "") -> dict[str, Any]:
+    """A new user of the chat: `id`, `accessToken`, `displayName`."""
+    answer = await client.post("/api/chat/register", json={"displayName": name} if name else {})
+    assert answer.status == 200, answer.text
+    registered: dict[str, Any] = answer.json()
+    return registered
+
+
+@asynccontextmanager
+async def talking(client: Client, name: str = "", *, token: str = "") -> AsyncIterator[Talker]:
+    """Somebody on `/ws`: registered under that name, or with a token that is there."""
+    token = token or (await register(client, name))["accessToken"]
+    async with client.websocket("/ws", query={"accessToken": token}) as socket:
+        info = await socket.json()
+        assert info["type"] == "CONNECTED_USER_INFO"
+        yield Talker(socket, info["user"], token)
+
+
+@asynccontextmanager
+async def entering(client: Client) -> AsyncIterator[Talker]:
+    """Somebody on `/entry`."""
+    async with client.websocket("/entry") as socket:
+        yield Talker(socket, {})
