@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from manor import BASIC_RESPONSE, PUBLIC, Api, Door, NotFound, Rate, Reply, Request, Route
 from manor_stream.hls.playlists import render_master
 from manor_stream.hls.ranges import UNSATISFIABLE, is_unchanged, wanted_range
@@ -124,6 +126,9 @@ def _part(request: Request, segment: Segment, headers: dict[str, str]) -> Reply:
     if wanted is None:
         return Reply(data, content_type=SEGMENT_TYPE, headers=headers)
     if wanted is UNSATISFIABLE:
-        return Reply(status=416, content_type="", headers={**headers, "Content-Range": f"bytes */{len(data)}"})
+        said = msgspec.json.encode(
+            {"success": False, "message": f"The segment has {len(data)} bytes, and none of these"}
+        )
+        return Reply(said, 416, headers={"Content-Range": f"bytes */{len(data)}"})
     headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{len(data)}"
     return Reply(data[wanted.start : wanted.stop], 206, SEGMENT_TYPE, headers)

@@ -35,9 +35,11 @@ class Window:
     Args:
         first_number: Where media sequence numbers begin. Players take a number that went back for a broken stream, so a
             daemon that starts anew begins above what it had: with the time in seconds, as segments are longer than one.
+        now: A clock that only goes forward, in seconds.
     """
 
-    def __init__(self, first_number: int = 0) -> None:
+    def __init__(self, first_number: int = 0, *, now: Callable[[], float] = trio.current_time) -> None:
+        self._now = now
         self._tracks: list[_Track] = []
         self._variants: tuple[Variant, ...] = ()
         self._watchers: list[Told] = []
@@ -47,7 +49,7 @@ class Window:
         self._has_warned = False
         # Above every number that was ever given, for tracks that are not there any more.
         self._number = first_number
-        self._discontinuity = first_number
+        self._discontinuity = first_number - 1
         self._is_reset = True
         self._ended_at: float | None = None
 
@@ -112,7 +114,7 @@ class Window:
             clips: One for each variant.
         """
         self._renumber()
-        self._ended_at = trio.current_time()
+        self._ended_at = self._now()
         for variant, (track, clip) in enumerate(zip(self._tracks, clips, strict=True)):
             track.newest = None
             if track.is_ended and track.entries:
@@ -191,7 +193,7 @@ class Window:
     # --- Within ----------------------------------------------------------------------------------------------------
 
     def _is_long_over(self) -> bool:
-        return self._ended_at is not None and trio.current_time() - self._ended_at >= RESUME_SECONDS
+        return self._ended_at is not None and self._now() - self._ended_at >= RESUME_SECONDS
 
     def _renumber(self) -> None:
         """Have the next entry of every variant stand behind the same discontinuity, whatever happened to some."""

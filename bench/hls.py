@@ -1,0 +1,237 @@
+"""Measure what players fetch: segments and playlists a second, beside nginx that serves the same bytes from files.
+
+Run it as `python -m bench.hls` from the project's root, in its virtual environment; needs nginx and wrk. README.md says
+how to read it. Each round measures every server once, one after the other, so that all have the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from bench.hls_daemon import PLAYLIST, SEGMENT
+from bench.server import READY_WITHIN, SERVER_CORE, quiet
+
+HERE = Path(__file__).resolve().parent
+LOAD_CORE = 1
+CONNECTIONS = 8
+TICKS = os.sysconf("SC_CLK_TCK")
+
+Figures = dict[str, Any]
+
+# One process and no master, so that its time is all of it.
+_NGINX = """
+daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr error;
+events {{ worker_connections 256; }}
+http {{
+  access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  types {{ video/mp2t ts; application/x-mpegURL m3u8; }}
+  proxy_cache_path {folder}/cache keys_zone=video:1m max_size=1g inactive=2m;
+  server {{ listen 127.0.0.1:{files}; root {folder}/files; }}
+  server {{
+    listen 127.0.0.1:{cached};
+    location /hls/ {{
+      proxy_pass http://127.0.0.1:{daemon}; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_cache video; proxy_cache_lock on;
+    }}
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server under measurement: what it is called, where it listens, and the process whose time it takes."""
+
+    name: str
+    port: int
+    pid: int
+
+
+def main() -> int:
+    """Measure; the exit status is 1 when a server answered anything but 200."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="manor-bench-", dir=options.scratch) as folder, _servers(folder) as targets:
+        # The proxy's cache has the segment from here on; playlists it never keeps.
+        _bodies_are_equal(targets)
+        results = [
+            _measured(target, path, kind, options.seconds)
+            for _ in range(options.rounds)
+            for kind, path in (("segments", SEGMENT), ("playlists", PLAYLIST))
+            for target in targets
+        ]
+    figures = _medians(results)
+    for row in figures:
+        print(_row(row))
+    if options.name:
+        report = {
+            "when": time.strftime("%FT%TZ", time.gmtime()),
+            "command": " ".join(["python -m bench.hls", *sys.argv[1:]]),
+            "commit": _git("rev-parse", "--short", "HEAD") + ("-dirty" if _git("status", "--porcelain") else ""),
+            "versions": {"nginx": _said("nginx", "-v"), "wrk": _said("wrk", "-v")},
+            "results": figures,
+            "rounds": results,
+        }
+        (HERE / "results" / f"{options.name}.json").write_text(json.dumps(report, indent=1) + "\n")
+    return 1 if any(result["errors"] for result in results) else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--name", default="", help="write bench/results/NAME.json; without it nothing is written")
+    parser.add_argument("--seconds", type=int, default=4, help="of load for each figure")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; the median counts")
+    parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="where nginx's files go")
+    return parser.parse_args()
+
+
+# --- The servers -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _servers(folder: str) -> Iterator[list[Target]]:
+    config = Path(folder) / "config.toml"
+    limits = {"connections": 20_000, "connections_per_address": 20_000, "address_limit_factor": 0}
+    server = {"data_dir": f"{folder}/data", "pin_cpu": False, "limits": limits}
+    config.write_text(tomli_w.dumps({"server": server, "plugins": {"stream": {"enabled": True, "rtmp_bind": ""}}}))
+    with _running(sys.executable, "-m", "bench.hls_daemon", str(config)) as daemon:
+        assert daemon.stdout is not None
+        port = int(daemon.stdout.readline())
+        files, cached = _free_port(), _free_port()
+        for path in (SEGMENT, PLAYLIST):
+            kept = Path(f"{folder}/files{path}")
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(_fetched(port, path))
+        nginx_config = Path(folder) / "nginx.conf"
+        nginx_config.write_text(_NGINX.format(folder=folder, files=files, cached=cached, daemon=port))
+        with _running("nginx", "-p", folder, "-c", str(nginx_config)) as nginx:
+            yield [
+                Target("daemon", port, daemon.pid),
+                Target("nginx, files", files, nginx.pid),
+                Target("nginx, cache of the daemon", cached, nginx.pid),
+            ]
+
+
+@contextmanager
+def _running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    pinned = ["taskset", "-c", str(SERVER_CORE), *command]
+    with subprocess.Popen(pinned, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _fetched(port: int, path: str) -> bytes:
+    deadline = time.monotonic() + READY_WITHIN
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                body: bytes = answer.read()
+                return body
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _bodies_are_equal(targets: list[Target]) -> None:
+    for path in (SEGMENT, PLAYLIST):
+        assert len({_fetched(target.port, path) for target in targets}) == 1, f"{path} differs"
+
+
+# --- Measuring -------------------------------------------------------------------------------------------------------
+
+
+def _measured(target: Target, path: str, kind: str, seconds: int) -> Figures:
+    before, began = _cpu_seconds(target.pid), time.perf_counter()
+    load = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"http://127.0.0.1:{target.port}{path}"]
+    with quiet() as busy:
+        said = subprocess.run(
+            ["taskset", "-c", str(LOAD_CORE), *load], check=True, capture_output=True, text=True, timeout=120
+        ).stdout
+    took, cpu = time.perf_counter() - began, _cpu_seconds(target.pid) - before
+    answered = int(_found(r"(\d+) requests in", said))
+    return {
+        "what": kind,
+        "server": target.name,
+        "per_s": float(_found(r"Requests/sec:\s+([\d.]+)", said)),
+        "cpu_us_each": round(cpu / answered * 1e6, 1),
+        "server_cpu": round(cpu / took, 2),
+        "all_cpu": round(busy[0], 2),
+        "errors": sum(int(count) for count in re.findall(r"(?:Non-2xx or 3xx responses:|timeout) (\d+)", said)),
+    }
+
+
+def _medians(results: list[Figures]) -> list[Figures]:
+    figures = []
+    for kind, server in dict.fromkeys((result["what"], result["server"]) for result in results):
+        rounds = [result for result in results if (result["what"], result["server"]) == (kind, server)]
+        beside = [result for result in results if (result["what"], result["server"]) == (kind, "nginx, files")]
+        figures.append(
+            {
+                "what": kind,
+                "server": server,
+                "per_s": round(statistics.median(result["per_s"] for result in rounds)),
+                "cpu_us_each": statistics.median(result["cpu_us_each"] for result in rounds),
+                # Of the same round each: what else the machine did then, it did to both.
+                "of_nginx": round(
+                    statistics.median(a["per_s"] / b["per_s"] for a, b in zip(rounds, beside, strict=True)), 3
+                ),
+            }
+        )
+    return figures
+
+
+def _row(row: Figures) -> str:
+    rate = f"{row['per_s']:>8,} a second, {row['of_nginx']:.3f} of nginx"
+    return f"{row['what']:10} {row['server']:28} {rate}; {row['cpu_us_each']:.0f} us CPU each"
+
+
+def _cpu_seconds(pid: int) -> float:
+    columns = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(columns[11]) + int(columns[12])) / TICKS
+
+
+def _found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    assert match is not None, text
+    return match[1]
+
+
+def _said(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (done.stderr + done.stdout).partition("\n")[0].strip()
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
