@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import threading
@@ -59,6 +60,25 @@ async def test_an_answer_to_head_has_a_length_and_no_body() -> None:
         answer = await Outgoing(LOOPBACK).request("HEAD", server.url)
 
         assert (answer.body, answer.headers.get("content-length")) == (b"", "99999999")
+
+
+async def test_an_answer_that_comes_before_the_body_was_read_is_an_answer() -> None:
+    async def hasty(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.receive_some(100)
+            await stream.send_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+            # Then it reads on for a while without looking, or the answer would be lost with the connection.
+            for _ in range(20):
+                await stream.receive_some(65_536)
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, hasty, 0)
+        url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+        answer = await Outgoing(LOOPBACK).request("PUT", url, content=bytes(30_000_000))
+        nursery.cancel_scope.cancel()
+
+    gc.collect()
+    assert answer.status == 503
 
 
 @pytest.mark.parametrize(

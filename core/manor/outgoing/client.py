@@ -195,7 +195,7 @@ class Outgoing:
                 hop.method,
                 url,
                 headers=hop.sent_headers(),
-                content=hop.body or None,
+                content=_Content(hop.body) if hop.body else None,
                 extensions={"timeout": {"connect": CONNECT_SECONDS}},
             ) as answer:
                 headers = Headers([(name.lower(), value) for name, value in answer.headers])
@@ -216,6 +216,25 @@ class Outgoing:
 class _Redirect:
     status: int
     location: str
+
+
+class _Content:
+    """A request's body, for one request.
+
+    Not httpcore's own, which is an async generator: of a server that answers before it has read all, it is left
+    unfinished to the garbage collector.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._pieces = iter([body])
+
+    def __aiter__(self) -> _Content:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
 
 
 async def _read(answer: httpcore.Response, body: Body) -> bytes:

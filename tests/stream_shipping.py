@@ -1,0 +1,195 @@
+"""Segments on their way to S3, and a gate before the server that tests may close."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import trio
+
+from manor_stream.hls.window import Segment, Variant, Window
+from tests.s3_server import S3Server
+
+AT = datetime(2030, 1, 2, 12, tzinfo=UTC)
+
+OPEN, SHUT, SILENT, FULL = "open", "shut", "silent", "full"
+"""What a gate does: lets requests through, closes connections, answers nothing, or says 503."""
+
+_HEAD_END = b"\r\n\r\n"
+
+
+@dataclass
+class Gate:
+    """Stands before the S3 server.
+
+    Args:
+        server: What is behind it.
+        port: Where it stands.
+        mode: What it does with requests; see `OPEN`.
+        refusals: So many requests are answered with 503 before it does so.
+        delay: Seconds that each request waits.
+        asked: Method and path of all requests, in the order in which they were answered.
+        heads: The heads of those that were let through, by method and path.
+        bodies: Their bodies.
+        turned_away: How many were not let through.
+        uploads_at_once: How many uploads waited at the same time, at most.
+        uploads: How many wait now.
+        waiting: How many requests wait now.
+    """
+
+    server: S3Server
+    port: int
+    mode: str = OPEN
+    refusals: int = 0
+    delay: float = 0.0
+    asked: list[str] = field(default_factory=list)
+    heads: dict[str, str] = field(default_factory=dict)
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    turned_away: int = 0
+    uploads_at_once: int = 0
+    uploads: int = 0
+    waiting: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def put(self, bucket: str) -> list[str]:
+        """Keys in the order in which they were put."""
+        prefix = f"PUT /{bucket}/"
+        return [line.removeprefix(prefix) for line in self.asked if line.startswith(prefix)]
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        async with stream:
+            request = b""
+            while _HEAD_END not in request:
+                piece = await stream.receive_some()
+                if not piece:
+                    return
+                request += bytes(piece)
+            is_upload = request.startswith(b"PUT ")
+            self.waiting += 1
+            self.uploads += is_upload
+            self.uploads_at_once = max(self.uploads_at_once, self.uploads)
+            try:
+                await self._answer(stream, request)
+            except trio.BrokenResourceError:
+                pass
+            finally:
+                self.waiting -= 1
+                self.uploads -= is_upload
+
+    async def _answer(self, stream: trio.SocketStream, request: bytes) -> None:
+        raw, _, begun = request.partition(_HEAD_END)
+        head, body = raw.decode(), bytearray(begun)
+        line = head.partition(" HTTP/")[0]
+        await trio.sleep(self.delay)
+        if self.mode == SILENT:
+            await stream.receive_some()  # until the client goes
+            return
+        if self.mode == SHUT:
+            self.turned_away += 1
+            return
+        if self.mode == FULL or self.refusals:
+            self.turned_away += 1
+            self.refusals = max(0, self.refusals - 1)
+            await stream.send_all(b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n")
+            return
+        behind = await trio.open_tcp_stream("127.0.0.1", int(self.server.url.rpartition(":")[2]))
+        async with behind, trio.open_nursery() as nursery:
+            await behind.send_all(request)
+            nursery.start_soon(_pump, stream, behind, body)
+            answer = b"".join([bytes(piece) async for piece in behind])
+            nursery.cancel_scope.cancel()
+        self.asked.append(line)
+        self.heads[line] = head.lower()
+        self.bodies[line] = bytes(body)
+        await stream.send_all(answer)
+
+
+async def _pump(source: trio.SocketStream, sink: trio.SocketStream, copy: bytearray) -> None:
+    try:
+        async for piece in source:
+            copy += piece
+            await sink.send_all(piece)
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        return
+
+
+@asynccontextmanager
+async def gate_before(server: S3Server) -> AsyncIterator[Gate]:
+    """Stand before the server for a while."""
+    async with trio.open_nursery() as nursery:
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        gate = Gate(server, listeners[0].socket.getsockname()[1])
+        nursery.start_soon(trio.serve_listeners, gate.serve, listeners)
+        yield gate
+        nursery.cancel_scope.cancel()
+
+
+def keys_in(server: S3Server, bucket: str) -> list[str]:
+    """All keys of a bucket, seen past the code under test."""
+    _, body = server.fetch("GET", f"/{bucket}", [("list-type", "2")])
+    return re.findall(r"<Key>([^<]+)</Key>", body.decode())
+
+
+def variants(count: int) -> list[Variant]:
+    """Qualities that a broadcast may have."""
+    return [Variant(f"quality {number}", 100_000, 160, 90, 24, "") for number in range(count)]
+
+
+@dataclass
+class Broadcast:
+    """Adds segments to a window as a broadcast would.
+
+    Args:
+        window: The window.
+        count: How many variants there are.
+        session: Stands in the segments' names.
+        seconds: How long a segment plays.
+        added: How many segments each variant has.
+    """
+
+    window: Window
+    count: int = 1
+    session: str = "one"
+    seconds: float = 2.0
+    added: int = 0
+
+    def begin(self, *, length: int = 3) -> Broadcast:
+        self.window.begin(variants(self.count), seconds=self.seconds, length=length)
+        return self
+
+    def add(self, number: int = 1) -> list[str]:
+        """Add segments to all variants; gives their names."""
+        names = []
+        for _ in range(number):
+            names.append(f"stream-{self.session}-{self.added}.ts")
+            for variant in range(self.count):
+                data = f"{variant} {names[-1]}".encode()
+                self.window.add(variant, Segment(names[-1], data, self.seconds, AT))
+            self.added += 1
+        return names
+
+    def end(self) -> str:
+        """End it with a clip; gives the clip's name."""
+        name = f"offline-{self.session}.ts"
+        self.window.end([Segment(name, b"clip", 4.0, AT, is_discontinuous=True)] * self.count)
+        return name
+
+
+def settings_for(url: str, server: S3Server, bucket: str, **more: Any) -> dict[str, Any]:
+    """What the setter of S3 takes."""
+    return {
+        "enabled": True,
+        "endpoint": url,
+        "accessKey": server.access_key,
+        "secret": server.secret_key,
+        "bucket": bucket,
+        "region": "us-east-1",
+        **more,
+    }
