@@ -52,7 +52,7 @@ async def start(argv: Sequence[str], *, niceness: int, stdin: int = subprocess.P
     # A system that forbids either, or a child that is gone already, is no reason to do without it. Threads that it
     # makes later are as it is itself.
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
+        os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
     with suppress(OSError):
         os.sched_setaffinity(process.pid, range(os.cpu_count() or 1))
     return process

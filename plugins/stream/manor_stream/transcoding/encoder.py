@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import trio
@@ -15,13 +16,20 @@ from manor_stream.transcoding.progress import Progress, ProgressReader
 KEPT_LINES = 50
 LONGEST_LINE = 500
 
-FINISH_SECONDS = 5.0
-"""How long it may take to encode what it has read."""
 
-TERM_SECONDS = 3.0
+@dataclass(frozen=True)
+class Deadlines:
+    """How long an encoder is waited for, in seconds.
 
-STUCK_SECONDS = 20.0
-"""An encoder that takes nothing for so long is taken for dead."""
+    Args:
+        finish: Until it has encoded what it has read.
+        term: Until it has done as SIGTERM says.
+        stuck: Until it takes something; it is taken for dead then.
+    """
+
+    finish: float = 5.0
+    term: float = 3.0
+    stuck: float = 20.0
 
 
 class EncoderGone(Exception):
@@ -36,15 +44,23 @@ class Encoder:
         folder: Where a note of it is left, for a daemon that comes after a crash.
         secret: Stands in no line of the log.
         on_progress: Called with each report.
+        deadlines: How long it is waited for.
     """
 
     def __init__(
-        self, argv: Sequence[str], *, folder: Path, secret: str, on_progress: Callable[[Progress], None]
+        self,
+        argv: Sequence[str],
+        *,
+        folder: Path,
+        secret: str,
+        on_progress: Callable[[Progress], None],
+        deadlines: Deadlines = Deadlines(),
     ) -> None:
         self._argv = argv
         self._folder = folder
         self._secret = secret
         self._on_progress = on_progress
+        self._deadlines = deadlines
         self._process: trio.Process | None = None
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.ended = trio.Event()
@@ -79,12 +95,12 @@ class Encoder:
         stdin = process.stdin
         assert stdin is not None, "started with a pipe"
         try:
-            with trio.move_on_after(STUCK_SECONDS) as patience:
+            with trio.move_on_after(self._deadlines.stuck) as patience:
                 await stdin.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise EncoderGone from error
         if patience.cancelled_caught:
-            self.lines.append(f"took nothing for {STUCK_SECONDS:g} s")
+            self.lines.append(f"took nothing for {self._deadlines.stuck:g} s")
             process.kill()
             raise EncoderGone
 
@@ -94,7 +110,8 @@ class Encoder:
         assert process is not None, "finished before it runs"
         assert process.stdin is not None, "started with a pipe"
         await process.stdin.aclose()
-        for seconds, insist in ((FINISH_SECONDS, process.terminate), (TERM_SECONDS, process.kill)):
+        deadlines = self._deadlines
+        for seconds, insist in ((deadlines.finish, process.terminate), (deadlines.term, process.kill)):
             with trio.move_on_after(seconds):
                 await self.ended.wait()
                 return

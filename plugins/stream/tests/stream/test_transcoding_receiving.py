@@ -1,0 +1,194 @@
+"""Taking files from ffmpeg, over a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import trio
+import trio.testing
+
+from manor_stream.transcoding import segment_receiver
+from manor_stream.transcoding.playlists_in import MOST_BYTES, Listed
+from manor_stream.transcoding.segment_receiver import SegmentReceiver
+from manor_stream.transcoding.uploads import Uploads
+from tests.stream_broadcast import until
+
+PLAYLIST = b"#EXTM3U\n#EXTINF:2.0,\nstream-5e55-0.ts\n"
+
+
+class Receiving:
+    """A receiver that waits for the files of one session."""
+
+    def __init__(self) -> None:
+        self.receiver = SegmentReceiver()
+        self.segments: list[tuple[str, bytes]] = []
+        self.uploads = Uploads(1, "5e55", self._take)
+        self.port = 0
+        self.path = ""
+
+    def _take(self, variant: int, listed: Listed, data: bytes) -> None:
+        self.segments.append((listed.name, data))
+
+    async def connect(self) -> trio.SocketStream:
+        return await trio.open_tcp_stream("127.0.0.1", self.port)
+
+    async def send(self, request: bytes, *, whole: bool = True) -> bytes:
+        """The answer to these bytes, until the server closes."""
+        stream = await self.connect()
+        async with stream:
+            try:
+                await stream.send_all(request)
+                if whole:
+                    await stream.send_eof()
+            except trio.BrokenResourceError:
+                pass
+            answer = b""
+            try:
+                async for data in stream:
+                    answer += data
+            except trio.BrokenResourceError:
+                pass
+            return answer
+
+    async def put(self, name: str, body: bytes, path: str | None = None) -> int:
+        head = (
+            f"PUT {self.path if path is None else path}/{name} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        )
+        answer = await self.send(head.encode() + b"Connection: close\r\n\r\n" + body)
+        return int(answer.split()[1])
+
+
+@pytest.fixture
+async def receiving(nursery: trio.Nursery) -> AsyncIterator[Receiving]:
+    opened = Receiving()
+    await nursery.start(opened.receiver.run)
+    with opened.receiver.expecting(opened.uploads) as url:
+        _, _, place, secret = url.split("/")
+        opened.port = int(place.rpartition(":")[2])
+        opened.path = f"/{secret}"
+        yield opened
+    nursery.cancel_scope.cancel()
+
+
+def chunked(*chunks: bytes) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+
+
+async def test_a_segment_and_its_playlist_come_together(receiving: Receiving) -> None:
+    assert await receiving.put("0/stream-5e55-0.ts", b"video") == 201
+    assert await receiving.put("0/stream.m3u8", PLAYLIST) == 201
+    assert receiving.segments == [("stream-5e55-0.ts", b"video")]
+
+
+async def test_bodies_come_in_chunks_and_one_connection_brings_several(receiving: Receiving) -> None:
+    head = f"PUT {receiving.path}/0/stream-5e55-0.ts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    second = (
+        f"PUT {receiving.path}/0/stream.m3u8 HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PLAYLIST)}\r\n\r\n".encode()
+    )
+    answer = await receiving.send(head + chunked(b"vid", b"eo") + b"0\r\n\r\n" + second + PLAYLIST)
+
+    assert answer.count(b"201") == 2
+    assert receiving.segments == [("stream-5e55-0.ts", b"video")]
+
+
+@pytest.mark.parametrize("how_much", [0, 1, 40, 120])
+async def test_what_breaks_off_is_forgotten(receiving: Receiving, how_much: int) -> None:
+    head = f"PUT {receiving.path}/0/stream-5e55-0.ts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    await receiving.send((head + chunked(b"half of a segment", b"and more"))[: len(head) + how_much])
+    await receiving.put("0/stream.m3u8", PLAYLIST)
+
+    assert receiving.segments == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("PUT", "/wrong-secret/0/stream.m3u8", 404),
+        ("PUT", "{secret}/1/stream.m3u8", 404),
+        ("PUT", "{secret}/0/stream-5e55-0.m4s", 404),
+        ("PUT", "{secret}/0/../stream.m3u8", 404),
+        ("PUT", "{secret}", 404),
+        ("PUT", "/", 404),
+        ("GET", "{secret}/0/stream.m3u8", 405),
+        ("DELETE", "{secret}/0/stream-5e55-0.ts", 405),
+    ],
+)
+async def test_nothing_else_is_served(receiving: Receiving, method: str, path: str, status: int) -> None:
+    target = path.replace("{secret}", receiving.path)
+    answer = await receiving.send(f"{method} {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert receiving.segments == []
+
+
+@pytest.mark.parametrize(
+    "request_", [b"\x16\x03\x01\x02\0\1\0\1", b"hello\r\n\r\n", b"PUT\r\n\r\n", b"A" * 100_000, b"\0" * 5000]
+)
+async def test_what_is_no_request_ends_the_connection(receiving: Receiving, request_: bytes) -> None:
+    await receiving.send(request_)
+
+    assert await receiving.put("0/stream.m3u8", PLAYLIST) == 201
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+async def test_a_playlist_has_a_bound(receiving: Receiving, is_chunked: bool) -> None:
+    body = bytes(MOST_BYTES + 1)
+    framing = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {len(body)}"
+    head = f"PUT {receiving.path}/0/stream.m3u8 HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n".encode()
+    answer = await receiving.send(head + (chunked(body) + b"0\r\n\r\n" if is_chunked else body))
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+async def test_after_the_session_its_files_are_not_waited_for(receiving: Receiving) -> None:
+    with receiving.receiver.expecting(Uploads(1, "0the7", receiving._take)) as url:
+        path = f"/{url.rpartition('/')[2]}"
+        assert await receiving.put("0/stream.m3u8", PLAYLIST, path) == 201
+
+    assert await receiving.put("0/stream.m3u8", PLAYLIST, path) == 404
+
+
+async def test_secrets_are_never_the_same(receiving: Receiving) -> None:
+    urls = set()
+    for _ in range(20):
+        with receiving.receiver.expecting(receiving.uploads) as url:
+            urls.add(url)
+
+    assert len(urls) == 20
+    assert all(len(url.rpartition("/")[2]) >= 32 for url in urls)
+
+
+async def test_only_this_machine_can_send(receiving: Receiving) -> None:
+    assert receiving.port > 0
+    with pytest.raises(OSError, match=r"refused|all attempts"):
+        await trio.open_tcp_stream("::1", receiving.port)
+
+
+async def test_what_was_on_its_way_is_waited_for(receiving: Receiving, nursery: trio.Nursery) -> None:
+    stream = await receiving.connect()
+    head = f"PUT {receiving.path}/0/stream.m3u8 HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PLAYLIST)}\r\n\r\n".encode()
+    await stream.send_all(head + PLAYLIST[:5])
+    await until(lambda: receiving.receiver._open)
+    settled = trio.Event()
+
+    async def settle() -> None:
+        await receiving.receiver.settle(receiving.path)
+        settled.set()
+
+    nursery.start_soon(settle)
+    await trio.testing.wait_all_tasks_blocked()
+    assert not settled.is_set()
+    await stream.send_all(PLAYLIST[5:])
+    with trio.fail_after(1):
+        await settled.wait()
+    await stream.aclose()
+
+
+async def test_more_connections_than_there_may_be_are_closed(receiving: Receiving) -> None:
+    assert segment_receiver.MOST_CONNECTIONS >= 64
+    receiving.receiver._places.total_tokens = 1
+    async with await receiving.connect() as first:
+        await first.send_all(b"PUT")
+        await until(lambda: receiving.receiver._places.borrowed_tokens)
+        assert await receiving.send(b"", whole=False) == b""
