@@ -261,8 +261,8 @@ class RouteTable:
         self._longest_prefix = max((len(prefix) for prefix in self._prefixes), default=0)
         self._only_api = {first: found[0] for first, found in apis.items() if len(found) == 1}
         self.first_segments = frozenset(segment for segment in self._root.literals if segment)
-        at_once = (_segments(owned.route.path)[0] for owned in self._all if owned.route.door is Door.AT_ONCE)
-        self.at_once = tuple({f"GET /{segment}".encode() for segment in at_once if segment in self._root.literals})
+        at_once = (owned.route.path.partition("{")[0] for owned in self._all if owned.route.door is Door.AT_ONCE)
+        self.at_once = tuple({f"GET {literal}".encode() for literal in at_once if literal != "/"})
 
     first_segments: frozenset[str]
     """The literals that some path begins with: nothing else may be named so (topics)."""

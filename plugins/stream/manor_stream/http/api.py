@@ -30,6 +30,9 @@ PUBLIC_API = Api(
 )
 """What everybody may ask."""
 
+POLLED_API = Api("stream status", BASIC_RESPONSE, places=(), anonymous_rate=Rate(12_000), headers=ANYWHERE, cors=False)
+"""What every viewer asks each few seconds; many may be behind one address."""
+
 ADMIN_API = Api(
     "stream admin",
     BASIC_RESPONSE,

@@ -9,7 +9,7 @@ import msgspec
 import trio
 
 from manor import PUBLIC, Door, Reply, Request, Route
-from manor_stream.http.api import PUBLIC_API, UNCACHED
+from manor_stream.http.api import POLLED_API, PUBLIC_API, UNCACHED
 from manor_stream.markdown import render_page
 from manor_stream.parts import Shared
 from manor_stream.quality import Quality
@@ -136,10 +136,8 @@ class PublicReads:
                 Route("GET", path, handler, api=PUBLIC_API, access=PUBLIC, returns=returns)
                 for path, (handler, returns) in reads.items()
             ),
-            *(
-                Route(method, "/api/ping", self.ping, api=PUBLIC_API, access=PUBLIC, returns=bytes, door=Door.BARE)
-                for method in ("GET", "POST")
-            ),
+            Route("GET", "/api/ping", self.ping, api=POLLED_API, access=PUBLIC, returns=bytes, door=Door.AT_ONCE),
+            Route("POST", "/api/ping", self.ping, api=POLLED_API, access=PUBLIC, returns=bytes, door=Door.BARE),
         ]
 
     async def config(self, request: Request) -> Reply:

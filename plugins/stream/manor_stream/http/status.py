@@ -14,7 +14,7 @@ from manor_stream.http.api import (
     ADMINISTRATOR,
     INTEGRATION,
     INTEGRATION_API,
-    PUBLIC_API,
+    POLLED_API,
     UNCACHED,
 )
 from manor_stream.on_air import Metadata, OnAir
@@ -145,10 +145,10 @@ class StatusReads:
         self._encoded: tuple[object, Reply] | None = None
 
     def routes(self) -> list[Route]:
-        """For everybody (past the framework: every viewer asks each few seconds), for bots, and for the admin."""
+        """For everybody (as quickly as can be: every viewer asks each few seconds), for bots, and for the admin."""
         bots = Scope(ADMIN_ACCESS, kinds=(INTEGRATION,))
         return [
-            Route("GET", "/api/status", self.public, api=PUBLIC_API, access=PUBLIC, returns=Status, door=Door.BARE),
+            Route("GET", "/api/status", self.public, api=POLLED_API, access=PUBLIC, returns=Status, door=Door.AT_ONCE),
             Route("GET", "/api/integrations/status", self.public, api=INTEGRATION_API, access=bots, returns=Status),
             Route("GET", "/api/admin/status", self.admin, api=ADMIN_API, access=ADMINISTRATOR, returns=AdminStatus),
         ]
