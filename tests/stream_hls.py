@@ -50,6 +50,16 @@ class Playlist:
         return [entry.name for entry in self.entries]
 
 
+@dataclass
+class Clock:
+    """A clock that is set by hand."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def read(body: bytes | None) -> Playlist:
     """Read a playlist to its last byte; what is not as we write it is an error."""
     assert body is not None, "there is no such playlist"
