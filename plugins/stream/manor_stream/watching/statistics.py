@@ -45,10 +45,12 @@ class Statistics:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Peaks are as they were at the last stop; at the next one they are kept."""
+        """Peaks and the end of the last broadcast are what they were at the last stop; at the next one, peaks are kept."""
         self._kept = await self._storage.read(store.find_peaks)
         self._viewers.overall_peak = self._kept.get("overall", 0)
         self._viewers.session_peak = self._kept.get("session", 0)
+        # What the broadcast itself writes is of this run alone.
+        self._on_air.last_disconnected_at = await self._storage.read(store.find_last_end)
         yield
         await self.look()
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Column, MetaData, String, Table, delete, func, select, type_coerce
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, delete, func, literal, select, type_coerce
 from sqlalchemy.dialects.sqlite import insert
 
 from manor import Time, Transaction, to_microseconds
+from manor_stream.broadcast.store import broadcasts
 from manor_stream.watching.hardware import Value
 
 KEPT = timedelta(days=30)
@@ -60,6 +61,13 @@ def add_sample(transaction: Transaction, viewers: int) -> None:
     transaction.connection.execute(statement.on_conflict_do_update(index_elements=["time"], set_={"viewers": viewers}))
     old = select(samples.c.time).where(samples.c.time < transaction.now - KEPT).limit(BATCH)
     transaction.connection.execute(delete(samples).where(samples.c.time.in_(old)))
+
+
+def find_last_end(transaction: Transaction) -> datetime | None:
+    """When the last broadcast ended; one that nobody ended does so now."""
+    ended_at = func.coalesce(broadcasts.c.ended_at, literal(transaction.now, Time), type_=Time)
+    found: datetime | None = transaction.connection.execute(select(func.max(ended_at, type_=Time))).scalar_one()
+    return found
 
 
 def find_samples(transaction: Transaction, since: datetime) -> list[Value]:

@@ -14,6 +14,7 @@ from sqlalchemy import func, insert, select
 from manor import Event, Transaction
 from manor.clock import Clock
 from manor.testing import Client, House, SetClock, open_test_house
+from manor_stream.broadcast.store import broadcasts
 from manor_stream.events import ViewerCountChanged
 from manor_stream.logbook import LONGEST_LINE, MOST_LINES, Logbook
 from manor_stream.on_air import Phase
@@ -23,6 +24,7 @@ from manor_stream.watching.hardware import Hardware, _percent
 from tests.stream_watching import BROADCAST, go_live, go_offline, shared_of, watching_of
 
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
+QUIET = {"plugins": {"stream": {"rtmp_bind": ""}}}
 NEXT = UUID("01950000-0000-7000-8000-000000000002")
 
 
@@ -110,7 +112,7 @@ async def test_each_broadcast_begins_with_nobody(
 
 
 async def test_peaks_are_found_by_the_next_house(tmp_path: Path) -> None:
-    async with open_test_house(tmp_path, plugins=["stream"]) as house:
+    async with open_test_house(tmp_path, plugins=["stream"], config=QUIET) as house:
         go_live(house)
         watch(house, 3)
         await watching_of(house).statistics.look()
@@ -120,13 +122,35 @@ async def test_peaks_are_found_by_the_next_house(tmp_path: Path) -> None:
         watch(house, 2)
         # Not looked at again: the stop keeps it.
 
-    async with open_test_house(tmp_path, plugins=["stream"]) as house:
+    async with open_test_house(tmp_path, plugins=["stream"], config=QUIET) as house:
         status = (await Client(house.dispatcher).get("/api/status")).json()
         assert (status["overallMaxViewerCount"], status["sessionMaxViewerCount"]) == (3, 2)
         go_live(house)
         watch(house, 1)
         status = (await Client(house.dispatcher).get("/api/status")).json()
         assert (status["overallMaxViewerCount"], status["sessionMaxViewerCount"]) == (3, 1)
+
+
+@pytest.mark.parametrize("ended_at", [NOON - timedelta(hours=2), None])
+async def test_when_the_last_broadcast_ended_is_known_by_the_next_house(
+    tmp_path: Path, clock: Clock, ended_at: datetime | None
+) -> None:
+    def work(transaction: Transaction) -> None:
+        row = {column.name: "" for column in broadcasts.columns} | {"started_at": NOON - timedelta(days=1)}
+        for id_, end in ((BROADCAST, NOON - timedelta(hours=23)), (NEXT, ended_at)):
+            values = row | {"id": id_, "ended_at": end, "peak_viewers": 0}
+            transaction.connection.execute(insert(broadcasts).values(values))
+
+    async with open_test_house(tmp_path, plugins=["stream"], config=QUIET, clock=clock) as house:
+        assert (await Client(house.dispatcher).get("/api/status")).json()["lastDisconnectTime"] is None
+        await house.storage.write(work)
+
+    async with open_test_house(tmp_path, plugins=["stream"], config=QUIET, clock=clock) as house:
+        status = (await Client(house.dispatcher).get("/api/status")).json()
+
+    # One that was left open ended as the next house found it.
+    assert status["lastDisconnectTime"] == ("2030-01-02T10:00:00Z" if ended_at else "2030-01-02T12:00:00Z")
+    assert (status["lastConnectTime"], status["online"]) == (None, False)
 
 
 async def test_viewers_cost_no_transaction_each(house: House, autojump_clock: trio.abc.Clock) -> None:
