@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
@@ -135,3 +136,10 @@ class TestEncoder:
         except trio.BrokenResourceError:
             pass
         return True
+
+
+@asynccontextmanager
+async def connected(address: tuple[str, int]) -> AsyncIterator[TestEncoder]:
+    """An encoder over a real socket."""
+    async with await trio.open_tcp_stream(*address) as stream:
+        yield TestEncoder(stream)

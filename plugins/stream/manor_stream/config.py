@@ -21,12 +21,24 @@ def _check_geoip(path: str) -> None:
     check_database(path)
 
 
+def _read_bind(text: str) -> TcpBind | None:
+    if not text:
+        return None
+    bind = parse_bind(text)
+    if not isinstance(bind, TcpBind):
+        raise ValueError(f"expected HOST:PORT or [IPV6]:PORT, got {text!r}")
+    return bind
+
+
 class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where broadcasters come in, and what becomes of their video. What the admin API sets wins over this table."""
 
     rtmp_bind: Annotated[
         str,
-        Meta(description='Where encoders publish, as `"127.0.0.1:1935"` or `"0.0.0.0:1935"`; empty: nobody can.'),
+        Meta(
+            description='Where encoders publish, as `"127.0.0.1:1935"` or `"0.0.0.0:1935"`; empty: nobody can.',
+            extra={"check": _read_bind},
+        ),
     ] = "127.0.0.1:1935"
     key: Annotated[
         str,
@@ -56,22 +68,7 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = ""
 
-    def __post_init__(self) -> None:
-        """See that encoders' address is one."""
-        if self.rtmp_bind:
-            _tcp(self.rtmp_bind)
-
     @property
     def rtmp_address(self) -> TcpBind | None:
         """Where encoders publish; None when nobody can."""
-        return _tcp(self.rtmp_bind) if self.rtmp_bind else None
-
-
-def _tcp(text: str) -> TcpBind:
-    try:
-        bind = parse_bind(text)
-    except ValueError:
-        bind = None
-    if not isinstance(bind, TcpBind):
-        raise ValueError(f"rtmp_bind: expected HOST:PORT or [IPV6]:PORT, got {text!r}")
-    return bind
+        return _read_bind(self.rtmp_bind)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import trio
 
 from manor import Address, RateLimiter, TooManyRequests
-from manor_stream.broadcast.service import Broadcasts, Busy, Intake, Unplayable
+from manor_stream.broadcast.service import Busy, Publisher, Unplayable
 from manor_stream.ingest.bitrate import SECONDS, Bitrate
 from manor_stream.ingest.counting import IngestMetrics
 from manor_stream.logbook import Logbook
@@ -47,6 +48,30 @@ class Patience:
     idle: float = 8.0
     write: float = 2.0
     farewell: float = 0.2
+
+
+class Intake(Protocol):
+    """Takes what one encoder publishes; `manor_stream.broadcast.intake.Intake` is one."""
+
+    def describe(self, raw: Mapping[str, Any], /) -> None:
+        """What it says of its media."""
+        ...
+
+    async def take(self, media: Media, /) -> None:
+        """Take one frame; waits when frames come faster than they can be used. Raises Unplayable."""
+        ...
+
+    def gone(self, reason: str, /) -> None:
+        """It has left."""
+        ...
+
+
+class Broadcasts(Protocol):
+    """Knows whether somebody may publish now; `manor_stream.broadcast.service.Broadcasts` does."""
+
+    def accept(self, publisher: Publisher, /) -> Intake:
+        """Take what it publishes from now on. Raises Busy."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -178,7 +203,6 @@ class Encoder:
         self._half_open.close()
         self._bitrate = Bitrate(self._reception.most_bits, trio.current_time())
         self._session.accept()
-        self._reception.logbook.info(f"An encoder at {self.address} publishes")
 
     async def _take(self, media: Media) -> None:
         if self._intake is None:
