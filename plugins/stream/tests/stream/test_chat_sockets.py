@@ -317,3 +317,15 @@ async def test_minutes_after_the_broadcast_nobody_may_write(client: Client, hous
         go_live(house)
         await old.send("CHAT", author="Bob", body="z")
         assert (await old.hear())["body"] == "<p>z</p>"
+
+
+async def test_who_does_not_read_is_sent_away_and_nobody_waits_for_them(client: Client, house: House) -> None:
+    async with entering(client) as slow, entering(client) as quick:
+        for number in range(300):
+            await chat_of(house).say_system(str(number))
+            assert (await quick.hear())["body"] == f"<p>{number}</p>"
+        frames, closing = await slow.rest()
+
+    assert closing is not None
+    assert closing.code == 1013
+    assert len(frames) < 300
