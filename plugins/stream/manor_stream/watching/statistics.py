@@ -45,7 +45,7 @@ class Statistics:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Peaks and the end of the last broadcast are what they were at the last stop; at the next one, peaks are kept."""
+        """Peaks and the last end are what they were at the last stop; at the next one, peaks are kept."""
         self._kept = await self._storage.read(store.find_peaks)
         self._viewers.overall_peak = self._kept.get("overall", 0)
         self._viewers.session_peak = self._kept.get("session", 0)
