@@ -49,7 +49,8 @@ class Window:
         self._has_warned = False
         # Above every number that was ever given, for tracks that are not there any more.
         self._number = first_number
-        self._discontinuity = first_number - 1
+        # Small: hls.js, of all players, walks from 0 to the number of a discontinuity.
+        self._discontinuity = -1
         self._is_reset = True
         self._ended_at: float | None = None
 
