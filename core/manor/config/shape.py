@@ -98,9 +98,7 @@ class BlobsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: Annotated[
         Literal["local", "s3"],
-        Meta(
-            description="Where plugins keep files: below their own folder of the data directory, or in S3."
-        ),
+        Meta(description="Where plugins keep files: below their own folder of the data directory, or in S3."),
     ] = "local"
     endpoint: Annotated[
         str,

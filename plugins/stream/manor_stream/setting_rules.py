@@ -345,6 +345,6 @@ RULES: Mapping[str, Rule] = {
     "video/streamlatencylevel": Rule("latency_level", "the latency level", int, latency_level, NEXT_BROADCAST),
     "video/streamoutputvariants": Rule("qualities", "the qualities", list[Quality], qualities, NEXT_BROADCAST),
     "video/codec": Rule("codec", "the video codec", str, codec, NEXT_BROADCAST),
-    "s3": Rule("s3", "the storage for segments", S3Settings, s3, NEXT_BROADCAST),
+    "s3": Rule("s3", "the storage for segments", S3Settings, s3),
 }
 """By what stands behind `/api/admin/config/`."""
