@@ -144,7 +144,7 @@ class Dispatcher:
             return None
         if route.websocket is Upgrade.NO:
             return BadRequest("This path is not a WebSocket")
-        if not self.origins.may_open_websocket(head):
+        if not (self.origins.may_open_websocket(head) or _is_open_to_every_page(route.api)):
             return Forbidden("Pages of this origin may not open a WebSocket here")
         return None
 
@@ -161,7 +161,7 @@ class Dispatcher:
         headers = {"Allow": ", ".join(methods)}
         if owned.route.api.cors:
             headers |= self.origins.preflight_headers(head, methods)
-        elif owned.route.api.headers.get("Access-Control-Allow-Origin") == "*":
+        elif _is_open_to_every_page(owned.route.api):
             # Open to every page whatever is configured: then what it asks for is let through as well.
             headers |= EVERY_PAGE.preflight_headers(head, methods)
         call.ready = Reply(status=204, content_type="", headers=headers)
@@ -381,6 +381,11 @@ class Call:
             return self.refuse(refused)
         log.error("request_failed", **facts, exc_info=error)
         return self.refuse(InternalError("Internal server error"))
+
+
+def _is_open_to_every_page(api: Api) -> bool:
+    """Whether an API's own headers let every page in, whatever origins are configured."""
+    return not api.cors and api.headers.get("Access-Control-Allow-Origin") == "*"
 
 
 def _refused_in(error: Exception) -> Refused | None:

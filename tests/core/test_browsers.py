@@ -167,3 +167,12 @@ async def test_only_known_pages_may_open_a_websocket(
     settings = Settings(public_url=public_url, cors_origins=cors)
     _, answer = await open_socket("/only", ("Host", "manor.example:8080"), ("Origin", origin), settings=settings)
     assert isinstance(answer, WebSocket) if passes else answer.status == 403
+
+
+async def test_every_page_may_open_the_websockets_of_an_api_that_is_open_to_every_page() -> None:
+    api = Api("open", headers={"Access-Control-Allow-Origin": "*"}, cors=False)
+    made = dispatcher(route("GET /open", lambda request: WebSocket(talk), api=api, websocket=Upgrade.ONLY))
+    call = made.begin(head("GET /open", ("Origin", "https://elsewhere.example"), upgrade=True))
+
+    assert await call.admit() is None
+    assert isinstance(await call.answer(b""), WebSocket)
