@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import trio
 
@@ -177,3 +180,11 @@ async def test_the_metrics_say_how_many_watch(house: House, client: Client) -> N
     go_live(house)
     await client.get("/api/ping")
     assert metrics() == {"manor_stream_viewers 1.0", "manor_stream_live 1.0"}
+
+
+async def test_the_reference_lists_each_metric_with_its_meaning_and_no_other(house: House) -> None:
+    page = Path(__file__).parents[4] / "docs" / "reference" / "metrics.md"
+    rows = re.findall(r"^\| `(manor_stream_\w+)` \|[^|]+\|[^|]*\| (.+) \|$", page.read_text(), re.MULTILINE)
+    families = shared_of(house).context.metrics.families()
+
+    assert dict(rows) == {name: text for name, text in families.items() if name.startswith("manor_stream_")}
