@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import trio
 
@@ -128,11 +129,12 @@ class Broadcast:
             reason = self._final_reason or (self.intake.end_reason if self.intake is not None else "")
         finally:
             self.is_ending = True
-            peak = self._leave_the_air(reason)
+            at = self._means.context.clock.now()
+            peak = self._leave_the_air(at, reason)
             ended(Over(self._variants, self._clips) if self._is_live else None)
             if self._is_live:
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + LAST_WORDS_SECONDS):
-                    await record_end(self._means, self._id, self._means.context.clock.now(), reason, peak)
+                    await record_end(self._means, self._id, at, reason, peak)
 
     # --- Publishers come and go ------------------------------------------------------------------------------------
 
@@ -190,6 +192,9 @@ class Broadcast:
             self._means.window.begin(self._variants, seconds=self._plan.seconds, length=self._plan.length)
 
     def _take_segment(self, variant: int, listed: Listed, data: bytes) -> None:
+        if not self._is_live and self.intake is not None and self.intake.is_gone:
+            # Somebody only tried: viewers and bots are not told of some frames.
+            return
         is_discontinuous = self._beginnings > 1 and variant not in self._continued
         self._continued.add(variant)
         at = listed.at or self._means.context.clock.now()
@@ -243,14 +248,13 @@ class Broadcast:
             made.append(None if data is None else Segment(clip.name, data, CLIP_SECONDS, now))
         return tuple(made)
 
-    def _leave_the_air(self, reason: str) -> int:
+    def _leave_the_air(self, at: datetime, reason: str) -> int:
         """Tell viewers that it is over; gives the most that there were."""
         if self.intake is not None and not self.intake.is_gone:
             self.intake.drop(reason)
         self._warnings.end_all()
         if self._beginnings:
-            now = self._means.context.clock.now()
-            clips = [None if clip is None else replace(clip, at=now) for clip in self._clips]
+            clips = [None if clip is None else replace(clip, at=at) for clip in self._clips]
             self._means.window.end(clips or (None,) * len(self._variants))
         on_air = self._means.on_air
         on_air.phase = Phase.OFFLINE
@@ -260,7 +264,7 @@ class Broadcast:
         if not self._is_live:
             return 0
         on_air.last_connected_at = None
-        on_air.last_disconnected_at = self._means.context.clock.now()
+        on_air.last_disconnected_at = at
         self._means.logbook.info(f"The broadcast is over: {reason}")
         self._means.viewers.note_peak()
         return self._means.viewers.session_peak
