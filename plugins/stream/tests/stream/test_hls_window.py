@@ -198,8 +198,23 @@ def test_variants_agree_on_discontinuities_though_one_had_no_segment_for_a_while
         window.add(variant, segment(0, session="t"))
 
     low, high = (read(window.playlist(variant)) for variant in range(2))
-    assert low.entries[-2].discontinuity == high.entries[-2].discontinuity
-    assert low.entries[-1].discontinuity == high.entries[-1].discontinuity
+    assert [entry.discontinuity for entry in low.entries[-3:]] == [1, 2, 3]
+    assert [entry.discontinuity for entry in high.entries[-3:]] == [0, 2, 3]
+
+
+def test_the_same_clip_can_be_fetched_though_an_older_place_of_it_rolled_off() -> None:
+    clock = Clock()
+    window = over(clock)
+    window.begin([LOW], seconds=2, length=4)
+    for number in range(12):
+        window.add(0, segment(number, session="t"))
+    window.end([replace(CLIP)])
+    window.begin([LOW], seconds=2, length=4)
+    window.add(0, segment(0, session="u"))
+
+    assert read(window.playlist(0)).names[-2:] == ["offline.ts", "stream-u-0.ts"]
+    assert window.find(0, "stream-s-2.ts") is None
+    assert window.find(0, "offline.ts") == CLIP
 
 
 def test_after_a_reset_there_is_the_clip_alone() -> None:
@@ -316,6 +331,32 @@ def test_playlists_are_shortened_when_that_is_not_enough_and_it_is_said_once() -
     assert [len(read(window.playlist(variant)).entries) for variant in range(2)] == [4, 4]
     assert [line["log_level"] for line in logs] == ["warning"]
     assert window.is_short_of_memory
+
+
+def test_another_variants_old_segments_make_room_before_listed_ones_do() -> None:
+    window = Window(now=Clock())
+    window.begin([LOW, HIGH], seconds=2, length=5, memory=1000)
+    for number in range(4):
+        window.add(1, segment(number, session="high", size=100))
+    for number in range(9):
+        window.add(0, segment(number, size=100))
+
+    assert read(window.playlist(1)).number == 0
+    assert window.find(0, "stream-s-3.ts") is not None
+    assert window.find(0, "stream-s-2.ts") is None
+
+
+def test_a_playlist_that_another_variant_shortened_is_told_as_it_is() -> None:
+    window = Window(now=Clock())
+    window.begin([LOW, HIGH], seconds=2, length=5, memory=600)
+    for number in range(5):
+        window.add(1, segment(number, session="high", size=100))
+    before = window.playlist(1)
+    for number in range(3):
+        window.add(0, segment(number, size=100))
+
+    assert len(read(before).entries) == 5
+    assert read(window.playlist(1)).names == ["stream-high-2.ts", "stream-high-3.ts", "stream-high-4.ts"]
 
 
 def test_three_segments_of_a_variant_stay_whatever_they_take() -> None:
