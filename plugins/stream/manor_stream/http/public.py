@@ -9,6 +9,7 @@ import msgspec
 import trio
 
 from manor import PUBLIC, Door, Reply, Request, Route
+from manor_stream.chat.rules import MOST_BODY_BYTES
 from manor_stream.http.api import POLLED_API, PUBLIC_API, UNCACHED
 from manor_stream.markdown import render_page
 from manor_stream.parts import Shared
@@ -18,9 +19,6 @@ from manor_stream.watching.emoji import emoji_paths
 from manor_stream.watching.logo import logo_url
 from manor_stream.watching.platforms import PLATFORMS, badge_path
 from manor_stream.watching.version import version
-
-MOST_SOCKET_BYTES = 2048
-"""Of what one message in the chat says."""
 
 
 class ShownHandle(msgspec.Struct, frozen=True):
@@ -208,7 +206,7 @@ def _config(settings: StreamSettings, page_content: str, offline_message: str) -
         chat_disabled=settings.is_chat_disabled,
         external_actions=settings.external_actions,
         custom_styles=settings.custom_styles,
-        max_socket_payload_size=MOST_SOCKET_BYTES,
+        max_socket_payload_size=MOST_BODY_BYTES,
         offline_message=offline_message,
     )
 
