@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -107,6 +109,18 @@ async def test_ffmpeg_publishes(ingest: Ingest, url: str) -> None:
     for _, of_kind in groupby(sorted(frames, key=lambda each: each.kind.value), key=lambda each: each.kind):
         assert all(before.timestamp <= after.timestamp for before, after in pairwise(of_kind))
     assert taken.gone_for == ["the encoder ended the stream"]
+
+
+async def test_the_line_in_the_docs_publishes(ingest: Ingest, url: str) -> None:
+    text = (Path(__file__).parents[4] / "docs/howto/publish-with-obs.md").read_text()
+    [line] = [each for each in re.findall(r"```sh\n(.+?)```", text, re.DOTALL) if "lavfi" in each]
+    [*command, target] = shlex.split(line.replace("\\\n", ""))
+    assert target == "rtmp://127.0.0.1:1935/live/KEY"
+    with trio.fail_after(20):
+        code, said = await run([*command, "-t", "0.3", f"{url}/{KEY}"])
+
+    assert code == 0, said
+    assert {each.codec for each in ingest.stage.last.media} == {"H.264", "AAC"}
 
 
 async def test_ffmpeg_with_a_wrong_key_is_told_so(ingest: Ingest, url: str) -> None:
