@@ -28,6 +28,7 @@ from manor_stream.events import (
     ChatUserJoined,
     ChatUserModerated,
     ChatUserParted,
+    ChatVisibilityChanged,
 )
 from manor_stream.http.chat import ChatHandlers
 from manor_stream.http.chat_admin import ChatAdminHandlers
@@ -64,6 +65,7 @@ class Chatting(Part):
         heard: list[tuple[type[Event], Callable[[Any], None]]] = [
             (ChatMessageSent, chat.message_sent),
             (ChatNameChanged, chat.name_changed),
+            (ChatVisibilityChanged, chat.history.forget),
             (ChatUserJoined, chat.user_joined),
             (ChatUserParted, chat.user_parted),
             (ChatUserModerated, chat.user_moderated),

@@ -12,6 +12,7 @@ import msgspec
 from manor import BadRequest, Closing, Lifespan, Transaction, Unauthorized, find_credential, new_id
 from manor_stream.chat import frames, rules, store
 from manor_stream.chat.clients import Client, Clients
+from manor_stream.chat.history import History
 from manor_stream.chat.listing import ChatClient, listed
 from manor_stream.chat.pace import Pace
 from manor_stream.chat.people import People, SentAway, random_color
@@ -61,6 +62,7 @@ class Chat:
         connections: Who is there.
         people: Who there is.
         pace: How much anybody may say.
+        history: What somebody who comes is shown.
         presence: Who came and left.
     """
 
@@ -74,6 +76,7 @@ class Chat:
         self.connections = Clients(context.live)
         self.people = People(context.storage, self.standing, settings)
         self.pace = Pace(context.limits)
+        self.history = History(context.storage)
         self.presence = Presence(context.storage, self.connections, settings, on_air, context.clock)
 
     def lifespan(self) -> Lifespan:
@@ -96,10 +99,6 @@ class Chat:
     async def clients(self, user_id: str | None = None) -> list[ChatClient]:
         """All connections, or somebody's, the oldest first."""
         return await listed(self.connections if user_id is None else self.connections.of(user_id), self._geoip)
-
-    async def history(self) -> list[frames.Message]:
-        """What somebody who comes now is shown, the oldest first."""
-        return await self._storage.read(store.history)
 
     @property
     def is_open(self) -> bool:
@@ -290,6 +289,7 @@ class Chat:
 
     def message_sent(self, event: ChatMessageSent) -> None:
         """It is on disk: everybody hears it."""
+        self.history.forget()
         self.connections.tell(frames.message_of(event))
 
     def name_changed(self, event: ChatNameChanged) -> None:
@@ -337,6 +337,7 @@ class Chat:
         client.end(closing, frames.trouble(kind, new_id(), self._clock.now()))
 
     def _is_now(self, user: ChatUser) -> None:
+        self.history.forget()
         for client in self.connections.of(user.id):
             client.user = user
 

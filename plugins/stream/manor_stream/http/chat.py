@@ -104,7 +104,7 @@ class ChatHandlers:
 
     async def history(self, request: Request) -> Reply:
         """The newest messages that are seen, the oldest of them first."""
-        return Reply(msgspec.json.encode(await self._chat.history()), headers=UNCACHED)
+        return Reply(await self._chat.history.read(), headers=UNCACHED)
 
     async def register(self, request: Request[NewChatUser | None]) -> Registered:
         """Become a user of the chat; the token opens `/ws`."""

@@ -131,9 +131,9 @@ class ChatIntegrationHandlers:
         """Who is connected to the chat."""
         return await self._chat.clients()
 
-    async def history(self, request: Request) -> list[Message]:
+    async def history(self, request: Request) -> Reply:
         """The newest messages that are seen, the oldest of them first."""
-        return await self._chat.history()
+        return Reply(await self._chat.history.read())
 
     async def details(self, request: Request) -> UserDetails:
         """Somebody in the chat: who they are, their connections, what they wrote."""

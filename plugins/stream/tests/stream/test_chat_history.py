@@ -61,6 +61,31 @@ async def test_the_history_has_whoever_wrote_as_they_were_called_then(client: Cl
     assert message["user"]["previousNames"] == ["Ada", "Countess"]
 
 
+async def test_the_history_is_read_once_until_something_changes(
+    client: Client, admin: Client, house: House, clock: SetClock, autojump_clock: MockClock
+) -> None:
+    async def bodies() -> list[str]:
+        return [message["body"] for message in (await client.get("/api/chat")).json()]
+
+    async with talking(client, "Ada") as ada:
+        await ada.send("CHAT", body="x")
+        message = await ada.hear()
+        assert await bodies() == ["<p>x</p>"]
+        await ada.send("COLOR_CHANGE", newColor=(ada.user["displayColor"] + 1) % 8)
+        changed = (await ada.hear("COLOR_CHANGE"))["user"]
+        assert (await client.get("/api/chat")).json()[0]["user"] == changed
+    clock.set(clock.now() + store.HISTORY)
+    assert await bodies() == ["<p>x</p>"]
+    await trio.sleep(61)
+    assert await bodies() == []
+
+    clock.set(clock.now() - store.HISTORY)
+    await trio.sleep(61)
+    assert await bodies() == ["<p>x</p>"]
+    await admin.post("/api/admin/chat/messagevisibility", json={"visible": False, "idArray": [message["id"]]})
+    assert await bodies() == []
+
+
 async def test_a_token_opens_the_same_user_again(client: Client) -> None:
     registered = await register(client, "Ada")
     async with talking(client, token=registered["accessToken"]) as ada:
