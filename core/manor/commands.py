@@ -170,4 +170,5 @@ def core_commands(services: Services, plugins: Sequence[Plugin], data_dir: Path)
         Command("user.set_tier", SetTier, people.set_tier, UserShown),
         Command("user.show", Who, people.show, UserShown),
         Command("user.verify", Who, people.verify, UserShown),
+        Command("user.disable_mfa", Who, people.disable_mfa, UserShown),
     ]

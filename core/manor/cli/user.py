@@ -86,6 +86,7 @@ def show(who: str, config: Path | None, as_json: bool) -> None:
         ("tier", shown.tier),
         ("state", _state(shown)),
         ("signs in with", ", ".join(ways) or "nothing"),
+        ("second factor", "a code of an app" if shown.has_mfa else "none"),
         ("sessions", str(shown.sessions)),
         ("teams", ", ".join(shown.teams) or "none"),
         ("created", _moment(shown.created_at)),
@@ -120,6 +121,15 @@ def enable(who: str, config: Path | None, as_json: bool) -> None:
 def verify(who: str, config: Path | None, as_json: bool) -> None:
     """Vouch for somebody's e-mail address, so that they can sign in."""
     _tell(_ask(config, "user.verify", who), "is verified", as_json)
+
+
+@user.command("disable-mfa")
+@who_argument
+@config_option
+@json_option
+def disable_mfa(who: str, config: Path | None, as_json: bool) -> None:
+    """Switch somebody's second factor off, and forget their recovery codes."""
+    _tell(_ask(config, "user.disable_mfa", who), "signs in without a second factor", as_json)
 
 
 @user.command("make-admin")

@@ -18,11 +18,13 @@ from manor.identity.passwords import check_password
 from manor.identity.service import Identity
 from manor.identity.sessions import end_sessions, list_sessions
 from manor.identity.teams import list_teams
+from manor.identity.totp import disable_totp, has_totp
 from manor.identity.users import (
     NewUser,
     User,
     add_user,
     check_free,
+    existing,
     find_password_hash,
     find_user,
     list_users,
@@ -91,6 +93,7 @@ class UserShown(msgspec.Struct, frozen=True, kw_only=True):
     is_bot: bool
     is_verified: bool
     has_password: bool
+    has_mfa: bool
     created_at: datetime
     last_login: datetime | None
     terms_accepted_at: datetime | None
@@ -205,6 +208,14 @@ class UserCommands:
             arguments.who, "identity.user_verified", lambda transaction, user: mark_verified(transaction, user.id)
         )
 
+    async def disable_mfa(self, arguments: Who) -> UserShown:
+        """Ask somebody for no second factor any more; the password alone signs in until they set one up again."""
+
+        def work(transaction: Transaction, user: User) -> bool:
+            return disable_totp(transaction, existing(transaction, user.id).id)
+
+        return await self._change(arguments.who, "identity.mfa_disabled", work)
+
     async def make_admin(self, arguments: MakeAdmin) -> UserShown:
         """Let somebody administer the server, or no more."""
         return await self._change(
@@ -310,6 +321,7 @@ def _shown(transaction: Transaction, user: User) -> UserShown:
         is_bot=user.is_bot,
         is_verified=user.is_verified,
         has_password=find_password_hash(transaction, user.id) is not None,
+        has_mfa=has_totp(transaction, user.id),
         created_at=user.created_at,
         last_login=user.last_login,
         terms_accepted_at=user.terms_accepted_at,

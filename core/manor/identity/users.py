@@ -162,7 +162,7 @@ def update_user(
         Unprocessable: 422 naming the field: it cannot be one.
         Conflict: 409 naming the field: somebody else has it.
     """
-    user = _existing(transaction, user_id)
+    user = existing(transaction, user_id)
     changes: dict[str, object] = {}
     if username is not None and username != user.username:
         check_username(username)
@@ -185,7 +185,7 @@ def set_active(transaction: Transaction, user_id: UUID, is_active: bool) -> User
         NotFound: There is no such person.
         Conflict: It is the system person.
     """
-    user = _existing(transaction, user_id)
+    user = existing(transaction, user_id)
     if not is_active:
         end_sessions(transaction, user.id)
     return _change(transaction, user, {"is_active": is_active})
@@ -198,7 +198,7 @@ def set_admin(transaction: Transaction, user_id: UUID, is_admin: bool) -> User:
         NotFound: There is no such person.
         Conflict: It is the system person.
     """
-    return _change(transaction, _existing(transaction, user_id), {"is_admin": is_admin})
+    return _change(transaction, existing(transaction, user_id), {"is_admin": is_admin})
 
 
 def set_tier(transaction: Transaction, user_id: UUID, tier: str) -> User:
@@ -208,7 +208,7 @@ def set_tier(transaction: Transaction, user_id: UUID, tier: str) -> User:
         NotFound: There is no such person.
         Conflict: It is the system person.
     """
-    return _change(transaction, _existing(transaction, user_id), {"tier": tier})
+    return _change(transaction, existing(transaction, user_id), {"tier": tier})
 
 
 def mark_verified(transaction: Transaction, user_id: UUID, is_verified: bool = True) -> User:
@@ -218,7 +218,7 @@ def mark_verified(transaction: Transaction, user_id: UUID, is_verified: bool = T
         NotFound: There is no such person.
         Conflict: It is the system person.
     """
-    return _change(transaction, _existing(transaction, user_id), {"is_verified": is_verified})
+    return _change(transaction, existing(transaction, user_id), {"is_verified": is_verified})
 
 
 def set_password_hash(transaction: Transaction, user_id: UUID, password_hash: str | None) -> None:
@@ -228,7 +228,7 @@ def set_password_hash(transaction: Transaction, user_id: UUID, password_hash: st
         NotFound: There is no such person.
         Conflict: It is the system person.
     """
-    _set(transaction, _existing(transaction, user_id), {"password_hash": password_hash})
+    _set(transaction, existing(transaction, user_id), {"password_hash": password_hash})
 
 
 def note_login(transaction: Transaction, user_id: UUID) -> None:
@@ -243,10 +243,16 @@ def note_terms(transaction: Transaction, user_id: UUID) -> User:
         NotFound: There is no such person.
         Conflict: It is the system person.
     """
-    return _change(transaction, _existing(transaction, user_id), {"terms_accepted_at": transaction.now})
+    return _change(transaction, existing(transaction, user_id), {"terms_accepted_at": transaction.now})
 
 
-def _existing(transaction: Transaction, user_id: UUID) -> User:
+def existing(transaction: Transaction, user_id: UUID) -> User:
+    """Somebody who may be changed.
+
+    Raises:
+        NotFound: There is no such person.
+        Conflict: It is the system person.
+    """
     user = find_user(transaction, user_id=user_id)
     if user is None:
         raise NotFound("There is no such person")

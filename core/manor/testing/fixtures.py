@@ -33,7 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if not structlog.is_configured():
         renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-        structlog.configure(processors=[structlog.processors.add_log_level, renderer])
+        stamp = structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False)
+        structlog.configure(processors=[structlog.processors.add_log_level, stamp, renderer])
 
 
 def _marked(request: pytest.FixtureRequest, name: str) -> Any:

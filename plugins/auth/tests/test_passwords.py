@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from manor import Credential, NewCredential, find_credential, issue, link_login, set_password_hash, update_user
+from manor.identity.commands import Who
 from manor.testing import Answer, Client, House, SetClock
 from tests.people import PASSWORD, Person, Sign, actions, links, login, made, opens
 
@@ -251,6 +252,18 @@ async def test_nobody_is_asked_for_a_code_before_it_is_activated(client: Client,
 
     assert wrong.status == 400
     assert (await login(client, "ada")).status == 200
+
+
+async def test_an_admin_switches_a_lost_second_factor_off(
+    house: House, client: Client, clock: SetClock, signed_in: Sign
+) -> None:
+    await enrolled(client, clock, await signed_in("ada"))
+    assert (await login(client, "ada")).json()["mfa_required"]
+
+    shown = await house.run_command("user.disable_mfa", Who("ada"))
+
+    assert not shown.has_mfa
+    assert "access_token" in (await login(client, "ada")).json()
 
 
 async def test_who_has_enrolled_signs_in_with_a_code_that_works_once(

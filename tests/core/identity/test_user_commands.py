@@ -98,6 +98,7 @@ def test_an_id_wins_over_a_name_that_looks_like_it(shell: Shell, ada: str) -> No
         ["disable"],
         ["enable"],
         ["verify"],
+        ["disable-mfa"],
         ["make-admin"],
         ["delete", "--yes"],
         ["delete"],
@@ -115,7 +116,15 @@ def test_somebody_who_is_not_there_is_exit_1_with_a_sentence(shell: Shell, argum
 
 @pytest.mark.parametrize(
     "arguments",
-    [["disable"], ["enable"], ["verify"], ["make-admin"], ["delete", "--yes"], ["set-password", "--password-stdin"]],
+    [
+        ["disable"],
+        ["enable"],
+        ["verify"],
+        ["disable-mfa"],
+        ["make-admin"],
+        ["delete", "--yes"],
+        ["set-password", "--password-stdin"],
+    ],
     ids=" ".join,
 )
 def test_the_server_itself_is_not_touched(shell: Shell, ada: str, arguments: list[str]) -> None:
@@ -131,6 +140,7 @@ def test_the_server_itself_is_not_touched(shell: Shell, ada: str, arguments: lis
         (["disable", "ada"], "is_active", False, ("identity.user_disabled", None)),
         (["enable", "ada"], "is_active", True, ("identity.user_enabled", None)),
         (["verify", "ada"], "is_verified", True, ("identity.user_verified", None)),
+        (["disable-mfa", "ada"], "has_mfa", False, ("identity.mfa_disabled", None)),
         (["make-admin", "ada"], "is_admin", True, ("identity.admin_changed", '{"is_admin":true}')),
         (["make-admin", "ada", "--revoke"], "is_admin", False, ("identity.admin_changed", '{"is_admin":false}')),
         (["set-tier", "ada", "HOUSE"], "tier", "HOUSE", ("identity.tier_changed", '{"tier":"HOUSE"}')),
