@@ -60,6 +60,7 @@ class Viewers:
 
     def touch(self, address: str, user_agent: str) -> None:
         """Somebody fetched a playlist, or said that they watch. Called for every playlist: costs microseconds."""
+        self._forget_silent()
         user_agent = user_agent[:LONGEST_AGENT]
         viewer_id = self._id(f"{address}\0{user_agent}")
         viewer = self._watching.get(viewer_id)
@@ -78,6 +79,8 @@ class Viewers:
     @property
     def live_count(self) -> int:
         """How many watch a broadcast: nobody while none is on. What the API calls `viewerCount`."""
+        # Asked every five seconds: whoever has left is forgotten while nothing is on, too.
+        self._forget_silent()
         return self.note_peak() if self._on_air.is_online else 0
 
     def present(self) -> list[Viewer]:
@@ -97,7 +100,6 @@ class Viewers:
         return count
 
     def _come(self, viewer_id: str, address: str, user_agent: str) -> None:
-        self._forget_silent()
         network = Address(address)
         if self._of_address[network] >= MOST_OF_AN_ADDRESS:
             # Nobody is turned away: what is not counted here has the video all the same.

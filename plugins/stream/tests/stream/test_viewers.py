@@ -50,6 +50,14 @@ async def test_who_goes_on_watching_stays(viewers: Viewers, autojump_clock: trio
     assert trio.current_time() - viewer.since == pytest.approx(20 * (SILENT_SECONDS - 1))
 
 
+async def test_who_comes_back_has_come_anew(viewers: Viewers, autojump_clock: trio.abc.Clock) -> None:
+    viewers.touch("192.0.2.1", "a")
+    await trio.sleep(3600)
+    viewers.touch("192.0.2.1", "a")
+
+    assert viewers.present()[0].since == trio.current_time()
+
+
 async def test_a_peak_between_two_looks_is_one_too(viewers: Viewers, autojump_clock: trio.abc.Clock) -> None:
     for number in range(5):
         viewers.touch(f"192.0.2.{number}", "a")
@@ -169,6 +177,15 @@ async def test_while_nothing_is_on_nobody_watches(house: House, client: Client, 
     go_offline(house)
 
     assert (await admin.get("/api/admin/viewers")).json() == []
+
+
+async def test_addresses_are_forgotten_while_nothing_is_on_too(
+    house: House, client: Client, autojump_clock: trio.abc.Clock
+) -> None:
+    await client.get("/api/ping")
+    await trio.sleep(SILENT_SECONDS + 6)
+
+    assert shared_of(house).viewers._watching == {}
 
 
 async def test_the_metrics_say_how_many_watch(house: House, client: Client) -> None:
