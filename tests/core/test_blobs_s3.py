@@ -193,6 +193,7 @@ async def test_what_will_not_pass_is_not_tried_again(status: str) -> None:
 
         assert (server.connections, caught.value.may_pass) == (1, False)
         assert "secret words" not in str(caught.value)
+        assert f"{status[:3]} No" in str(caught.value)
 
 
 async def test_a_bucket_in_another_region_is_told_with_its_name() -> None:

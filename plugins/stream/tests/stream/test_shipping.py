@@ -278,6 +278,23 @@ async def test_what_is_still_listed_after_an_outage_gets_there_and_what_is_not_i
     assert {f"hls/0/stream-one-{number}.ts" for number in (2, 3)} & there == set()
 
 
+async def test_a_segment_that_leaves_the_playlist_between_two_tries_is_given_up(studio: Studio) -> None:
+    studio.shared.shipping.patience = Patience(first_wait=0.3)
+    await studio.set_s3()
+    broadcast = studio.broadcast()
+    studio.gate.mode = SHUT
+    broadcast.add()
+    await until(lambda: studio.gate.turned_away)
+    broadcast.add(3)
+    studio.gate.mode = OPEN
+    await studio.caught_up()
+
+    assert studio.gate.put(studio.bucket) == [
+        *(f"hls/0/stream-one-{number}.ts" for number in (1, 2, 3)),
+        "hls/0/stream.m3u8",
+    ]
+
+
 async def test_a_server_that_does_not_answer_is_no_server(studio: Studio) -> None:
     studio.shared.shipping.patience = HASTY
     await studio.set_s3()
