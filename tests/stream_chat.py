@@ -14,7 +14,7 @@ from trio.testing import wait_all_tasks_blocked
 from manor.routing import Closing
 from manor.testing import Client, House, Socket
 from manor_stream.chat.service import Chat
-from tests.stream_admin import shared_of
+from tests.stream_watching import shared_of
 
 
 def chat_of(house: House) -> Chat:
@@ -73,6 +73,14 @@ async def register(client: Client, name: str = "") -> dict[str, Any]:
     assert answer.status == 200, answer.text
     registered: dict[str, Any] = answer.json()
     return registered
+
+
+async def make_token(admin: Client, *scopes: str, name: str = "Robo") -> str:
+    """An access token of a bot that may do that."""
+    answer = await admin.post("/api/admin/accesstokens/create", json={"name": name, "scopes": list(scopes)})
+    assert answer.status == 200, answer.text
+    token: str = answer.json()["token"]
+    return token
 
 
 @asynccontextmanager

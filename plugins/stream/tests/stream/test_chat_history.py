@@ -15,8 +15,8 @@ from manor_stream.chat import store
 from manor_stream.chat.people import PREFIX
 from manor_stream.chat.retention import Retention
 from manor_stream.chat.tables import messages, users
-from tests.stream_admin import shared_of
 from tests.stream_chat import chat_of, entering, register, talking
+from tests.stream_watching import shared_of
 
 
 async def count(house: House, table: Any) -> int:

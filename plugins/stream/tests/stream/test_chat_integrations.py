@@ -9,8 +9,8 @@ import pytest
 from manor import Event
 from manor.testing import Client, House
 from manor_stream.events import ChatMessageSent
-from tests.stream_admin import make_token, shared_of
-from tests.stream_chat import entering, talking
+from tests.stream_chat import entering, make_token, talking
+from tests.stream_watching import shared_of
 
 MESSAGES, SYSTEM, ADMIN = "CAN_SEND_MESSAGES", "CAN_SEND_SYSTEM_MESSAGES", "HAS_ADMIN_ACCESS"
 
@@ -41,7 +41,7 @@ class Bot:
 
 
 async def bot_with(client: Client, admin: Client, *scopes: str, name: str = "Robo") -> Bot:
-    return Bot(client, (await make_token(admin, *scopes, name=name))["token"])
+    return Bot(client, await make_token(admin, *scopes, name=name))
 
 
 @pytest.fixture
@@ -205,11 +205,11 @@ async def test_into_a_chat_that_is_switched_off_nobody_speaks(
 
 
 async def test_a_token_that_was_deleted_is_dead_at_once(client: Client, admin: Client) -> None:
-    made = await make_token(admin, MESSAGES)
-    bot = Bot(client, made["token"])
+    token = await make_token(admin, MESSAGES)
+    bot = Bot(client, token)
     assert (await bot.post("chat/send", {"body": "x"}))[0] == 200
 
-    await admin.post("/api/admin/accesstokens/delete", json={"token": made["token"]})
+    await admin.post("/api/admin/accesstokens/delete", json={"token": token})
 
     assert (await bot.post("chat/send", {"body": "y"}))[0] == 401
     assert [message["body"] for message in (await client.get("/api/chat")).json()] == ["<p>x</p>"]

@@ -11,8 +11,7 @@ from manor import Event
 from manor.testing import Client, House
 from manor_stream.chat.standing import as_written, read_network
 from manor_stream.events import ChatAddressBanned, ChatUserModerated, ChatVisibilityChanged
-from tests.stream_admin import make_token
-from tests.stream_chat import Talker, chat_of, entering, register, talking
+from tests.stream_chat import Talker, chat_of, entering, make_token, register, talking
 
 DISABLE = "/api/admin/chat/users/setenabled"
 PROMOTE = "/api/admin/chat/users/setmoderator"
@@ -381,8 +380,7 @@ def test_addresses_and_networks_are_written_in_one_way(typed: str, written: str 
 
 
 async def test_a_bot_that_is_disabled_says_nothing_more(client: Client, admin: Client) -> None:
-    made = await make_token(admin, "CAN_SEND_MESSAGES", name="Robo")
-    bearer = {"Authorization": f"Bearer {made['token']}"}
+    bearer = {"Authorization": f"Bearer {await make_token(admin, 'CAN_SEND_MESSAGES')}"}
 
     async def send() -> int:
         return (await client.post("/api/integrations/chat/send", json={"body": "x"}, headers=bearer)).status

@@ -9,9 +9,8 @@ from trio.testing import MockClock
 from manor.testing import Client, House
 from manor_stream.chat.clients import PING_SECONDS
 from manor_stream.chat.presence import PARTED_SECONDS, WELCOME_SECONDS, Delayed
-from tests.stream_admin import shared_of
 from tests.stream_chat import chat_of, entering, talking
-from tests.stream_watching import go_live, go_offline
+from tests.stream_watching import go_live, go_offline, shared_of
 
 
 async def test_while_nothing_is_on_nobody_hears_who_comes_and_leaves(client: Client, autojump_clock: MockClock) -> None:

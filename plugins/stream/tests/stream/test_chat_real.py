@@ -15,7 +15,7 @@ import trio_websocket
 
 from manor.testing import House, SetClock, open_test_house
 from tests.contracts.conftest import _quart
-from tests.stream_admin import shared_of
+from tests.stream_watching import shared_of
 
 SOCKETS = 200
 DEADLINE = 60

@@ -15,9 +15,8 @@ from manor.testing import Client, House, SetClock
 from manor_stream.chat import pace, rules
 from manor_stream.events import ChatMessageSent, ChatNameChanged
 from manor_stream.http.api import CHAT_USER
-from tests.stream_admin import shared_of
 from tests.stream_chat import chat_of, entering, register, talking
-from tests.stream_watching import ENDED, go_live, go_offline
+from tests.stream_watching import ENDED, go_live, go_offline, shared_of
 
 
 async def test_both_sockets_hear_one_message_in_the_same_bytes(client: Client) -> None:
