@@ -25,6 +25,7 @@ PUBLIC_API = Api(
     places=(Query("accessToken"),),
     ignores_bad_credentials=True,
     anonymous_rate=Rate(1200),
+    signed_in_rate=Rate(1200),
     headers=ANYWHERE,
     cors=False,
 )
