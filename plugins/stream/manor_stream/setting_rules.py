@@ -16,17 +16,10 @@ from msgspec.structs import replace
 
 from manor_stream.quality import LATENCY_LEVELS, Quality
 from manor_stream.settings import ExternalAction, S3Settings, SocialHandle
+from manor_stream.transcoding.abilities import VIDEO_CODECS
 
-CODECS = (
-    "libx264",
-    "h264_omx",
-    "h264_nvenc",
-    "h264_vaapi",
-    "h264_qsv",
-    "h264_v4l2m2m",
-    "h264_videotoolbox",
-)
-"""Encoders that may be asked for, by ffmpeg's names; which of them there are, the ffmpeg in use says."""
+CODECS = VIDEO_CODECS
+"""Encoders that may be asked for; which of them there are, the ffmpeg in use says."""
 
 LINE = 200
 SENTENCE = 1_000

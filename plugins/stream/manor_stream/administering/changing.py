@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from manor import Transaction
-from manor_stream.administering.ffmpeg import NotFfmpeg, encoders_of, version_of
 from manor_stream.events import StreamTitleChanged
 from manor_stream.parts import Shared
-from manor_stream.setting_rules import CODECS, RULES, Unfit
+from manor_stream.setting_rules import RULES, Unfit
 from manor_stream.settings import StreamSettings
+from manor_stream.transcoding.abilities import KnownAbilities, NoFfmpeg
 
 
 class Changing:
@@ -58,24 +59,27 @@ class Changing:
         await self._shared.settings.change(also=also, **{rule.setting: fitting})
         return rule.done
 
-    async def codecs(self) -> list[str]:
+    async def codecs(self) -> Sequence[str]:
         """Video encoders that may be asked for and that the ffmpeg in use has; none without one."""
         try:
-            there_are = await encoders_of(self.ffmpeg)
-        except NotFfmpeg:
-            return []
-        return [name for name in CODECS if name in there_are]
+            return (await self._abilities.ask(self.ffmpeg)).codecs
+        except NoFfmpeg:
+            return ()
 
     @property
     def ffmpeg(self) -> str:
         """The one in use."""
-        return self._shared.settings.now.ffmpeg_path or self._shared.config.ffmpeg
+        return self._shared.broadcasts.means.ffmpeg
+
+    @property
+    def _abilities(self) -> KnownAbilities:
+        return self._shared.broadcasts.means.known
 
     async def _ask_ffmpeg(self, setting: str, value: str) -> None:
         try:
             if setting == "ffmpeg_path" and value:
-                await version_of(value)
-            if setting == "codec" and value not in await encoders_of(self.ffmpeg):
-                raise Unfit(f"expected a codec that {self.ffmpeg} has: {', '.join(await self.codecs()) or 'none'}")
-        except NotFfmpeg as error:
+                await self._abilities.ask(value)
+            if setting == "codec" and value not in (codecs := (await self._abilities.ask(self.ffmpeg)).codecs):
+                raise Unfit(f"expected a codec that {self.ffmpeg} has: {', '.join(codecs) or 'none'}")
+        except NoFfmpeg as error:
             raise Unfit(f"expected an ffmpeg: {error}") from error

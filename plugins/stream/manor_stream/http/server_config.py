@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from manor_stream.key_check import USER
 from manor_stream.parts import Shared
 from manor_stream.quality import Quality
 from manor_stream.settings import ExternalAction, S3Settings, SocialHandle
+from manor_stream.watching.version import version
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -71,7 +72,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     yp: DirectorySettings
     chat_disabled: bool
     external_actions: tuple[ExternalAction, ...]
-    supported_codecs: list[str]
+    supported_codecs: Sequence[str]
     video_codec: str
     username_blocklist: str
     forbidden_usernames: tuple[str, ...]
@@ -135,7 +136,7 @@ class ServerHandlers:
                 **{name: getattr(now, name) for name in names},
                 extra_page_content=now.page_content,
                 chat_disabled=now.is_chat_disabled,
-                version=version("manor"),
+                version=version(),
             ),
             ffmpeg_path=self._changing.ffmpeg,
             stream_key=now.key,
