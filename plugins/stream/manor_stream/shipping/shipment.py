@@ -158,6 +158,8 @@ class Shipment:
         track = self._tracks[variant]
         for name in self._missing(variant, body):
             segment = self._window.find(variant, name)
+            if segment is None and body is self._window.playlist(variant):
+                continue  # listed and not there: players here miss it, too
             if segment is None or not await self._bring_segment(variant, name, segment.data, segment.seconds):
                 return
         longest = self._patience.upload
@@ -228,7 +230,7 @@ class Shipment:
 
     def _missing(self, variant: int, body: bytes | None) -> list[str]:
         known = self._tracks[variant].known
-        return [name for name in names_in(body or b"") if not known.get(name)]
+        return [name for name in dict.fromkeys(names_in(body or b"")) if not known.get(name)]
 
     # --- How it goes -----------------------------------------------------------------------------------------------
 
@@ -320,6 +322,10 @@ class Shipment:
             await self._blobs.delete_many(f"{FOLDER}/{variant}/{name}" for name in old)
             for name in old:
                 track.known.pop(name, None)
+            if not set(old).isdisjoint(names_in(self._window.playlist(variant) or b"")):
+                # A clip that was listed again meanwhile: it has to be brought again.
+                track.playlist = None
+                track.news.set()
 
 
 def _is_ended(playlist: bytes | None) -> bool:

@@ -432,3 +432,19 @@ async def test_the_end_of_a_broadcast_clears_up_at_once(studio: Studio) -> None:
 
     await until(lambda: "hls/0/stream-one-0.ts" not in studio.keys)
     assert f"hls/0/stream-one-{KEPT_AFTERWARDS + 4}.ts" in studio.keys
+
+
+async def test_a_clip_that_was_removed_is_brought_again_when_it_is_listed_again(studio: Studio) -> None:
+    await studio.set_s3()
+    broadcast = studio.broadcast()
+    await studio.shipped(broadcast)
+    clip = f"hls/0/{broadcast.end()}"
+    await studio.caught_up()
+    assert clip in studio.keys
+
+    broadcast.begin()
+    await studio.shipped(broadcast, KEPT_AFTERWARDS + 5)
+    await until(lambda: clip not in studio.keys)
+    broadcast.end()
+    await studio.caught_up()
+    assert clip in studio.keys
