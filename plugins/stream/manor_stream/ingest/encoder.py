@@ -19,7 +19,7 @@ from manor_stream.media import Media
 from manor_stream.rtmp.errors import ProtocolError
 from manor_stream.rtmp.events import Described, PublishAsked, PublishEnded
 from manor_stream.rtmp.handshake import RANDOM_SIZE
-from manor_stream.rtmp.session import Session, State
+from manor_stream.rtmp.session import CHUNK_SIZE, Session, State
 
 READ_SIZE = 65_536
 
@@ -86,6 +86,7 @@ class Reception:
         counted: The metrics.
         most_bits: What an encoder may send in a second, in the long run.
         patience: Deadlines.
+        chunk_size: What is announced; ffmpeg makes its own chunks as large.
     """
 
     check_key: Callable[[str, str], bool]
@@ -95,6 +96,7 @@ class Reception:
     counted: IngestMetrics
     most_bits: int
     patience: Patience = field(default_factory=Patience)
+    chunk_size: int = CHUNK_SIZE
 
 
 class _SentAway(Exception):  # the way out of the conversation; never leaves this module
@@ -117,7 +119,7 @@ class Encoder:
         self.address = address
         self._stream = stream
         self._reception = reception
-        self._session = Session(secrets.token_bytes(RANDOM_SIZE))
+        self._session = Session(secrets.token_bytes(RANDOM_SIZE), chunk_size=reception.chunk_size)
         self._scope = trio.CancelScope()
         self._publish_by = trio.current_time() + reception.patience.publish
         self._bitrate = Bitrate(reception.most_bits, trio.current_time())
