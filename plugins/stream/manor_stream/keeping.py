@@ -70,4 +70,4 @@ class Keeping(Part):
     async def _show_key(self, wanted: WantedKey) -> ShownKey:
         if wanted.renew:
             await self._shared.settings.change(key=secrets.token_urlsafe(KEY_BYTES))
-        return ShownKey(self._shared.settings.now.key, self._shared.config.rtmp_bind)
+        return ShownKey(self._shared.settings.now.key, self._shared.encoder_address)

@@ -79,6 +79,12 @@ class Shared:
         return self.context.config
 
     @property
+    def encoder_address(self) -> str:
+        """Where encoders publish from the next start on, as `127.0.0.1:1935`; "" when nobody can."""
+        bind, port = self.config.rtmp_bind, self.settings.now.rtmp_server_port
+        return f"{bind.rpartition(':')[0]}:{port}" if bind and port else bind
+
+    @property
     def folder(self) -> Path:
         """Where a broadcast leaves what it has on disk."""
         return Path(self.config.data_dir) if self.config.data_dir else self.context.data_dir

@@ -131,7 +131,7 @@ class OverviewPages:
                 ("Disk", stats.disk[-1].value if stats.disk else None, chart_of(stats.disk, top=100)),
             ],
             warnings=shared.logbook.newest_first(only_warnings=True)[:5],
-            address=shared.config.rtmp_bind,
+            address=shared.encoder_address,
             title=TITLE,
             typed=typed or {TITLE.name: TITLE.shown(shared.settings.now)},
             done=DONE.get(request.query.done, "") if request.query else "",

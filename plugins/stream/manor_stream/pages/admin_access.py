@@ -146,7 +146,7 @@ class AccessPages:
             "admin_access.html",
             refused,
             settings=settings,
-            address=self._shared.config.rtmp_bind,
+            address=self._shared.encoder_address,
             tokens=[(token, listed_form(token)) for token in tokens],
             scopes=SCOPES,
             webhooks=await self._webhooks.list(),

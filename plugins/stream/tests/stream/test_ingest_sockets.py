@@ -22,6 +22,7 @@ from manor.testing import Client, House, open_test_house
 from manor_stream.ingest import listener as listening
 from manor_stream.ingest.listener import Listener
 from manor_stream.ingest.part import Ingest as IngestPart
+from manor_stream.keeping import WantedKey
 from manor_stream.media import Kind
 from manor_stream.on_air import Phase
 from tests.stream_broadcast import AS_IT_COMES, shared_of
@@ -278,6 +279,8 @@ async def test_the_port_that_an_administrator_sets_counts_from_the_next_start_on
         before = part_of(house).addresses
         await shared_of(house).settings.change(rtmp_server_port=port)
         assert part_of(house).addresses == before
+        shown = await house.run_command("stream.key", WantedKey())
+        assert shown.address == f"127.0.0.1:{port}"
     async with open_test_house(tmp_path, plugins=["stream"], config=config("127.0.0.1:0")) as house:
         assert part_of(house).addresses == [("127.0.0.1", port)]
 
