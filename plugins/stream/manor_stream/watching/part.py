@@ -21,6 +21,10 @@ class Watching(Part):
 
     Args:
         shared: What all parts use.
+
+    Attributes:
+        statistics: How many watched when; the admin's page draws it.
+        hardware: How busy the machine is.
     """
 
     def __init__(self, shared: Shared) -> None:
