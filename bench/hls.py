@@ -45,12 +45,14 @@ http {{
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   types {{ video/mp2t ts; application/x-mpegURL m3u8; }}
   proxy_cache_path {folder}/cache keys_zone=video:1m max_size=1g inactive=2m;
+  upstream manor {{ server 127.0.0.1:{daemon}; keepalive 16; }}
   server {{ listen 127.0.0.1:{files}; root {folder}/files; }}
   server {{
     listen 127.0.0.1:{cached};
-    location /hls/ {{
-      proxy_pass http://127.0.0.1:{daemon}; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_cache video; proxy_cache_lock on;
+    proxy_http_version 1.1; proxy_set_header Connection "";
+    location / {{ proxy_pass http://manor; }}
+    location ~ ^/hls/[0-9]+/[^/]+\\.ts$ {{
+      proxy_pass http://manor; proxy_cache video; proxy_cache_key $uri; proxy_cache_lock on;
     }}
   }}
 }}
