@@ -127,6 +127,7 @@ def core_commands(services: Services, plugins: Sequence[Plugin], data_dir: Path)
             tables = await purge(storage, arguments.name, also=forget)
         except ValueError as error:
             raise Unprocessable(str(error)) from error
+        await services.blobs.purge(arguments.name)
         folder = data_dir / arguments.name
         if folder.is_dir() and not folder.is_symlink():
             await trio.to_thread.run_sync(shutil.rmtree, folder)

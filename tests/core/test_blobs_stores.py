@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from manor.blobs import LocalBlobs, S3Blobs
+from manor.commands import Purge
 from manor.config import load
-from manor.errors import AdminFault
+from manor.errors import AdminFault, Unprocessable
 from manor.testing.houses import open_test_house
 from tests.s3_server import S3Server
 
@@ -49,6 +51,31 @@ async def test_files_are_in_the_bucket_below_the_prefix_and_the_plugins_name(
 
         assert isinstance(context.blobs, S3Blobs)
         assert s3_server.fetch("GET", f"/{bucket}/{place}")[1] == b"there"
+
+
+async def test_a_purge_removes_the_plugins_files_from_the_bucket_and_no_others(
+    tmp_path: Path, s3_server: S3Server
+) -> None:
+    bucket = s3_server.new_bucket()
+    for place in ("gone/file", "gone/some/file", "gone2/file"):
+        s3_server.fetch("PUT", f"/{bucket}/{place}")
+    config = s3_config(s3_server, tmp_path, bucket=bucket)
+    async with open_test_house(tmp_path, plugins=[], config=config) as house:
+        await house.run_command("plugins.purge", Purge("gone"))
+
+    assert re.findall(rb"<Key>([^<]+)<", s3_server.fetch("GET", f"/{bucket}")[1]) == [b"gone2/file"]
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "identity", ""])
+async def test_what_is_no_plugin_has_no_files_to_purge(tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "elsewhere" / "blobs" / "file"
+    victim.parent.mkdir(parents=True)
+    victim.write_bytes(b"stays")
+    async with open_test_house(tmp_path, plugins=[]) as house:
+        with pytest.raises(Unprocessable):
+            await house.run_command("plugins.purge", Purge(name))
+
+    assert victim.read_bytes() == b"stays"
 
 
 def problems_of(folder: Path, text: str) -> list[str]:

@@ -35,6 +35,19 @@ class BlobStores:
         self._clock = clock
         self._inline = inline
 
+    async def purge(self, name: str) -> None:
+        """Remove all files of a plugin.
+
+        Raises:
+            BlobsFailed: The store did not do it; what was removed is gone.
+        """
+        store = self.for_plugin(name)
+        after, is_more = "", True
+        while is_more:
+            page = await store.page(after=after)
+            await store.delete_many(blob.key for blob in page.blobs)
+            after, is_more = page.after, bool(page.after)
+
     def for_plugin(self, name: str) -> Blobs:
         """The plugin's own files; no other one's can be reached through it."""
         config = self._config
