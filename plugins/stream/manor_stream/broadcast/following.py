@@ -13,7 +13,7 @@ from manor_stream.broadcast.means import Means
 from manor_stream.broadcast.opening import Beginning, Opening
 from manor_stream.broadcast.patience import MOST_FAILURES, WITHIN_SECONDS, Patience
 from manor_stream.broadcast.plan import Plan
-from manor_stream.broadcast.warnings import RARE_KEY_FRAMES, SLOW_ENCODER, SLOW_PUBLISHER, Warnings
+from manor_stream.broadcast.warnings import FULL, RARE_KEY_FRAMES, SLOW_ENCODER, SLOW_PUBLISHER, Warnings
 from manor_stream.media import Kind, Media, flv_header, flv_tag
 from manor_stream.transcoding.arguments import Input, Output, arguments
 from manor_stream.transcoding.children import ChildFailed
@@ -149,9 +149,9 @@ class Following:
             encoder = Encoder(argv, folder=self._means.folder, secret=secret, on_progress=self._watch_pace)
             run = _Run(encoder, beginning)
             try:
-                async with trio.open_nursery() as nursery:
-                    await nursery.start(encoder.run)
-                    task_status.started(run)
+                await encoder.start()
+                task_status.started(run)
+                await encoder.watch()
                 await self._receiver.settle(url)
             finally:
                 run.done.set()
@@ -194,10 +194,13 @@ class Following:
     # --- Watching --------------------------------------------------------------------------------------------------
 
     def _watch_pace(self, report: Progress) -> None:
-        speed = self._pace.note(trio.current_time(), report.out_seconds)
+        # Until it knows what comes in it makes nothing, and catches up then.
+        speed = self._pace.note(trio.current_time(), report.out_seconds) if report.out_seconds > 0 else None
         if speed is None:
             return
         is_behind = self._intake.feed.bytes > BACKLOG_BYTES
+        if not is_behind:
+            self._warnings.end(FULL)
         slow = None if speed >= SLOW else SLOW_ENCODER if is_behind else SLOW_PUBLISHER
         for about, text in (
             (SLOW_ENCODER, f"The encoder makes {speed:.2f} s of video in a second; fewer or lighter qualities help"),

@@ -65,15 +65,19 @@ class Encoder:
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.ended = trio.Event()
 
-    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Start it, and stay until it has ended.
+    async def start(self) -> None:
+        """Start it; `watch` follows at once.
 
         Raises:
             ChildFailed: It cannot be started.
         """
         process = self._process = await children.start(self._argv, niceness=children.ENCODER_NICENESS)
         strays.note(self._folder, process.pid)
-        task_status.started()
+
+    async def watch(self) -> None:
+        """Stay until it has ended; it ends when this is cancelled."""
+        process = self._process
+        assert process is not None, "watched before it runs"
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read_lines, process.stderr)

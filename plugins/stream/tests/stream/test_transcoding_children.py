@@ -109,10 +109,15 @@ class Watched:
         )
 
 
+async def started(encoder: Encoder, nursery: trio.Nursery) -> None:
+    await encoder.start()
+    nursery.start_soon(encoder.watch)
+
+
 async def test_what_an_encoder_says_is_kept_without_the_secret(tmp_path: Path, nursery: trio.Nursery) -> None:
     said = "import sys; [print(f'line {n} http://127.0.0.1/s3cret/0', file=sys.stderr) for n in range(80)]"
     encoder = Watched(tmp_path, said).encoder
-    await nursery.start(encoder.run)
+    await started(encoder, nursery)
     await encoder.ended.wait()
 
     assert len(encoder.lines) == 50
@@ -121,7 +126,7 @@ async def test_what_an_encoder_says_is_kept_without_the_secret(tmp_path: Path, n
 
 async def test_its_progress_is_told(tmp_path: Path, nursery: trio.Nursery) -> None:
     watched = Watched(tmp_path, "print('out_time_us=1500000\\nspeed=1.5x\\nprogress=end', flush=True)")
-    await nursery.start(watched.encoder.run)
+    await started(watched.encoder, nursery)
     await watched.encoder.ended.wait()
 
     assert watched.reports == [Progress(1.5, 1.5, 0, 0)]
@@ -129,7 +134,7 @@ async def test_its_progress_is_told(tmp_path: Path, nursery: trio.Nursery) -> No
 
 async def test_an_encoder_that_ended_takes_nothing(tmp_path: Path, nursery: trio.Nursery) -> None:
     encoder = Watched(tmp_path, "raise SystemExit(3)").encoder
-    await nursery.start(encoder.run)
+    await started(encoder, nursery)
     await encoder.ended.wait()
 
     with pytest.raises(EncoderGone):
@@ -140,7 +145,7 @@ async def test_an_encoder_that_ended_takes_nothing(tmp_path: Path, nursery: trio
 
 async def test_an_encoder_that_has_read_all_ends_by_itself(tmp_path: Path, nursery: trio.Nursery) -> None:
     encoder = Watched(tmp_path, "import sys; print(len(sys.stdin.buffer.read()), file=sys.stderr)").encoder
-    await nursery.start(encoder.run)
+    await started(encoder, nursery)
     await encoder.write(b"video")
     await encoder.finish()
 
@@ -152,7 +157,7 @@ async def test_one_that_does_not_end_is_made_to(tmp_path: Path, nursery: trio.Nu
     ignoring = f"import signal, sys, time; signal.signal(signal.SIGTERM, signal.{'SIG_IGN' if is_deaf else 'SIG_DFL'});"
     staying = f"{ignoring} print('ready', file=sys.stderr, flush=True); time.sleep(60)"
     encoder = Watched(tmp_path, staying, Deadlines(finish=0.05, term=0.05)).encoder
-    await nursery.start(encoder.run)
+    await started(encoder, nursery)
     await until(lambda: encoder.lines)
     await encoder.finish()
 
@@ -163,7 +168,7 @@ async def test_one_that_does_not_end_is_made_to(tmp_path: Path, nursery: trio.Nu
 
 async def test_one_that_takes_nothing_is_taken_for_dead(tmp_path: Path, nursery: trio.Nursery) -> None:
     encoder = Watched(tmp_path, "import time; time.sleep(60)", Deadlines(stuck=0.1)).encoder
-    await nursery.start(encoder.run)
+    await started(encoder, nursery)
 
     with pytest.raises(EncoderGone):
         await encoder.write(bytes(1_000_000))
@@ -174,7 +179,7 @@ async def test_one_that_takes_nothing_is_taken_for_dead(tmp_path: Path, nursery:
 async def test_an_encoder_goes_with_its_daemon(tmp_path: Path) -> None:
     encoder = Watched(tmp_path, "import time; time.sleep(60)").encoder
     async with trio.open_nursery() as nursery:
-        await nursery.start(encoder.run)
+        await started(encoder, nursery)
         pid = encoder.pid
         assert (tmp_path / strays.NAME).exists()
         nursery.cancel_scope.cancel()
