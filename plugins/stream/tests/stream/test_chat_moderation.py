@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from manor import Event
+from manor import Event, Head, Headers, Live
 from manor.testing import Client, House
+from manor.testing.streams import opened_socket
 from manor_stream.chat.standing import as_written, read_network
 from manor_stream.events import ChatAddressBanned, ChatUserModerated, ChatVisibilityChanged
 from tests.stream_chat import Talker, chat_of, entering, make_token, register, talking
@@ -167,6 +169,26 @@ async def test_what_a_disabled_user_still_sends_is_not_taken(client: Client, adm
             await chat_of(house).say(connection, words)
         await ada.send("CHAT", body="too late")
         assert await other.hears_nothing()
+
+
+async def test_who_is_disabled_while_their_socket_opens_does_not_come_in(
+    client: Client, admin: Client, house: House
+) -> None:
+    ada = await register(client, "Ada")
+    head = Head(
+        "GET", b"/ws", f"accessToken={ada['accessToken']}".encode(), Headers([(b"upgrade", b"websocket")]), upgrade=True
+    )
+    call = house.dispatcher.begin(head)
+    assert await call.admit() is None
+    live = await call.answer(b"")
+    assert isinstance(live, Live)
+
+    await admin.post(DISABLE, json={"userId": ada["id"], "enabled": False})
+
+    async with opened_socket(live, call.principals) as socket:
+        frames = [json.loads(frame) async for frame in socket]
+    assert [frame["type"] for frame in frames] == ["CONNECTED_USER_INFO", "ERROR_USER_DISABLED"]
+    assert chat_of(house).connected == 0
 
 
 async def test_who_may_not_take_part_is_known_to_the_next_house(tmp_path: Any) -> None:
