@@ -1,0 +1,298 @@
+"""The stream's pages in a real browser on a real daemon: an encoder publishes, people watch and talk."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.browser.browser import DEADLINE, DESKTOP, PHONE, Browser, start
+from tests.e2e.daemon import Daemon, free_port
+from tests.stream_pages import KEY, publishing, stream_tables
+
+HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=1</script> *really*'
+PICTURE = "const video = document.getElementById('video'); return [video.currentTime, video.videoWidth, video.paused]"
+MESSAGES = (
+    "return Array.from(document.querySelectorAll('#messages > .message.chat .body')).map((each) => each.innerText)"
+)
+SCROLLED = "return document.getElementById('messages').scrollTop"
+STARTING = 60.0
+"""Seconds that a broadcast may take to be on every page, on a busy machine."""
+
+
+@dataclass
+class Theatre:
+    """A daemon with a stream, and where encoders publish."""
+
+    daemon: Daemon
+    rtmp_port: int
+
+    def url(self, path: str = "/") -> str:
+        return f"{self.daemon.url}{path}"
+
+    def admin_url(self, path: str = "/admin/") -> str:
+        """As somebody's browser has it that has signed in."""
+        return self.url(path).replace("://", f"://admin:{KEY}@")
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """Tests share it; none of them leaves a broadcast on."""
+    folder = tmp_path_factory.mktemp("theatre")
+    port = free_port()
+    tables = stream_tables(folder, port) | {"server": {"limits": {"address_limit_factor": 0}}}
+    made = Theatre(Daemon(folder, tables), port)
+    made.daemon.start()
+    yield made
+    made.daemon.kill()
+
+
+@pytest.fixture
+def other_chromium() -> Iterator[webdriver.Chrome]:
+    driver = start()
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def other(other_chromium: webdriver.Chrome) -> Browser:
+    """Somebody else's browser."""
+    return Browser(other_chromium)
+
+
+@pytest.fixture(autouse=True)
+def fresh_storage(browser: Browser, theatre: Theatre) -> None:
+    """What pages kept in this browser is gone."""
+    arguments = {"origin": theatre.daemon.url, "storageTypes": "local_storage"}
+    browser.driver.execute_cdp_cmd("Storage.clearDataForOrigin", arguments)
+    browser.resize(DESKTOP)
+
+
+def until(browser: Browser, is_so: Callable[[], Any], what: str, *, seconds: float = DEADLINE) -> None:
+    WebDriverWait(browser.driver, seconds).until(lambda _: is_so(), f"not {what}:\n{browser.text}")
+
+
+def picture(browser: Browser) -> tuple[float, int, bool]:
+    """How far the video is, its width, and whether it stands still."""
+    at, width, is_paused = browser.driver.execute_script(PICTURE)
+    return at, width, is_paused
+
+
+def wait_for_picture(browser: Browser) -> None:
+    """Wait until the video really plays: time goes on, and there is a picture."""
+    until(browser, lambda: picture(browser)[0] > 0.5, "playing", seconds=STARTING)
+    at, width, _ = picture(browser)
+    assert width == 320
+    until(browser, lambda: picture(browser)[0] > at + 1, "going on")
+
+
+def wait_for_chat(browser: Browser) -> None:
+    until(browser, lambda: browser.find("#chat").get_dom_attribute("data-state") == "open", "in the chat")
+
+
+def said(browser: Browser) -> list[str]:
+    """What people said, as it is shown."""
+    found: list[str] = browser.driver.execute_script(MESSAGES)
+    return found
+
+
+def say(browser: Browser, text: str) -> None:
+    browser.find("#chat-text").send_keys(text + Keys.ENTER)
+
+
+def wait_for_said(browser: Browser, *wanted: str) -> None:
+    until(browser, lambda: said(browser)[-len(wanted) :] == list(wanted), f"said: {wanted}, but {said(browser)}")
+
+
+def test_a_broadcast_begins_plays_and_ends_while_the_page_stays_open(browser: Browser, theatre: Theatre) -> None:
+    browser.open(theatre.url())
+    assert browser.find("#state").text == "Offline"
+    assert "Nothing is on right now" in browser.text
+    root = browser.find("html")
+
+    with publishing(theatre.rtmp_port):
+        wait_for_picture(browser)
+        until(browser, lambda: browser.find("#viewers").text == "1 watching", "watched")
+        assert browser.find("#state").text == "Live"
+        assert "Nothing is on right now" not in browser.text
+        for size in (PHONE, DESKTOP):
+            browser.resize(size)
+            browser.check()
+        browser.find("#sound").click()
+        assert browser.driver.execute_script("return document.getElementById('video').muted") is False
+
+    until(browser, lambda: "Nothing is on right now" in browser.text, "over", seconds=STARTING)
+    assert "The last broadcast ended on" in browser.text
+    assert root.is_enabled(), "the page was loaded again"
+    browser.check()
+
+
+def test_a_broadcast_that_comes_back_plays_on_in_pages_of_other_sites(browser: Browser, theatre: Theatre) -> None:
+    with publishing(theatre.rtmp_port), other_site(theatre.url("/embed/video")) as site:
+        browser.driver.get(site)
+        browser.driver.switch_to.frame(browser.find("iframe"))
+        wait_for_picture(browser)
+        assert not browser.complaints()
+    browser.driver.switch_to.default_content()
+
+
+def test_the_watch_page_stands_in_no_other_page(browser: Browser, theatre: Theatre) -> None:
+    with other_site(theatre.url()) as site:
+        browser.driver.get(site)
+        until(browser, lambda: any("frame-ancestors" in each for each in browser.complaints()), "refused")
+
+
+def test_what_is_typed_in_one_browser_appears_in_another(browser: Browser, other: Browser, theatre: Theatre) -> None:
+    for each in (browser, other):
+        each.open(theatre.url())
+        wait_for_chat(each)
+    say(browser, "Hello over there")
+    wait_for_said(other, "Hello over there")
+    say(other, HOSTILE)
+    wait_for_said(browser, "Hello over there", "really")
+    assert browser.driver.title == "Manor"
+    assert browser.driver.find_elements("css selector", "#messages img, #messages script") == []
+
+    browser.find("#naming summary").click()
+    browser.find("#new-name").clear()
+    browser.find("#new-name").send_keys("Grace" + Keys.ENTER)
+    other.wait_for("is now Grace")
+    until(browser, lambda: browser.find("#chat-name").text == "Grace", "called that")
+    browser.driver.refresh()
+    wait_for_chat(browser)
+    assert browser.find("#chat-name").text == "Grace"
+    wait_for_said(browser, "Hello over there", "really")
+    browser.check()
+
+
+def test_an_emoji_is_picked_and_shown(browser: Browser, theatre: Theatre) -> None:
+    browser.resize(PHONE)
+    browser.open(theatre.url("/embed/chat/readwrite"))
+    wait_for_chat(browser)
+    browser.find("#picker summary").click()
+    until(browser, lambda: browser.driver.find_elements("css selector", ".emoji button"), "to be picked")
+    browser.check()
+    browser.find(".emoji button").click()
+    browser.find("#chat-text").send_keys("yes" + Keys.ENTER)
+
+    image = "return document.querySelector('#messages .message:last-child .body img')?.naturalWidth"
+    until(browser, lambda: browser.driver.execute_script(image), "shown")
+    browser.check()
+
+
+def test_who_only_reads_hears_what_is_said(browser: Browser, other: Browser, theatre: Theatre) -> None:
+    browser.open(theatre.url("/embed/chat"))
+    wait_for_chat(browser)
+    other.open(theatre.url("/embed/chat/readwrite"))
+    wait_for_chat(other)
+    say(other, "for the readers")
+
+    wait_for_said(browser, "for the readers")
+    assert browser.driver.find_elements("css selector", "textarea") == []
+
+
+def test_what_was_said_while_the_line_was_down_appears_once(browser: Browser, other: Browser, theatre: Theatre) -> None:
+    for each in (browser, other):
+        each.open(theatre.url("/embed/chat/readwrite"))
+        wait_for_chat(each)
+    say(other, "before")
+    wait_for_said(browser, "before")
+
+    theatre.daemon.stop()
+    for each in (browser, other):
+        until(each, lambda each=each: "again" in each.find("#chat-said").text, "alone")
+    theatre.daemon.start()
+    wait_for_chat(other)
+    say(other, "after")
+    wait_for_said(browser, "before", "after")
+    assert said(browser).count("before") == 1
+    for each in (browser, other):
+        each.complaints()
+
+
+def test_reading_older_messages_is_not_disturbed(browser: Browser, other: Browser, theatre: Theatre) -> None:
+    browser.open(theatre.url("/embed/chat/readwrite"))
+    wait_for_chat(browser)
+    other.open(theatre.url("/embed/chat/readwrite"))
+    wait_for_chat(other)
+    browser.driver.execute_script("document.getElementById('chat-text').value = 'line\\n'.repeat(60) + 'the last line'")
+    say(browser, "")
+    until(browser, lambda: "the last line" in "".join(said(browser)[-1:]), "written")
+    assert browser.driver.execute_script(SCROLLED) > 0
+    browser.driver.execute_script("document.getElementById('messages').scrollTop = 0")
+    say(other, "news at the end")
+
+    until(browser, lambda: browser.find("#newer").is_displayed(), "told")
+    assert browser.driver.execute_script(SCROLLED) == 0
+    browser.find("#newer").click()
+    wait_for_said(browser, "news at the end")
+    assert not browser.find("#newer").is_displayed()
+
+
+def test_the_admin_changes_the_title_and_watchers_see_it(
+    browser: Browser, scriptless: Browser, theatre: Theatre
+) -> None:
+    browser.open(theatre.url())
+    scriptless.open(theatre.admin_url())
+    scriptless.fill(stream_title="Tonight: the attic")
+    scriptless.press("Change the title")
+    assert "The title is changed." in scriptless.text
+
+    browser.wait_for("Tonight: the attic")
+
+
+def test_the_admin_pages_work_on_a_phone(either: Browser, theatre: Theatre) -> None:
+    either.resize(PHONE)
+    either.open(theatre.admin_url())
+    for label in ("General", "Links", "Video", "Storage", "Chat", "Access", "Logs", "Overview"):
+        either.press_in("nav", label)
+        assert either.heading == label
+
+
+def test_a_stranger_is_not_let_in(other: Browser, theatre: Theatre) -> None:
+    other.driver.get(theatre.url("/admin/general"))
+
+    assert "Sign in as admin" in other.text
+
+
+def test_without_scripts_the_page_says_what_it_takes(scriptless: Browser, theatre: Theatre) -> None:
+    scriptless.open(theatre.url())
+
+    assert "open /hls/stream.m3u8 of this server in it" in scriptless.text
+    assert "The chat takes JavaScript." in scriptless.text
+
+
+class other_site:  # noqa: N801 - used like a function
+    """A page on another origin, with a frame in it."""
+
+    def __init__(self, framed: str) -> None:
+        page = (
+            f'<!doctype html><title>Elsewhere</title><iframe src="{framed}" width="600" height="400"></iframe>'.encode()
+        )
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(page)
+
+            def log_message(self, *arguments: object) -> None:
+                """Nothing."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> str:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return f"http://localhost:{self._server.server_port}/"
+
+    def __exit__(self, *exception: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
