@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import trio
+from mmdb_writer import MMDBWriter
+from netaddr import IPSet
 from trio.testing import MockClock
 
-from manor.testing import Client, House
+from manor import Principal
+from manor.testing import Client, House, open_test_house
 from manor_stream.chat.clients import PING_SECONDS
 from manor_stream.chat.presence import PARTED_SECONDS, WELCOME_SECONDS, Delayed
+from manor_stream.key_check import ADMIN_ID, STREAM_ADMIN
 from tests.stream_chat import chat_of, entering, talking
 from tests.stream_watching import go_live, go_offline, shared_of
 
@@ -161,3 +167,18 @@ async def test_who_is_connected_is_listed_until_they_leave(client: Client, admin
         )
         assert chat_of(house).connected == 2
     assert (await admin.get("/api/admin/clients")).json() == []
+
+
+async def test_connections_are_shown_where_the_database_has_them(tmp_path: Path) -> None:
+    writer = MMDBWriter(ip_version=6, ipv4_compatible=True, database_type="Test-Country", languages=["en"])
+    writer.insert_network(IPSet(["192.0.2.0/24"]), {"country": {"iso_code": "NL"}})
+    writer.to_db_file(str(tmp_path / "places.mmdb"))
+    stream = {"geoip_database": str(tmp_path / "places.mmdb"), "rtmp_bind": ""}
+    async with open_test_house(tmp_path / "house", plugins=["stream"], config={"plugins": {"stream": stream}}) as house:
+        client = Client(house.dispatcher)
+        admin = client(principals=[Principal(STREAM_ADMIN, credential_id=ADMIN_ID)])
+        async with entering(client(address="192.0.2.1")), entering(client):
+            there, nowhere = (await admin.get("/api/admin/clients")).json()
+
+    assert there["geo"] == {"countryCode": "NL", "regionName": "", "timeZone": ""}
+    assert nowhere["geo"] is None
