@@ -22,6 +22,9 @@ CHUNK_SIZE = 60_000
 WINDOW = 2_500_000
 """Bytes after which either side wants to hear from the other."""
 
+MOST_BEFORE_PUBLISH = 128 << 10
+"""Bytes until it asks to publish, which takes four thousand: small messages cost more to read than to send."""
+
 STREAM = 1
 """The message stream that everybody is given: one publishes one stream."""
 
@@ -38,6 +41,9 @@ class State(enum.Enum):
     ASKING = "asking"
     PUBLISHING = "publishing"
     OVER = "over"
+
+
+_BEFORE_PUBLISH = (State.SHAKING_HANDS, State.CONNECTING, State.CONNECTED)
 
 
 class Session:
@@ -116,6 +122,8 @@ class Session:
     # --- What comes ------------------------------------------------------------------------------------------------
 
     def _next_event(self) -> Event | None:
+        if self.state in _BEFORE_PUBLISH and self._received > MOST_BEFORE_PUBLISH:
+            raise ProtocolError(f"{self._received} bytes without asking to publish")
         if self.state is State.SHAKING_HANDS:
             self._out += self._handshake.proceed(self._chunks.buffer)
             if not self._handshake.is_over:

@@ -323,6 +323,15 @@ def test_what_no_encoder_says_ends_the_session(messages: list[Message], text: st
     assert heard.session.state is State.OVER
 
 
+def test_little_may_come_before_it_asks_to_publish() -> None:
+    heard = shaken().messages(asks("live", "key")[0])
+    create = command("createStream", 4, None)
+
+    heard.messages(*[create] * 3_000)
+    with pytest.raises(ProtocolError, match="without asking to publish"):
+        heard.messages(*[create] * 1_000)
+
+
 @pytest.mark.parametrize(
     "message",
     [
