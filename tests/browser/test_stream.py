@@ -20,7 +20,7 @@ from tests.stream_pages import KEY, publishing, stream_tables
 HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=1</script> *really*'
 PICTURE = "const video = document.getElementById('video'); return [video.currentTime, video.videoWidth, video.paused]"
 MESSAGES = (
-    "return Array.from(document.querySelectorAll('#messages > .message.chat .body')).map((each) => each.innerText)"
+    "return Array.from(document.querySelectorAll('#messages > .kind-chat .body')).map((each) => each.innerText)"
 )
 SCROLLED = "return document.getElementById('messages').scrollTop"
 STARTING = 60.0

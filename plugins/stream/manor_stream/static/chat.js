@@ -57,7 +57,7 @@
   }
 
   function poured(message) {
-    const item = element("li", `message ${String(message.type || "CHAT").toLowerCase().replace("_", "-")}`);
+    const item = element("li", `message kind-${String(message.type || "CHAT").toLowerCase().replace("_", "-")}`);
     const name = (message.user && message.user.displayName) || message.author || "";
     const at = new Date(message.timestamp);
     item.dataset.id = message.id;
@@ -89,7 +89,7 @@
   }
 
   function note(text) {
-    const item = element("li", "message event", text);
+    const item = element("li", "message kind-event", text);
     item.dataset.at = String(Date.now());
     place(item);
   }
