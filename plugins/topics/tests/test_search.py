@@ -132,7 +132,7 @@ async def test_dates_count_though_the_clock_was_set_back(house: House, clock: Se
 
 
 async def test_every_page_has_its_share_up_to_the_last(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("counting", "index"):
+    for module in ("counting", "finding", "index"):
         monkeypatch.setattr(f"manor_topics.search.{module}.BLOCK", 4)
     topic = await add(house, "open")
     everything = [f"{number} {'even' if number % 2 == 0 else 'odd'}" for number in range(30)]

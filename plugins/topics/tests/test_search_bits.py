@@ -18,7 +18,7 @@ from manor_topics.search.index import read_state
 from manor_topics.search.indexing import Indexer
 from manor_topics.search.settling import REST_SECONDS, Settling
 from manor_topics.search.words import read_query
-from tests.topic_search import ANN, HERS, NOON, add, edit, put, remove, searching
+from tests.topic_search import ANN, HERS, NOON, add, edit, put, remove, searching, texts_of
 
 BLOCK = 16
 WORDS = ("alpha", "beta", "gamma", "delta")
@@ -27,7 +27,7 @@ WORDS = ("alpha", "beta", "gamma", "delta")
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of sixteen positions, of which a term in four is frequent."""
-    for module in ("counting", "index", "bitmaps"):
+    for module in ("counting", "finding", "index", "bitmaps"):
         monkeypatch.setattr(f"manor_topics.search.{module}.BLOCK", BLOCK)
     monkeypatch.setattr(bitmaps, "FREQUENT", 4)
     monkeypatch.setattr(bitmaps, "SAMPLE", BLOCK)
@@ -63,13 +63,13 @@ async def test_every_count_is_the_same_with_bits_and_without(house: House, monke
     await filled(house)
     assert sorted(await kept(house)) == [0, 1, 2]
     used: list[int | None] = []
-    count = counting.Known.count
+    places = counting.Known.places
 
-    def noting(known: counting.Known, block: int, low: int, high: int) -> int | None:
-        used.append(count(known, block, low, high))
+    def noting(known: counting.Known, low: int, high: int) -> int | None:
+        used.append(places(known, low, high))
         return used[-1]
 
-    monkeypatch.setattr(counting.Known, "count", noting)
+    monkeypatch.setattr(counting.Known, "places", noting)
     span = (None, NOON - timedelta(hours=1), NOON + timedelta(hours=1))
     queries = (None, *WORDS, "al", "alpha beta", "alpha n3", "nowhere")
     asked = [
@@ -79,17 +79,18 @@ async def test_every_count_is_the_same_with_bits_and_without(house: House, monke
         )
     ]
 
-    async def totals() -> list[int]:
-        return [
-            (await searching(house).everywhere(topic, who, each, limit=3, offset=0)).total
+    async def found() -> list[tuple[int, list[str]]]:
+        pages = [
+            await searching(house).everywhere(topic, who, each, limit=3, offset=offset)
             for each in asked
-            for topic, who in ((None, ()), (None, (HERS,)), ("open", ()))
+            for topic, who, offset in ((None, (), 0), (None, (HERS,), 5), ("open", (), 17))
         ]
+        return [(page.total, texts_of(page)) for page in pages]
 
-    with_bits = await totals()
-    assert sum(found is not None for found in used) > 300
+    with_bits = await found()
+    assert sum(each is not None for each in used) > 300
     await house.storage.write(lambda unit: unit.connection.exec_driver_sql("DELETE FROM topics_search_bits").close())
-    assert await totals() == with_bits
+    assert await found() == with_bits
 
 
 async def test_a_block_whose_message_changes_has_no_bits_until_it_is_at_rest(
@@ -145,16 +146,20 @@ async def test_bits_that_were_read_before_a_change_are_not_kept(house: House) ->
     assert await kept(house) == {0: ["x"]}
 
 
-def test_places_are_counted_between_two_of_them() -> None:
+def test_places_are_taken_between_two_of_them() -> None:
     bits = int.from_bytes(bitmaps.packed([0, 3, 4, 15]), "little")
+    ends = ((0, 15), (1, 15), (3, 4), (5, 14), (15, 15))
 
-    assert [bitmaps.count_between(bits, *ends) for ends in ((0, 15), (1, 15), (3, 4), (5, 14), (15, 15))] == [
-        4,
-        3,
-        2,
-        0,
-        1,
-    ]
+    assert [bitmaps.between(bits, *each).bit_count() for each in ends] == [4, 3, 2, 0, 1]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 50])
+def test_the_highest_places_come_first_after_as_many_others(limit: int) -> None:
+    there = [0, 1, 5, 6, 9, 14]
+    bits = sum(1 << place for place in there)
+
+    for offset in range(8):
+        assert bitmaps.highest(bits, limit, offset) == there[::-1][offset : offset + limit]
 
 
 def test_what_is_asked_is_written_as_the_index_reads_it_and_evaluated_as_it_would() -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from manor_topics.search.index import BLOCK, read_state
 
-FREQUENT = BLOCK // 16
+FREQUENT = BLOCK // 32
 """Messages of a block that have a term whose bits are kept. To walk through fewer takes the index a millisecond."""
 
 SAMPLE = 4096
@@ -104,8 +104,26 @@ def places_of(connection: Connection, terms: Collection[str], blocks: range) -> 
     return found
 
 
-def count_between(places: int, low: int, high: int) -> int:
-    """How many of a block's places are between two of them, both included."""
-    if (low, high) != (0, BLOCK - 1):
-        places = (places >> low) & ((1 << (high - low + 1)) - 1)
-    return places.bit_count()
+def between(places: int, low: int, high: int) -> int:
+    """Those of a block's places that are between two of them, both included."""
+    return places >> low << low & (1 << (high + 1)) - 1
+
+
+def highest(places: int, limit: int, offset: int) -> list[int]:
+    """So many places, the highest first, after as many others."""
+    if offset:
+        # The place below which as many are left as the offset leaves.
+        wanted = places.bit_count() - offset
+        low, high = 0, places.bit_length()
+        while low < high:
+            middle = (low + high) // 2
+            if (places & (1 << middle) - 1).bit_count() < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        places &= (1 << low) - 1
+    found = []
+    while places and len(found) < limit:
+        found.append(places.bit_length() - 1)
+        places ^= 1 << found[-1]
+    return found

@@ -62,15 +62,21 @@ class Known:
 
     def __init__(self, connection: Connection, question: Question) -> None:
         self._asked = question.asked
-        terms = set(question.asked.terms())
+        terms = set(question.asked.terms()) if question.topics is None else set()
         blocks = range(question.low // BLOCK, question.high // BLOCK + 1)
-        self._places = bitmaps.places_of(connection, terms, blocks) if len(terms) <= bitmaps.MOST_TERMS else {}
+        self._places = bitmaps.places_of(connection, terms, blocks) if 0 < len(terms) <= bitmaps.MOST_TERMS else {}
 
-    def count(self, block: int, low: int, high: int) -> int | None:
-        """How many match between two positions of a block; None when the index has to be asked."""
-        places = self._places.get(block)
-        found = None if places is None else self._asked.places(places.get)
-        return None if found is None else bitmaps.count_between(found, low - block * BLOCK, high - block * BLOCK)
+    def places(self, low: int, high: int) -> int | None:
+        """Which positions of a block match, as bits from its first one on; None when the index has to be asked.
+
+        Args:
+            low: The first position that counts.
+            high: The last one, in the same block.
+        """
+        block = low // BLOCK
+        known = self._places.get(block)
+        found = None if known is None else self._asked.places(known.get)
+        return None if found is None else bitmaps.between(found, low - block * BLOCK, high - block * BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ class Counter:
     def count(self, question: Question) -> Sequence[Counted]:
         """How many match, block by block, the newest first."""
         key = f"{self._state.epoch} {question.asked} {question.topics or ''}"
-        known = Known(self._connection, question) if question.topics is None else None
+        self.known = Known(self._connection, question)
         condition, values = question.condition
         sql = f"SELECT count(*) FROM topics_search WHERE {condition} AND rowid BETWEEN ? AND ?"  # noqa: S608 - ours
         found = []
@@ -128,10 +134,11 @@ class Counter:
             if before is not None and before[0] == changes:
                 count = before[1]
             else:
-                counted = None if known is None else known.count(block, low, high)
-                if counted is None:
-                    counted = self._connection.exec_driver_sql(sql, (*values, low, high)).scalar_one()
-                count = counted
+                places = self.known.places(low, high)
+                if places is None:
+                    count = self._connection.exec_driver_sql(sql, (*values, low, high)).scalar_one()
+                else:
+                    count = places.bit_count()
                 if is_whole:
                     self.learned[key, block] = (changes, count)
             found.append(Counted(low, high, count))

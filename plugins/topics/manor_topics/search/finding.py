@@ -11,10 +11,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from manor import to_microseconds
-from manor_topics.search import labels
+from manor_topics.search import bitmaps, labels
 from manor_topics.search.asking import Asked, Every, Term, either
-from manor_topics.search.counting import Counted, Counter, Counts, Place, Question
-from manor_topics.search.index import HOUR, State
+from manor_topics.search.counting import Counted, Counter, Counts, Known, Place, Question
+from manor_topics.search.index import BLOCK, HOUR, State
 from manor_topics.search.scope import Scope
 from manor_topics.search.words import Wanted
 
@@ -112,13 +112,14 @@ def find(
     counted = [
         Counted(part.low, part.high, part.count - len(_between(left_out, part))) for part in counter.count(question)
     ]
-    positions = list(_page(connection, question, counted, left_out, limit, offset))
+    positions = list(_page(connection, question, counter.known, counted, left_out, limit, offset))
     return Found(positions, sum(part.count for part in counted), counter.learned)
 
 
 def _page(
     connection: Connection,
     question: Question,
+    known: Known,
     counted: Sequence[Counted],
     left_out: Sequence[int],
     limit: int,
@@ -131,18 +132,27 @@ def _page(
         if offset >= part.count:
             offset -= part.count
             continue
-        sql = f"SELECT rowid FROM topics_search WHERE {condition} AND rowid BETWEEN ? AND ?"  # noqa: S608 - ours
-        values = [*given, part.low, part.high]
-        if without := _between(left_out, part):
-            sql += " AND +rowid NOT IN (SELECT value FROM json_each(?))"
-            values.append(json.dumps(without))
-        rows = (
-            connection.exec_driver_sql(f"{sql} ORDER BY rowid DESC LIMIT ? OFFSET ?", (*values, limit, offset))
-            .scalars()
-            .all()
-        )
+        rows = _known_page(known, part, _between(left_out, part), limit, offset)
+        if rows is None:
+            sql = f"SELECT rowid FROM topics_search WHERE {condition} AND rowid BETWEEN ? AND ?"  # noqa: S608 - ours
+            values = [*given, part.low, part.high]
+            if without := _between(left_out, part):
+                sql += " AND +rowid NOT IN (SELECT value FROM json_each(?))"
+                values.append(json.dumps(without))
+            sql += " ORDER BY rowid DESC LIMIT ? OFFSET ?"
+            rows = connection.exec_driver_sql(sql, (*values, limit, offset)).scalars().all()
         yield from rows
         limit, offset = limit - len(rows), 0
+
+
+def _known_page(known: Known, part: Counted, without: Sequence[int], limit: int, offset: int) -> Sequence[int] | None:
+    places = known.places(part.low, part.high)
+    if places is None:
+        return None
+    first = part.low - part.low % BLOCK
+    for position in without:
+        places &= ~(1 << position - first)
+    return [first + place for place in bitmaps.highest(places, limit, offset)]
 
 
 def _between(positions: Sequence[int], part: Counted) -> Sequence[int]:
