@@ -122,7 +122,7 @@ def highest(places: int, limit: int, offset: int) -> list[int]:
             else:
                 high = middle
         places &= (1 << low) - 1
-    found = []
+    found: list[int] = []
     while places and len(found) < limit:
         found.append(places.bit_length() - 1)
         places ^= 1 << found[-1]
