@@ -57,7 +57,8 @@ class Shared:
         """Make them."""
         settings, on_air = Settings(context.storage, context.config), OnAir()
         logbook = Logbook(context.clock, context.log, lambda: (settings.now.key, settings.now.s3.secret))
-        viewers, window = Viewers(on_air), Window(int(context.clock.now().timestamp()))
+        viewers = Viewers(on_air)
+        window = Window(int(context.clock.now().timestamp()), warn=logbook.warning)
         geoip = GeoIp(context.config.geoip_database, logbook)
         return cls(
             context,

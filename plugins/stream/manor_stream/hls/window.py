@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-import structlog
 import trio
 
 from manor_stream.hls.playlists import render_media, rounded
@@ -26,8 +25,6 @@ FEWEST = 3
 
 Told = Callable[[int, Segment, bytes], None]
 
-log = structlog.get_logger(__name__)
-
 
 class Window:
     """What can be fetched now. The broadcast alone writes it.
@@ -36,10 +33,18 @@ class Window:
         first_number: Where media sequence numbers begin. Players take a number that went back for a broken stream, so a
             daemon that starts anew begins above what it had: with the time in seconds, as segments are longer than one.
         now: A clock that only goes forward, in seconds.
+        warn: Told what an admin should know.
     """
 
-    def __init__(self, first_number: int = 0, *, now: Callable[[], float] = trio.current_time) -> None:
+    def __init__(
+        self,
+        first_number: int = 0,
+        *,
+        now: Callable[[], float] = trio.current_time,
+        warn: Callable[[str], None] = lambda message: None,
+    ) -> None:
         self._now = now
+        self._warn = warn
         self._tracks: list[_Track] = []
         self._variants: tuple[Variant, ...] = ()
         self._watchers: list[Told] = []
@@ -225,9 +230,9 @@ class Window:
             return False
         if not unlisted and not self._has_warned:
             self._has_warned = True
-            log.warning(
-                "Playlists are shorter than the latency level has them: the segments take too much memory",
-                mebibytes=self._memory >> 20,
+            self._warn(
+                "Playlists are shorter than the latency level has them: segments of all qualities take more than "
+                f"{self._memory >> 20} MiB. Fewer qualities, or lower bit rates, need less"
             )
         self._used -= min(long, key=lambda track: track.entries[0].age).drop_oldest()
         return True
