@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,10 @@ FORM_LIMIT = 1 << 20
 """Bytes: texts of settings may be long, and grow in a form."""
 
 DONE = "?done=changed"
+
+
+Show = Callable[..., Reply]
+"""Makes a page anew, with what was wrong with its form."""
 
 
 class DoneQuery(msgspec.Struct, frozen=True):
@@ -152,7 +156,7 @@ class SettingsPages:
             done="It is changed." if request.query and request.query.done else "",
         )
 
-    async def _take(self, request: Request[Any], fields: Sequence[Field], page: str, show: Any) -> Reply:
+    async def _take(self, request: Request[Any], fields: Sequence[Field], page: str, show: Show) -> Reply:
         typed = {field.name: getattr(request.body, field.name) for field in fields}
         changes, problems = read_changes(fields, typed, self._shared.settings.now)
         if not problems:
@@ -165,7 +169,9 @@ class SettingsPages:
             return show(request, BadRequest("It is not changed", errors=problems), typed=typed)
         return redirect(f"{HOME}{page}{DONE}")
 
-    async def _take_list(self, request: Request[Any], path: str, read: Any, page: str, show: Any) -> Reply:
+    async def _take_list(
+        self, request: Request[Any], path: str, read: Callable[[Any], Any], page: str, show: Show
+    ) -> Reply:
         rule = RULES[path]
         try:
             raw = read(request.body)

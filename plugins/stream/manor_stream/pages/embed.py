@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from manor import PUBLIC, Reply, Request, Route
 from manor_stream.pages.face import WATCH_PAGES, Face, picture_policy, rendered, style_of, video_policy
@@ -58,7 +59,7 @@ class EmbedPages:
         has_chat = not self._shared.settings.now.is_chat_disabled
         return self._show(request, "chat", policy=ANYWHERE, has_chat=has_chat, can_write=can_write)
 
-    def _show(self, request: Request, part: str, *, policy: dict[str, str], **values: object) -> Reply:
+    def _show(self, request: Request, part: str, *, policy: dict[str, str], **values: Any) -> Reply:
         settings = self._shared.settings.now
         custom_style = style_of(settings)
         return self._face.show(
