@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 import trio
@@ -13,7 +12,6 @@ from manor_stream.broadcast.intake import Publisher as Publisher
 from manor_stream.broadcast.intake import Unplayable as Unplayable
 from manor_stream.broadcast.means import Means
 from manor_stream.broadcast.store import end_left_open
-from manor_stream.on_air import Phase
 from manor_stream.transcoding import strays
 from manor_stream.transcoding.abilities import NoFfmpeg
 from manor_stream.transcoding.segment_receiver import SegmentReceiver
@@ -117,15 +115,3 @@ class Broadcasts:
         except NoFfmpeg as error:
             return str(error)
         return None
-
-    async def codecs(self) -> Sequence[str]:
-        """Video encoders that an admin may choose from; none without ffmpeg."""
-        try:
-            return (await self.means.known.ask(self.means.ffmpeg)).codecs
-        except NoFfmpeg:
-            return ()
-
-    @property
-    def is_on(self) -> bool:
-        """Whether there is a broadcast, live or not yet."""
-        return self.means.on_air.phase is not Phase.OFFLINE

@@ -43,9 +43,8 @@ class SegmentReceiver:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         self._port = listeners[0].socket.getsockname()[1]
         async with trio.open_nursery() as nursery:
-            serving = await nursery.start(trio.serve_listeners, self._serve, listeners)
+            await nursery.start(trio.serve_listeners, self._serve, listeners)
             task_status.started()
-            del serving
 
     @contextmanager
     def expecting(self, uploads: Uploads) -> Iterator[str]:

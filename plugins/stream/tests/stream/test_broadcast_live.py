@@ -25,7 +25,7 @@ from manor_stream.broadcast.means import Means, Timing
 from manor_stream.broadcast.service import Broadcasts, Busy, Unplayable
 from manor_stream.broadcast.store import broadcasts
 from manor_stream.events import StreamStarted, StreamStopped
-from manor_stream.hls.window import Window
+from manor_stream.hls.window import Segment, Window
 from manor_stream.media import Kind, Media
 from manor_stream.on_air import OnAir, Phase
 from manor_stream.transcoding import strays
@@ -132,11 +132,17 @@ async def test_it_is_live_once_every_quality_has_a_segment(tmp_path: Path) -> No
         encoder = Encoder()
         intake = here.broadcasts.accept(encoder, "OBS")
         assert (here.on_air.phase, here.on_air.address) == (Phase.STARTING, "192.0.2.1")
+        first: dict[int, Phase] = {}
+
+        def note(variant: int, segment: Segment, playlist: bytes) -> None:
+            first.setdefault(variant, here.on_air.phase)
+
+        here.window.watch(note)
         assert here.told == []
         await send(intake, recorded(seconds=3), speed=SPEED)
         await until(lambda: here.told)
 
-        assert all(here.window.added(variant) for variant in (0, 1))
+        assert first == {0: Phase.STARTING, 1: Phase.STARTING}
         assert (here.on_air.phase, here.on_air.metadata.width, here.on_air.metadata.video_codec) == (
             Phase.LIVE,
             160,
