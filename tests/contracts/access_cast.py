@@ -28,6 +28,7 @@ from manor import (
 from manor.identity.commands import Who
 from manor.testing import Answer, Client, House, SetClock
 from manor.tokens import NewToken
+from tests.contracts import access_stream
 from tests.people import PASSWORD
 
 MARK = "heliotrope"
@@ -54,6 +55,7 @@ KINDS = {
     "topic_token": "a token that reads the topic",
     "sse_session": "a stream session, as a bearer token",
     "basic": "a name and a password",
+    **access_stream.KINDS,
 }
 """An asker for each kind of credential that a plugin declares."""
 
@@ -212,7 +214,7 @@ async def bygones(people: People) -> dict[str, Headers]:
     _, disabled_key = await people.key(disabled, disabled_email, ["*"])
     disabled_browser = await people.browser(disabled)
     await people.house.run_command("user.disable", Who(disabled_email))
-    return {
+    return await access_stream.stream_bygones(people) | {
         "an expired session": bearer(expired["access_token"]),
         "an expired key": keyed(expired_key),
         "an expired device": bearer(expired_device),
@@ -316,6 +318,13 @@ class Cast:
         if ("device",) not in self._secrets:
             self._secrets["device",] = await self.people.device()
         return self._secrets["device",]
+
+    async def access_token(self, scopes: Sequence[str]) -> str:
+        """An integration of the stream with exactly these scopes."""
+        what = ("access token", *scopes)
+        if what not in self._secrets:
+            self._secrets[what] = await access_stream.access_token(self.people, scopes)
+        return self._secrets[what]
 
     async def browser(self, name: str) -> str:
         """What somebody's browser has in its cookie."""
@@ -421,6 +430,7 @@ def _both(one: str, other: str) -> Asker:
 Asker = Callable[[Cast, Sequence[str]], Awaitable[Headers]]
 
 ASKERS: dict[str, Asker] = {
+    **access_stream.ASKERS,
     "nobody": _nobody,
     "ada's session": _bearer("ada"),
     "bob's session": _bearer("bob"),

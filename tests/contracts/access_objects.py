@@ -27,6 +27,7 @@ from manor import (
     set_team_active,
 )
 from manor.testing import Answer
+from tests.contracts import access_stream
 from tests.contracts.access_cast import MARK, Cast, Headers, bearer, done, filled_in, in_topic_header
 from tests.contracts.access_table import Entry
 from tests.people import PASSWORD
@@ -403,6 +404,7 @@ OBJECTS: dict[str, Callable[[Objects, str], Awaitable[str]]] = {
     "@subscription": Objects.subscription,
     "@static_version": Objects.static_version,
     "@topics_version": Objects.topics_version,
+    **access_stream.OBJECTS,
 }
 
 _OF_THE_ASKER = {"@totp_code", "@recovery_code", "@invite"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -25,6 +25,12 @@ TABLE = read_table()
 def house_plugins(request: pytest.FixtureRequest) -> Sequence[str]:
     """All that are installed."""
     return declared_plugins(request.config.rootpath)
+
+
+@pytest.fixture
+def house_config(house_config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Nobody publishes here."""
+    return {**house_config, "plugins": {"stream": {"rtmp_bind": ""}}}
 
 
 @pytest.mark.parametrize("owner", sorted({entry.owner for entry in TABLE.entries}))

@@ -110,7 +110,7 @@ def test_every_setter_is_tried() -> None:
 
 # --- What cannot be had --------------------------------------------------------------------------------------------
 
-OF_NO_USE = {
+OF_NO_USE: dict[Any, list[Any]] = {
     str: [None, 5, 1.5, True, ["text"], {"text": "text"}],
     bool: [None, 0, 1, "true", [], {}],
     int: [None, "3", 3.5, 3.0, True, [3], {}],
