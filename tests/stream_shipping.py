@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import trio
 
+from manor import Principal
+from manor.testing import Client, House, open_test_house
 from manor_stream.hls.window import Segment, Variant, Window
+from manor_stream.key_check import ADMIN_ID, STREAM_ADMIN
+from manor_stream.logbook import LogLine
+from manor_stream.parts import Shared
+from manor_stream.shipping.shipment import Patience
 from tests.s3_server import S3Server
+from tests.stream_broadcast import shared_of, until
 
 AT = datetime(2030, 1, 2, 12, tzinfo=UTC)
 
@@ -89,7 +97,8 @@ class Gate:
         line = head.partition(" HTTP/")[0]
         await trio.sleep(self.delay)
         if self.mode == SILENT:
-            await stream.receive_some()  # until the client goes
+            async for _ in stream:
+                pass  # until the client goes
             return
         if self.mode == SHUT:
             self.turned_away += 1
@@ -193,3 +202,83 @@ def settings_for(url: str, server: S3Server, bucket: str, **more: Any) -> dict[s
         "region": "us-east-1",
         **more,
     }
+
+
+QUICK = Patience(first_wait=0.01, upload=5.0, again=0.1, clearing=0.1)
+
+
+@dataclass
+class Studio:
+    """A house that ships, and what is around it."""
+
+    house: House
+    shared: Shared
+    gate: Gate
+    server: S3Server
+    bucket: str
+
+    @property
+    def admin(self) -> Client:
+        return Client(self.house.dispatcher, principals=(Principal(STREAM_ADMIN, credential_id=ADMIN_ID),))
+
+    @property
+    def lines(self) -> list[LogLine]:
+        return self.shared.logbook.newest_first()
+
+    @property
+    def warnings(self) -> list[str]:
+        return [line.message for line in self.shared.logbook.newest_first(only_warnings=True)]
+
+    async def set_s3(self, **more: Any) -> None:
+        """Through the API, as an admin does."""
+        value = settings_for(self.gate.url, self.server, self.bucket, **more)
+        answer = await self.admin.request("POST", "/api/admin/config/s3", json={"value": value})
+        assert answer.status == 200, answer.body
+
+    async def playlists(self) -> list[str]:
+        """What the master playlist names."""
+        answer = await Client(self.house.dispatcher).request("GET", "/hls/stream.m3u8")
+        return [line for line in answer.body.decode().splitlines() if not line.startswith("#")]
+
+    async def local_status(self, variant: int = 0) -> int:
+        return (await Client(self.house.dispatcher).request("GET", f"/hls/{variant}/stream.m3u8")).status
+
+    def is_sent_away(self, variant: int = 0) -> bool:
+        return self.shared.shipping.base_url(variant) is not None
+
+    @property
+    def keys(self) -> list[str]:
+        return keys_in(self.server, self.bucket)
+
+    def body(self, key: str) -> bytes:
+        return self.server.fetch("GET", f"/{self.bucket}/{key}")[1]
+
+    def broadcast(self, count: int = 1, **more: Any) -> Broadcast:
+        return Broadcast(self.shared.window, count, **more).begin()
+
+    async def shipped(self, broadcast: Broadcast, number: int = 1) -> None:
+        """Add segments one by one, each when the one before is there."""
+        for _ in range(number):
+            broadcast.add()
+            await self.caught_up(broadcast.count)
+
+    async def caught_up(self, count: int = 1) -> None:
+        await until(lambda: all(map(self._has, range(count))) and not self.gate.waiting)
+        # The answer to the last upload comes back after the file is there.
+        await trio.testing.wait_all_tasks_blocked()
+
+    def _has(self, variant: int) -> bool:
+        line = f"PUT /{self.bucket}/hls/{variant}/stream.m3u8"
+        return self.gate.bodies.get(line) == self.shared.window.playlist(variant)
+
+
+@asynccontextmanager
+async def open_studio(
+    folder: Path, server: S3Server, *, allow: Sequence[str] = ("127.0.0.0/8",)
+) -> AsyncIterator[Studio]:
+    """A house that may ask these private addresses, with a gate before the server and a bucket in it."""
+    config = {"server": {"outgoing": {"allow": list(allow)}}, "plugins": {"stream": {"rtmp_bind": ""}}}
+    async with gate_before(server) as gate, open_test_house(folder, plugins=["stream"], config=config) as house:
+        shared = shared_of(house)
+        shared.shipping.patience = QUICK
+        yield Studio(house, shared, gate, server, server.new_bucket())

@@ -320,10 +320,11 @@ class Shipment:
                 # It stays there until the next start.
                 del track.known[name]
             await self._blobs.delete_many(f"{FOLDER}/{variant}/{name}" for name in old)
+            again = set(old).intersection(names_in(self._window.playlist(variant) or b""))
             for name in old:
                 track.known.pop(name, None)
-            if not set(old).isdisjoint(names_in(self._window.playlist(variant) or b"")):
-                # A clip that was listed again meanwhile: it has to be brought again.
+            if again:
+                # A clip that was listed again meanwhile: it has to be brought again, and the playlist after it.
                 track.playlist = None
                 track.news.set()
 
