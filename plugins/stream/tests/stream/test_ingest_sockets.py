@@ -27,7 +27,7 @@ from manor_stream.media import Kind
 from manor_stream.on_air import Phase
 from tests.stream_broadcast import AS_IT_COMES, shared_of
 from tests.stream_ingest import KEY, Ingest
-from tests.stream_rtmp import HELLO, TestEncoder, connected, some_media
+from tests.stream_rtmp import HELLO, TestEncoder, connected, frame, some_media
 
 PICTURE = ["-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-f", "lavfi", "-i", "sine=sample_rate=44100"]
 ENCODED = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25", "-c:a", "aac"]
@@ -328,6 +328,16 @@ async def test_an_encoder_without_a_network_gives_way_after_three_seconds(tmp_pa
 
         assert trio.current_time() - began > 2.5
         assert on_air.phase in (Phase.LIVE, Phase.RECONNECTING)
+
+
+async def test_video_that_no_ffmpeg_passes_on_is_refused_with_its_name(tmp_path: Path) -> None:
+    async with open_stream(tmp_path) as (house, _), connected(part_of(house).addresses[0]) as encoder:
+        await encoder.publish(KEY)
+        await encoder.send(frame(Kind.VIDEO, 0, b"\x90vp09" + bytes(12)))
+        level, code, text = await encoder.status()
+
+    assert (level, code) == ("error", "NetStream.Failed")
+    assert "VP9" in text
 
 
 async def test_a_publisher_reads_that_the_server_stops(tmp_path: Path) -> None:
