@@ -141,6 +141,31 @@ def test_a_broadcast_that_comes_back_plays_on_in_pages_of_other_sites(browser: B
     browser.driver.switch_to.default_content()
 
 
+def test_a_viewer_chooses_a_quality(browser: Browser, scriptless: Browser, theatre: Theatre) -> None:
+    scriptless.open(theatre.admin_url("/admin/video"))
+    scriptless.find("main details summary").click()
+    for name, text in (("name", "Small"), ("width", "160"), ("height", "90"), ("framerate", "15")):
+        field = scriptless.find(f"main details input[name='{name}']")
+        field.clear()
+        field.send_keys(text)
+    scriptless.find("main details input[name='wanted']").click()
+    scriptless.press("Save the qualities")
+    assert "It is changed." in scriptless.text
+    browser.open(theatre.url())
+
+    with publishing(theatre.rtmp_port):
+        until(browser, lambda: browser.find("#quality").is_displayed(), "to be chosen", seconds=STARTING)
+        options = [each.text for each in browser.driver.find_elements("css selector", "#quality option")]
+        until(browser, lambda: "Small" in browser.find("#quality").text, "named")
+        assert options[0] == "Automatic"
+        browser.check()
+        browser.find("#quality option:last-child").click()
+        until(browser, lambda: picture(browser)[1] == 160, "small", seconds=STARTING)
+
+    scriptless.find("fieldset:nth-of-type(2) input[name='gone']").click()
+    scriptless.press("Save the qualities")
+
+
 def test_the_watch_page_stands_in_no_other_page(browser: Browser, theatre: Theatre) -> None:
     with other_site(theatre.url()) as site:
         browser.driver.get(site)
