@@ -38,7 +38,7 @@ class Patience:
     """How long a connection is waited for; all times in seconds.
 
     Args:
-        publish: From its first byte to the stream key, whatever comes in between.
+        publish: From connecting to the stream key, whatever comes in between.
         idle: For anything at all from an encoder that publishes.
         write: For it to take what is said to it, which is little.
         farewell: For it to read why it is sent away.
