@@ -91,6 +91,13 @@ def wait_for_picture(browser: Browser) -> None:
     until(browser, lambda: picture(browser)[0] > at + 1, "going on")
 
 
+def open_between_broadcasts(browser: Browser, theatre: Theatre) -> None:
+    """Open the watch page, and wait until the broadcast of a test before is over: who comes back soon goes on in it."""
+    browser.open(theatre.url())
+    until(browser, lambda: "Nothing is on right now" in browser.text, "over", seconds=STARTING)
+    assert browser.find("#state").text == "Offline"
+
+
 def wait_for_chat(browser: Browser) -> None:
     until(browser, lambda: browser.find("#chat").get_dom_attribute("data-state") == "open", "in the chat")
 
@@ -110,9 +117,7 @@ def wait_for_said(browser: Browser, *wanted: str) -> None:
 
 
 def test_a_broadcast_begins_plays_and_ends_while_the_page_stays_open(browser: Browser, theatre: Theatre) -> None:
-    browser.open(theatre.url())
-    assert browser.find("#state").text == "Offline"
-    assert "Nothing is on right now" in browser.text
+    open_between_broadcasts(browser, theatre)
     root = browser.find("html")
 
     with publishing(theatre.rtmp_port):
@@ -151,7 +156,7 @@ def test_a_viewer_chooses_a_quality(browser: Browser, scriptless: Browser, theat
     scriptless.find("main details input[name='wanted']").click()
     scriptless.press("Save the qualities")
     assert "It is changed." in scriptless.text
-    browser.open(theatre.url())
+    open_between_broadcasts(browser, theatre)
 
     with publishing(theatre.rtmp_port):
         until(browser, lambda: browser.find("#quality").is_displayed(), "to be chosen", seconds=STARTING)

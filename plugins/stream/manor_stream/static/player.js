@@ -5,7 +5,7 @@
   const SOURCE = "/hls/stream.m3u8";
   const ASK_EVERY = 5000;
   const PING_EVERY = 10000;
-  const LONGEST_GOODBYE = 45000;
+  const LONGEST_GOODBYE = 30000;
 
   const find = (id) => document.getElementById(id);
   const [player, video, curtain, sound] = ["player", "video", "curtain", "sound"].map(find);
