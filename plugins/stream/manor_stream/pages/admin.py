@@ -95,7 +95,11 @@ class OverviewPages:
         drop = self._shared.on_air.disconnect
         if drop is None:
             return await self._page(request, BadRequest("Nobody publishes"))
-        drop("an administrator disconnected it")
+        context = self._shared.context
+        await context.storage.write(
+            lambda transaction: context.audit.record(transaction, "stream.disconnected", actor=USER)
+        )
+        drop("an administrator ended the broadcast")
         return redirect(f"{HOME}?done=disconnected")
 
     def logs(self, request: Request[None, LogQuery]) -> Reply:
