@@ -97,7 +97,7 @@ async def test_it_is_told_every_four_minutes_while_the_stream_is_live(
     await directory.next()
 
     await tell(house, STOPPED)
-    await rest(1000)
+    await rest(250)
     assert directory.came == 2
 
 
@@ -106,7 +106,7 @@ async def test_who_does_not_want_to_be_listed_is_not(
     mock_clock: MockClock, house: House, directory: Receiver, rest: Rest, settings: dict[str, Any]
 ) -> None:
     await begin(house, **settings)
-    await rest(1000)
+    await rest(250)
 
     assert directory.came == 0
 
@@ -115,7 +115,7 @@ async def test_nothing_is_told_while_nothing_is_live(
     mock_clock: MockClock, house: House, directory: Receiver, rest: Rest
 ) -> None:
     await shared_of(house).settings.change(is_listed=True, server_url="https://stream.example.org")
-    await rest(1000)
+    await rest(250)
 
     assert directory.came == 0
 
@@ -159,5 +159,5 @@ async def test_none_is_told_where_none_is_configured(
         tmp_path, plugins=["stream"], config={"plugins": {"stream": {"rtmp_bind": ""}}}, clock=clock
     ) as house:
         await begin(house)
-        await rest(1000)
+        await rest(250)
         assert shared_of(house).logbook.newest_first() == []
