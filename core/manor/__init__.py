@@ -209,6 +209,7 @@ if TYPE_CHECKING:
     from manor.pages import local_path as local_path
     from manor.pages import page_api as page_api
     from manor.pages import redirect as redirect
+    from manor.pages import troubles_of as troubles_of
     from manor.parts import InParts as InParts
     from manor.parts import Lifespan as Lifespan
     from manor.parts import Part as Part
@@ -250,6 +251,7 @@ if TYPE_CHECKING:
     from manor.storage import new_id as new_id
     from manor.storage import parse_id as parse_id
     from manor.storage import to_microseconds as to_microseconds
+    from manor.sweeping import Sweep as Sweep
     from manor.tasks import BackgroundTask as BackgroundTask
 
 _EXPORTS = {
@@ -452,6 +454,7 @@ _EXPORTS = {
     "local_path": "manor.pages",
     "page_api": "manor.pages",
     "redirect": "manor.pages",
+    "troubles_of": "manor.pages",
     "InParts": "manor.parts",
     "Lifespan": "manor.parts",
     "Part": "manor.parts",
@@ -493,6 +496,7 @@ _EXPORTS = {
     "new_id": "manor.storage",
     "parse_id": "manor.storage",
     "to_microseconds": "manor.storage",
+    "Sweep": "manor.sweeping",
     "BackgroundTask": "manor.tasks",
 }
 

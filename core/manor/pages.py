@@ -24,7 +24,7 @@ from markupsafe import Markup
 from manor.assets import Assets, core_assets
 from manor.auth import PUBLIC, Access, Cookie, Place
 from manor.dialects import PAGE
-from manor.errors import BadRequest, FieldProblem, Forbidden, Unprocessable
+from manor.errors import BadRequest, FieldProblem, Forbidden, Refused, Unprocessable
 from manor.origins import Origins
 from manor.routing import Api, Head, Reply, Request, Route
 
@@ -329,6 +329,28 @@ def _converted(fields: Sequence[tuple[str, str]], form: type[F]) -> F:
 def redirect(location: str, *, headers: Mapping[str, str] | None = None) -> Reply:
     """Lead the browser on with a GET, as after a form that was taken."""
     return Reply(b"", 303, "", {"Location": location, "Cache-Control": "no-store", **(headers or {})})
+
+
+def troubles_of(refused: Refused, field: str = "", *, is_named: bool = False) -> dict[str, str]:
+    """What is wrong with a form, a sentence for each of its fields; under "" what is wrong with the whole.
+
+    Args:
+        refused: Why the form was not taken.
+        field: What a refusal that names no field is about.
+        is_named: Whether each sentence begins with its field's name.
+    """
+    if not refused.errors:
+        return {field: _sentence(refused.detail)}
+    found = {}
+    for problem in refused.errors:
+        named = f"{problem.field.replace('_', ' ')} {problem.message}"
+        found[problem.field] = _sentence(named if is_named else problem.message)
+    return found
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def local_path(text: str, otherwise: str = "/") -> str:

@@ -5,14 +5,12 @@ A message is out of sight the moment it expires. It counts for its topic until i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import trio
 from sqlalchemy import ColumnElement, Table, and_, delete, select, tuple_
 
-from manor import Refused, Storage, Transaction
+from manor import Storage, Sweep, Transaction
 from manor_topics.publish_store import day_of
 from manor_topics.publishing import KEY_LIFE
 from manor_topics.removing import BATCH, remove
@@ -23,14 +21,11 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS = 60.0
 
-PAUSE_SECONDS = 0.02
-"""Between two batches: however much has expired at once, publishers have most of the disk."""
-
 COUNTS_KEPT = timedelta(days=7)
 """How long it stays known how much a day brought; only today's is asked for."""
 
 
-class Retention:
+class Retention(Sweep):
     """Removes what is too old, once a minute.
 
     Args:
@@ -39,29 +34,8 @@ class Retention:
     """
 
     def __init__(self, storage: Storage, log: BoundLogger) -> None:
-        self._storage = storage
-        self._log = log
-
-    async def run(self) -> None:
-        """Until cancelled. A full disk is no reason to give up: what makes room is not to be tried no more."""
-        while True:
-            try:
-                await self.sweep()
-            except Refused as refused:
-                self._log.warning("expired messages stay for now", reason=refused.detail)
-            await trio.sleep(EVERY_SECONDS)
-
-    async def sweep(self) -> None:
-        """Remove all that is due, batch by batch."""
-        for step in (_expire, _forget_keys, _forget_counts):
-            await self._all_of(step)
-
-    async def _all_of(self, step: Callable[[Transaction], int]) -> None:
-        while True:
-            gone = await self._storage.write(step)
-            if gone < BATCH:
-                return
-            await trio.sleep(PAUSE_SECONDS)
+        steps = (_expire, _forget_keys, _forget_counts)
+        super().__init__(storage, log, steps, batch=BATCH, every=EVERY_SECONDS, staying="expired messages stay for now")
 
 
 def _expire(transaction: Transaction) -> int:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from manor import Kinds, Pages, Rate, Refused, Reply, Request, Unauthorized, local_path, page_api
+from manor import Kinds, Pages, Rate, Refused, Reply, Request, Unauthorized, local_path, page_api, troubles_of
 from manor_auth.http.api import NO_STORE
 from manor_auth.web_sessions import KIND
 
@@ -69,18 +69,6 @@ class Face:
         page = self.pages.render(request, template, status=status, troubles=troubles, **values)
         more = {} if refused is None else refused.headers
         return replace(page, headers={**page.headers, **NO_STORE, **more})
-
-
-def troubles_of(refused: Refused, field: str = "") -> dict[str, str]:
-    """What is wrong, by the form's field; under "" what is wrong with the whole."""
-    if refused.errors:
-        return {problem.field: _sentence(problem.message) for problem in refused.errors}
-    return {field: _sentence(refused.detail)}
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def onward(text: str, otherwise: str = HOME) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import trio
-
-from manor import Refused, Storage, Transaction
+from manor import Storage, Sweep
 from manor_stream.chat import store
 
 if TYPE_CHECKING:
@@ -15,12 +12,9 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS = 600.0
 
-PAUSE_SECONDS = 0.02
-"""Between two batches: whoever writes meanwhile has most of the disk."""
 
-
-class Retention:
-    """Removes what was kept long enough.
+class Retention(Sweep):
+    """Removes what was kept long enough; messages first, for their writers stay as long as they do.
 
     Args:
         storage: Where it is.
@@ -28,26 +22,7 @@ class Retention:
     """
 
     def __init__(self, storage: Storage, log: BoundLogger) -> None:
-        self._storage = storage
-        self._log = log
-
-    async def run(self) -> None:
-        """Until cancelled. A full disk is no reason to give up: what makes room is tried again."""
-        while True:
-            try:
-                await self.sweep()
-            except Refused as refused:
-                self._log.warning("old chat messages stay for now", reason=refused.detail)
-            await trio.sleep(EVERY_SECONDS)
-
-    async def sweep(self) -> None:
-        """Remove all that is due, batch by batch; messages first, for their writers stay as long as they do."""
-        await self._all_of(store.remove_old_messages)
-        await self._all_of(store.remove_old_people)
-
-    async def _all_of(self, step: Callable[[Transaction], int]) -> None:
-        while True:
-            gone = await self._storage.write(step)
-            if gone < store.BATCH:
-                return
-            await trio.sleep(PAUSE_SECONDS)
+        steps = (store.remove_old_messages, store.remove_old_people)
+        super().__init__(
+            storage, log, steps, batch=store.BATCH, every=EVERY_SECONDS, staying="old chat messages stay for now"
+        )

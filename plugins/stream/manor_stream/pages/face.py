@@ -24,6 +24,7 @@ from manor import (
     Reply,
     Request,
     page_api,
+    troubles_of,
 )
 from manor_stream.http.api import ADMIN_API
 from manor_stream.key_check import STREAM_ADMIN
@@ -186,18 +187,6 @@ class Face:
         known = {"home": HOME, "troubles": {}, "custom_style": ""}
         if refused is None:
             return self.pages.render(request, template, policy=policy, **{**known, **values})
-        known["troubles"] = _troubles(refused)
+        known["troubles"] = troubles_of(refused, is_named=True)
         page = self.pages.render(request, template, status=refused.status, policy=policy, **{**known, **values})
         return replace(page, headers={**page.headers, **refused.headers})
-
-
-def _troubles(refused: Refused) -> dict[str, str]:
-    """What is wrong, by the form's field; under "" what is wrong with the whole."""
-    if refused.errors:
-        return {problem.field: _sentence(f"{problem.field} {problem.message}") for problem in refused.errors}
-    return {"": _sentence(refused.detail)}
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:].replace("_", " ")
-    return text if text.endswith((".", "!", "?")) else f"{text}."

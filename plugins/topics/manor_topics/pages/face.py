@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from manor import Kinds, Pages, Principal, Rate, Refused, Reply, Request, Unauthorized, page_api
+from manor import Kinds, Pages, Principal, Rate, Refused, Reply, Request, Unauthorized, page_api, troubles_of
 from manor_topics.http.api import PUBLISHING, SIGNED_IN_RATE
 from manor_topics.messages import Message
 
@@ -102,21 +102,9 @@ class Face:
         known = {"priorities": PRIORITIES, "links_of": links_of, "home": HOME, "troubles": {}}
         if refused is None:
             return self.pages.render(request, template, **{**known, **values})
-        known["troubles"] = _troubles(refused)
+        known["troubles"] = troubles_of(refused, is_named=True)
         page = self.pages.render(request, template, status=refused.status, **{**known, **values})
         return replace(page, headers={**page.headers, **refused.headers})
-
-
-def _troubles(refused: Refused) -> dict[str, str]:
-    """What is wrong, by the form's field; under "" what is wrong with the whole."""
-    if refused.errors:
-        return {problem.field: _sentence(f"{problem.field} {problem.message}") for problem in refused.errors}
-    return {"": _sentence(refused.detail)}
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:].replace("_", " ")
-    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def somebody(principals: Sequence[Principal]) -> UUID:
