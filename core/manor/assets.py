@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,11 +154,18 @@ def site_routes(assets: Assets) -> list[Route]:
     ]
 
 
-def _read(folder: Path) -> dict[str, _File]:
+def _read(folder: Path) -> Mapping[str, _File]:
+    found = sorted(folder.rglob("*"))
+    return _read_as_they_are(folder, tuple((path, path.lstat().st_mtime_ns, path.lstat().st_size) for path in found))
+
+
+@functools.lru_cache(maxsize=32)
+def _read_as_they_are(folder: Path, state: tuple[tuple[Path, int, int], ...]) -> Mapping[str, _File]:
+    """The files of a folder in this state: a process that opens many houses (tests) reads and digests them once."""
     root = folder.resolve()
     files: dict[str, _File] = {}
     total = 0
-    for path in sorted(folder.rglob("*")):
+    for path, _, _ in state:
         name = path.relative_to(folder).as_posix()
         if not path.is_file() or any(part.startswith(".") for part in name.split("/")):
             continue

@@ -66,6 +66,7 @@ def _json_misfit(kind: Any) -> str:
 # --- Bodies --------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1024)
 def body_decoder(body: Any, bad_value_status: int) -> Decode:
     """Make what turns a request's body into what its handler takes.
 
@@ -155,6 +156,7 @@ def _expected(found: re.Match[str]) -> str:
 # --- Queries -------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1024)
 def query_reader(query: type[msgspec.Struct] | None, bad_value_status: int) -> ReadQuery:
     """Make what turns a query string into a route's `query` struct.
 

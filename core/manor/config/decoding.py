@@ -6,6 +6,7 @@ import os
 import tomllib
 import types
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -19,6 +20,12 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _FAILED: Any = object()
 _NAMES: dict[type[Any], str] = {dict: "table", list: "array"}
+
+
+@cache
+def _fields(shape: type[Any]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """A struct's members; to look at them takes a millisecond."""
+    return msgspec.structs.fields(shape)
 
 
 class _Hidden(str):
@@ -104,7 +111,7 @@ class Decoding:
         lacks_something = False
         known: set[str] = set()
         values: dict[str, Any] = {}
-        for info in msgspec.structs.fields(shape):
+        for info in _fields(shape):
             name = info.encode_name
             known.add(name)
             if is_marked(metas_of(info.type)[1], "secret"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from manor import InParts, PluginContext
 from manor_stream.config import StreamConfig
-from manor_stream.every_part import every_part
 
 
 class Stream(InParts):
@@ -13,4 +12,7 @@ class Stream(InParts):
     Config = StreamConfig
 
     def __init__(self, context: PluginContext[StreamConfig]) -> None:
+        # A house without a stream, as most are, has its configuration read all the same: not all of its modules.
+        from manor_stream.every_part import every_part
+
         self.parts = every_part(context)

@@ -285,7 +285,7 @@ async def test_a_field_that_the_event_has_not_stops_the_start(tmp_path: Path, cl
 
 
 async def test_an_event_that_nobody_tells_is_a_warning(tmp_path: Path, clock: SetClock) -> None:
-    live = {"event": "stream.started", "topic": "live", "message": "{name} is live"}
+    live = {"event": "radio.started", "topic": "live", "message": "{name} is live"}
     found = installed()
     path = written(tmp_path, [live])
 
@@ -294,7 +294,7 @@ async def test_an_event_that_nobody_tells_is_a_warning(tmp_path: Path, clock: Se
         async with announcing(tmp_path, clock, live):
             pass
 
-    reason = "plugins.topics.announcements: no installed plugin tells 'stream.started'"
+    reason = "plugins.topics.announcements: no installed plugin tells 'radio.started'"
     assert str(warning) == f"{path}: {reason}"
     (logged,) = (entry for entry in logs if entry["event"] == "nobody tells this event")
     assert (logged["log_level"], logged["where"], logged["reason"]) == ("warning", str(path), reason)
@@ -306,11 +306,11 @@ def test_the_command_warns_and_is_content(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("MANOR_")]:
         monkeypatch.delenv(name)
-    path = written(tmp_path, [{"event": "stream.started", "topic": "live", "message": "x"}])
+    path = written(tmp_path, [{"event": "radio.started", "topic": "live", "message": "x"}])
     result = CliRunner().invoke(command, ["--config", str(path)])
 
     assert result.exit_code == 0
-    assert f"warning: {path}: plugins.topics.announcements: no installed plugin tells 'stream.started'" in result.stderr
+    assert f"warning: {path}: plugins.topics.announcements: no installed plugin tells 'radio.started'" in result.stderr
 
 
 async def test_what_the_plugin_hears_for_certain_already_is_refused(tmp_path: Path, clock: SetClock) -> None:
