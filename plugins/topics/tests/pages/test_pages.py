@@ -206,7 +206,9 @@ async def test_a_form_of_another_page_publishes_nothing(client: Client) -> None:
 
 
 @pytest.mark.manor(config={"server": {"limits": {"address_limit_factor": 1}}})
-async def test_a_strangers_messages_are_counted_together_with_those_of_the_api(client: Client) -> None:
+async def test_a_strangers_messages_are_counted_together_with_those_of_the_api(
+    client: Client, mock_clock: object
+) -> None:
     reader = Reader(client)
     await reader.open("/app/topics/welcome")
     for _ in range(100):
