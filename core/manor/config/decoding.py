@@ -23,7 +23,7 @@ _NAMES: dict[type[Any], str] = {dict: "table", list: "array"}
 
 
 @cache
-def _fields(shape: type[Any]) -> tuple[msgspec.structs.FieldInfo, ...]:
+def _fields(shape: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
     """A struct's members; to look at them takes a millisecond."""
     return msgspec.structs.fields(shape)
 
@@ -104,7 +104,7 @@ class Decoding:
         self._failed.append(key)
         return _FAILED
 
-    def _struct(self, shape: type[Any], table: Any, path: tuple[str, ...]) -> Any:
+    def _struct(self, shape: type[msgspec.Struct], table: Any, path: tuple[str, ...]) -> Any:
         if not isinstance(table, Mapping):
             return self.tell(path, f"expected a table, got {_name_of(table)}")
         before = len(self.problems)
