@@ -71,6 +71,7 @@ class _Track:
         streak: Playlists that got through since the last failure.
         news: Set when the window tells of a segment.
         is_slow: Whether the last upload took too long.
+        is_spoiled: Whether something that the playlist under way lists was removed meanwhile.
     """
 
     known: dict[str, bool] = field(default_factory=dict)
@@ -78,6 +79,7 @@ class _Track:
     streak: int = 0
     news: trio.Event = field(default_factory=trio.Event)
     is_slow: bool = False
+    is_spoiled: bool = False
 
 
 class Shipment:
@@ -156,6 +158,7 @@ class Shipment:
     async def _bring(self, variant: int, body: bytes) -> None:
         """Upload what this playlist lists, and then itself, unless it was overtaken by what lists none of that."""
         track = self._tracks[variant]
+        track.is_spoiled = False
         for name in self._missing(variant, body):
             segment = self._window.find(variant, name)
             if segment is None and body is self._window.playlist(variant):
@@ -170,6 +173,8 @@ class Shipment:
             )
 
         await self._try(put, longest)
+        if track.is_spoiled:
+            return
         track.playlist = body
         self._succeed(variant)
         if _is_ended(body):
@@ -326,6 +331,7 @@ class Shipment:
             if again:
                 # A clip that was listed again meanwhile: it has to be brought again, and the playlist after it.
                 track.playlist = None
+                track.is_spoiled = True
                 track.news.set()
 
 
