@@ -18,8 +18,9 @@ from manor.logs import configure, leads_to_journal
 def settings_as_before() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    before = structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
     root.handlers[:], root.level = handlers, level
 
 
