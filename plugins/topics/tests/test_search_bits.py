@@ -18,7 +18,7 @@ from manor_topics.search.index import read_state
 from manor_topics.search.indexing import Indexer
 from manor_topics.search.settling import REST_SECONDS, Settling
 from manor_topics.search.words import read_query
-from tests.topic_search import ANN, HERS, NOON, add, edit, put, remove, searching, texts_of
+from tests.topic_search import ANN, HERS, NOON, add, change, edit, put, remove, searching, texts_of
 
 BLOCK = 16
 WORDS = ("alpha", "beta", "gamma", "delta")
@@ -113,6 +113,19 @@ async def test_a_block_whose_message_changes_has_no_bits_until_it_is_at_rest(
     assert page.total == 1
 
 
+async def test_what_has_expired_is_neither_counted_nor_read_from_the_bits(house: House) -> None:
+    await filled(house)
+    alpha = Criteria(read_query("alpha"))
+    before = await searching(house).everywhere(None, (), alpha, limit=50, offset=0)
+    oldest = texts_of(before)[-1]
+
+    await change(house, oldest, expires_at=NOON - timedelta(seconds=1))
+
+    assert 0 in await kept(house)
+    after = await searching(house).everywhere(None, (), alpha, limit=50, offset=0)
+    assert (after.total, texts_of(after)) == (before.total - 1, texts_of(before)[:-1])
+
+
 async def test_nothing_is_kept_of_a_word_whose_messages_were_removed(house: House) -> None:
     topic = await add(house, "open")
     texts = [f"secret {number}" for number in range(BLOCK)]
@@ -163,12 +176,12 @@ def test_the_highest_places_come_first_after_as_many_others(limit: int) -> None:
 
 
 def test_what_is_asked_is_written_as_the_index_reads_it_and_evaluated_as_it_would() -> None:
-    known = {"a": 0b0011, "b": 0b0110, "c": 0b1000}
+    known = {"a": 0b0011, "b": 0b0110, "c": 0b0100}
     a, b, c = map(Term, "abc")
     asked = Every((But(Either((a, b)), c), Either((b, c))))
 
     assert str(asked) == '(("a" OR "b") NOT "c") AND ("b" OR "c")'
-    assert asked.places(known.get) == 0b0110
+    assert asked.places(known.get) == 0b0010
     assert str(Every((a, Term("d", is_beginning=True)))) == '"a" AND "d" *'
     for unknown in (Term("d"), Every((a, Term("d"))), Either((a, Term("d"))), But(a, Term("d")), Term("a", True)):
         assert unknown.places(known.get) is None

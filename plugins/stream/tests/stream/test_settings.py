@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from manor.testing import open_test_house
+from manor.testing import House, open_test_house
 from manor_stream.parts import Shared
 from manor_stream.settings import Settings, SettingsChanged
 
-KEY = "a key from the configuration"
 
-
-def settings_of(house: object) -> Settings:
-    plugin = next(each for each in house.plugins if each.name == "stream")  # type: ignore[attr-defined]
+def settings_of(house: House) -> Settings:
+    plugin = next(each for each in house.plugins if each.name == "stream")
     shared: Shared = plugin.instance.parts[0]._shared
     return shared.settings
 
