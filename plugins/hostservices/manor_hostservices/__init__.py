@@ -1,0 +1,1 @@
+"""Hostservices: the server itself, managed from a phone."""

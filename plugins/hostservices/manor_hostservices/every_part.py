@@ -1,0 +1,16 @@
+"""All parts of the plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from manor import Part, PluginContext
+from manor_hostservices.config import HostConfig
+from manor_hostservices.http.part import Answering
+from manor_hostservices.parts import Shared
+
+
+def every_part(context: PluginContext[HostConfig]) -> Sequence[Part]:
+    """Make them all."""
+    shared = Shared.of(context)
+    return [shared.hosting, Answering(shared)]

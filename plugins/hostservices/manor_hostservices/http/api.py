@@ -1,0 +1,68 @@
+"""What the operations have in common: who comes in, how often, and how errors look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from manor import (
+    SELFPRIVACY,
+    Api,
+    BadRequest,
+    Conflict,
+    FieldProblem,
+    Kinds,
+    NotFound,
+    Rate,
+    Refused,
+    Unavailable,
+)
+from manor_hostservices.refusals import Conflicting, Failed, HostRefusal, Invalid, Missing, NotHere
+
+DEVICE = "device"
+"""The kind of credential that a phone has; the plugin `auth` lets phones in."""
+
+NO_STORE = {"Cache-Control": "no-store"}
+"""Some GETs change the host: no answer may come from a cache."""
+
+OPEN_API = Api("host version", SELFPRIVACY, places=(), anonymous_rate=Rate(300), headers=NO_STORE)
+"""What everybody may ask."""
+
+HOST_API = Api(
+    "host",
+    SELFPRIVACY,
+    kinds=frozenset({DEVICE}),
+    anonymous_rate=Rate(60),
+    signed_in_rate=Rate(600),
+    prefixes=("/services", "/system", "/users", "/api/host"),
+    headers=NO_STORE,
+    credential_first=True,
+    bad_value_status=400,
+    missing_credential="Missing Authorization header",
+    bad_credential="Invalid token",
+)
+"""What devices may ask, and nobody else: a browser's cookie opens none of it."""
+
+ONLY_DEVICES = Kinds(DEVICE)
+
+_STATUS: dict[type[HostRefusal], type[Refused]] = {
+    Invalid: BadRequest,
+    Missing: NotFound,
+    Conflicting: Conflict,
+    NotHere: Unavailable,
+    Failed: Unavailable,
+}
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell the caller what the host refuses within."""
+    try:
+        yield
+    except HostRefusal as refusal:
+        raise _STATUS[type(refusal)](refusal.detail) from refusal
+
+
+def missing_fields(*names: str) -> BadRequest:
+    """The refusal of a body without these members: `{"message": {name: text}}`."""
+    return BadRequest("Missing fields", errors=[FieldProblem(name, "is missing") for name in names])

@@ -1,0 +1,109 @@
+"""A small JSON file that several processes change: under a lock, and whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+import trio
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class StoredJson(Generic[T]):
+    """A file with one JSON value.
+
+    A reader sees a value that was written whole. A writer reads, changes and writes while nobody else does; a crash in
+    between leaves the old file.
+
+    Args:
+        path: The file; its lock is a file beside it with `.lock` behind its name.
+        shape: What is in it.
+        absent: What it is when there is no file.
+        mode: The file's permissions.
+    """
+
+    def __init__(self, path: Path, shape: type[T], absent: Callable[[], T], mode: int = 0o600) -> None:
+        self.path = path
+        self._shape = shape
+        self._absent = absent
+        self._mode = mode
+
+    async def read(self) -> T:
+        """Read it, off the loop.
+
+        Raises:
+            msgspec.DecodeError: Something else is in it; it is left as it is.
+        """
+        return await trio.to_thread.run_sync(self.read_now)
+
+    async def change(self, work: Callable[[T], tuple[T, R]]) -> R:
+        """Change it, off the loop; a value that is the same is not written.
+
+        Args:
+            work: Takes what is there and gives what is to be there and what the caller gets; what it raises changes
+                nothing.
+        """
+        return await trio.to_thread.run_sync(self.change_now, work)
+
+    def read_now(self) -> T:
+        """Read it."""
+        try:
+            return msgspec.json.decode(self.path.read_bytes(), type=self._shape)
+        except FileNotFoundError:
+            return self._absent()
+
+    def change_now(self, work: Callable[[T], tuple[T, R]]) -> R:
+        """Change it."""
+        with self._locked():
+            before = self.read_now()
+            after, result = work(before)
+            if after != before:
+                write_whole(self.path, msgspec.json.format(msgspec.json.encode(after), indent=2) + b"\n", self._mode)
+            return result
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def write_whole(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
+    """Replace a file so that a crash leaves the old one or the new one.
+
+    Args:
+        path: The file; its folder is there.
+        data: What is in it.
+        mode: Its permissions.
+        owner: The uid and gid that it gets; without, ours.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
