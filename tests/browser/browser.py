@@ -18,6 +18,9 @@ DRIVER = "/usr/bin/chromedriver"
 DEADLINE = 30.0
 """Seconds that a page may take on a busy machine; a good run waits for none of them."""
 
+OFTEN = 0.1
+"""Seconds between two looks at a page that is waited for."""
+
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
 
@@ -87,12 +90,14 @@ class Browser:
         page = self.driver.find_element(By.TAG_NAME, "html")
         found[0].click()
         # Pressed means gone: the next page has another root.
-        WebDriverWait(self.driver, DEADLINE).until(lambda driver: _is_gone(driver, page))
+        WebDriverWait(self.driver, DEADLINE, OFTEN).until(lambda driver: _is_gone(driver, page))
         self.check()
 
     def wait_for(self, text: str) -> None:
         """Wait until the page says something, which a script may have it do."""
-        WebDriverWait(self.driver, DEADLINE).until(lambda _: text in self.text, f"{text!r} is not in:\n{self.text}")
+        WebDriverWait(self.driver, DEADLINE, OFTEN).until(
+            lambda _: text in self.text, f"{text!r} is not in:\n{self.text}"
+        )
 
     def find(self, selector: str) -> WebElement:
         """The element that a CSS selector picks."""

@@ -4,8 +4,11 @@
 (() => {
   const KEPT = "manor.stream.chat";
   const MOST_SHOWN = 300;
-  const LONGEST_WAIT = 30000;
+  const LONGEST_WAIT = 10000;
   const SETTLED_AFTER = 10000;
+  const ANSWER_WITHIN = 10000;
+  // The server says something every 30 s; a line that is silent for longer is down, though nobody has said so.
+  const SILENT_AFTER = 70000;
 
   const find = (id) => document.getElementById(id);
   const chat = find("chat");
@@ -19,6 +22,8 @@
   let failures = 0;
   let isOver = false;
   let settling = null;
+  let silence = null;
+  let waiting = null;
   let unheard = null;
 
   // --- What this browser keeps: who somebody is here ---------------------------------------------------------------
@@ -40,6 +45,7 @@
       // Without storage somebody is new at each visit.
     }
     const label = find("chat-name");
+    if (!label) return;
     label.textContent = user ? user.displayName : "Your name";
     label.setAttribute("aria-label", user ? `Your name: ${user.displayName}` : "Your name");
   }
@@ -103,11 +109,11 @@
 
   async function catchUp() {
     const token = me && form ? `?accessToken=${encodeURIComponent(me.accessToken)}` : "";
-    const answer = await fetch(`/api/chat${token}`, { cache: "no-store" });
+    const answer = await fetch(`/api/chat${token}`, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_WITHIN) });
     if (!answer.ok) throw new Error(answer.statusText);
     const messages = await answer.json();
     const known = new Set(messages.map((each) => each.id));
-    const oldest = Math.min(...messages.map((each) => Date.parse(each.timestamp)));
+    const oldest = messages.length ? Math.min(...messages.map((each) => Date.parse(each.timestamp))) : 0;
     for (const item of list.children) {
       // What was hidden meanwhile is not in the history any more.
       if (item.dataset.id && Number(item.dataset.at) >= oldest && !known.has(item.dataset.id)) item.hidden = true;
@@ -165,7 +171,7 @@
     isOver = true;
     say(text);
     if (form) form.hidden = true;
-    socket.close();
+    if (socket) socket.close();
   }
 
   // --- The line ----------------------------------------------------------------------------------------------------
@@ -175,22 +181,34 @@
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: "{}",
+      signal: AbortSignal.timeout(ANSWER_WITHIN),
     });
+    if (answer.status === 403) close("You may not write here.");
     if (!answer.ok) throw new Error(answer.statusText);
     keep(await answer.json());
   }
 
+  function listen() {
+    clearTimeout(silence);
+    silence = setTimeout(() => socket.close(), SILENT_AFTER);
+  }
+
   async function connect() {
+    clearTimeout(waiting);
+    waiting = null;
     try {
       if (form && !me) await register();
       await catchUp();
     } catch {
-      return again();
+      if (!isOver) again();
+      return;
     }
     // Who only reads needs no name: the older socket asks for none.
     const path = form ? `/ws?accessToken=${encodeURIComponent(me.accessToken)}` : "/entry";
     socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
     socket.addEventListener("message", hear);
+    socket.addEventListener("message", listen);
+    listen();
     socket.addEventListener("open", () => {
       say("");
       chat.dataset.state = "open";
@@ -201,6 +219,7 @@
     socket.addEventListener("close", () => {
       chat.dataset.state = "";
       clearTimeout(settling);
+      clearTimeout(silence);
       if (!isOver) again();
     });
   }
@@ -209,8 +228,11 @@
     say("Connecting again…");
     const wait = Math.min(LONGEST_WAIT, 1000 * 2 ** failures) * (0.5 + Math.random());
     failures += 1;
-    setTimeout(connect, wait);
+    waiting = setTimeout(connect, wait);
   }
+
+  // Whose line is there again does not wait for their turn.
+  window.addEventListener("online", () => { if (waiting !== null) connect(); });
 
   // --- What is said ------------------------------------------------------------------------------------------------
 

@@ -1,11 +1,15 @@
 // Plays what is on and says what is on; asks every few seconds, so that nobody has to load the page again.
+// A server that is away is waited for: what was loaded plays on, and what is on then begins by itself.
 "use strict";
 
 (() => {
   const SOURCE = "/hls/stream.m3u8";
   const ASK_EVERY = 5000;
+  const ANSWER_WITHIN = 10000;
   const PING_EVERY = 10000;
+  const LONGEST_WAIT = 8000;
   const LONGEST_GOODBYE = 30000;
+  const STANDS_STILL_AFTER = 5000;
 
   const find = (id) => document.getElementById(id);
   const [player, video, curtain, sound] = ["player", "video", "curtain", "sound"].map(find);
@@ -13,9 +17,11 @@
 
   let hls = null;
   let isOnline = false;
+  let isLost = false;
   let isPlaying = false;
   let failures = 0;
   let pending = null;
+  let leaving = null;
   let recoveredAt = 0;
   let wanted = -1;
 
@@ -42,6 +48,7 @@
     if (window.Hls && Hls.isSupported()) {
       hls = new Hls({ backBufferLength: 30, maxLiveSyncPlaybackRate: 1.1 });
       hls.on(Hls.Events.MANIFEST_PARSED, () => { offerQualities(); play(); });
+      hls.on(Hls.Events.FRAG_BUFFERED, () => { failures = 0; });
       hls.on(Hls.Events.ERROR, (_, problem) => { if (problem.fatal) mend(problem); });
       hls.loadSource(SOURCE);
       hls.attachMedia(video);
@@ -53,7 +60,8 @@
 
   function end() {
     clearTimeout(pending);
-    pending = null;
+    clearInterval(leaving);
+    pending = leaving = null;
     if (hls) hls.destroy();
     hls = null;
     isPlaying = false;
@@ -77,15 +85,29 @@
       hls.recoverMediaError();
       return;
     }
-    later();
+    // The first time what was loaded is kept: a short gap of the line is not seen then.
+    const isGap = problem.type === Hls.ErrorTypes.NETWORK_ERROR && hls.levels.length > 0 && failures === 0;
+    later(isGap ? () => hls.startLoad() : begin);
   }
 
   // Once more after a while, ever longer while it fails; or not at all once the broadcast is over.
-  function later() {
+  function later(again = begin) {
     if (!isOnline) return drop();
     failures += 1;
     clearTimeout(pending);
-    pending = setTimeout(() => { if (isOnline) begin(); }, Math.min(15000, 1000 * 2 ** failures));
+    pending = setTimeout(() => { if (isOnline) again(); }, Math.min(LONGEST_WAIT, 500 * 2 ** failures));
+  }
+
+  // What is left of a broadcast plays to its end, which the video tells; one that stands still is not waited for.
+  function leave() {
+    let [at, waited, stood] = [-1, 0, 0];
+    clearInterval(leaving);
+    leaving = setInterval(() => {
+      waited += 1000;
+      stood = video.currentTime === at ? stood + 1000 : 0;
+      at = video.currentTime;
+      if (waited >= LONGEST_GOODBYE || stood >= STANDS_STILL_AFTER) drop();
+    }, 1000);
   }
 
   video.addEventListener("playing", () => { failures = 0; });
@@ -132,33 +154,50 @@
   const shortTime = (text) => new Date(text).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
   function tell(status) {
-    const wasOnline = isOnline;
+    const [wasOnline, wasLost] = [isOnline, isLost];
     isOnline = status.online;
+    isLost = false;
     player.dataset.online = isOnline ? "yes" : "";
     write("state", isOnline ? "Live" : "Offline");
     find("state").classList.toggle("live", isOnline);
     write("viewers", isOnline ? `${status.viewerCount} watching` : "");
     write("stream-title", status.streamTitle || find("stream-title").dataset.otherwise);
     if (status.lastDisconnectTime) write("last", `The last broadcast ended on ${shortTime(status.lastDisconnectTime)}.`);
-    if (isOnline && !wasOnline) begin();
-    if (!isOnline && wasOnline) {
-      // What is left of it plays to its end, which hls.js says; a player that hangs is not waited for.
-      clearTimeout(pending);
-      pending = setTimeout(() => { if (!isOnline) drop(); }, LONGEST_GOODBYE);
-    }
+    // Those who have waited for the server are many: when each of them was to ask is what spreads them.
+    if (isOnline && (!wasOnline || (wasLost && failures > 0))) begin();
+    if (!isOnline && wasOnline) leave();
   }
 
+  function lose() {
+    isLost = true;
+    write("state", "Connecting again…");
+    find("state").classList.remove("live");
+    write("viewers", "");
+  }
+
+  let asking = null;
+  let isAsking = false;
+
   async function ask() {
+    if (isAsking) return;
+    isAsking = true;
+    clearTimeout(asking);
     let wait = ASK_EVERY + Math.random() * 2000;
     try {
-      const answer = await fetch("/api/status", { cache: "no-store" });
-      if (!answer.ok) throw new Error(answer.statusText);
-      tell(await answer.json());
+      const answer = await fetch("/api/status", { cache: "no-store", signal: AbortSignal.timeout(ANSWER_WITHIN) });
+      if (answer.ok) tell(await answer.json());
+      else if (answer.status === 429) wait *= 3;
+      else lose();
     } catch {
-      wait *= 3;
+      lose();
     }
-    setTimeout(ask, wait);
+    isAsking = false;
+    asking = setTimeout(ask, wait);
   }
+
+  // A telephone that wakes up, or has a line again, does not wait for its turn.
+  window.addEventListener("online", ask);
+  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") ask(); });
 
   // Whose segments come from elsewhere is not seen by this server while they watch.
   if (player.dataset.ping) {
