@@ -15,7 +15,7 @@ from manor_stream.broadcast.patience import MOST_FAILURES, WITHIN_SECONDS, Patie
 from manor_stream.broadcast.plan import Plan
 from manor_stream.broadcast.warnings import FULL, RARE_KEY_FRAMES, SLOW_ENCODER, SLOW_PUBLISHER, Warnings
 from manor_stream.media import Kind, Media, flv_header, flv_tag
-from manor_stream.transcoding.arguments import Input, Output, arguments
+from manor_stream.transcoding.arguments import Input, Output, arguments, hidden_options
 from manor_stream.transcoding.children import ChildFailed
 from manor_stream.transcoding.encoder import Encoder, EncoderGone
 from manor_stream.transcoding.playlists_in import Listed
@@ -87,6 +87,7 @@ class Following:
         self._pace = Pace()
         self._run: _Run | None = None
         self._last_key_frame: int | None = None
+        self._headers: dict[Kind, Media] = {}
 
     async def run(self) -> None:
         """Until the publisher is gone and all of it is encoded. A publisher who cannot be encoded is sent away."""
@@ -99,12 +100,14 @@ class Following:
 
     async def _carry(self, media: Media) -> None:
         run = self._run
+        if media.is_header:
+            # Encoders send a header once: it is needed again when one of another kind has begun without it.
+            self._headers[media.kind] = media
         if run is not None and run.is_outdated_by(media):
             await self._finish()
             self._opening = Opening(self._intake.metadata)
-            for header in run.beginning.headers.values():
-                if header.is_header:
-                    self._opening.note_header(header)
+            for header in self._headers.values():
+                self._opening.note_header(header)
             run = None
         try:
             if run is not None:
@@ -136,23 +139,29 @@ class Following:
     async def _encode(self, beginning: Beginning, *, task_status: trio.TaskStatus[_Run]) -> None:
         session = secrets.token_hex(4)
         uploads = Uploads(len(self._plan.qualities), session, self._on_segment)
-        with self._receiver.expecting(uploads) as url:
+        with self._receiver.expecting(uploads) as destination:
+            output = Output(destination.url, session, destination.secret)
             argv = arguments(
                 self._program,
                 self._plan.qualities,
                 codec=self._codec(),
                 latency_level=self._plan.latency_level,
                 source=Input(Kind.VIDEO in beginning.kinds, Kind.AUDIO in beginning.kinds),
-                output=Output(url, session),
+                output=output,
             )
-            secret = url.rpartition("/")[2]
-            encoder = Encoder(argv, folder=self._means.folder, secret=secret, on_progress=self._watch_pace)
+            encoder = Encoder(
+                argv,
+                hidden=hidden_options(output),
+                folder=self._means.folder,
+                secret=destination.secret,
+                on_progress=self._watch_pace,
+            )
             run = _Run(encoder, beginning)
             try:
                 await encoder.start()
                 task_status.started(run)
                 await encoder.watch()
-                await self._receiver.settle(url)
+                await self._receiver.settle(destination)
             finally:
                 run.done.set()
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 import trio
 
@@ -15,6 +16,9 @@ PICTURE_NICENESS = 15
 MOST_OUTPUT = 32 * 1024 * 1024
 MOST_COMPLAINTS = 64 * 1024
 TERM_SECONDS = 2.0
+
+HIDDEN = "/dev/fd/HIDDEN"
+"""Stands in a command for the file of what it must not say itself: every user of this machine can read commands."""
 
 
 class ChildFailed(Exception):
@@ -30,23 +34,33 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-async def start(argv: Sequence[str], *, niceness: int, stdin: int = subprocess.PIPE) -> trio.Process:
+async def start(
+    argv: Sequence[str], *, niceness: int, stdin: int = subprocess.PIPE, hidden: bytes = b""
+) -> trio.Process:
     """Start one in a session of its own, with pipes for output and errors.
 
     It may use every processor, though the daemon stays on one, and gets less of each than the daemon does.
+
+    Args:
+        argv: The command.
+        niceness: How much it gives way to the daemon.
+        stdin: As `subprocess` has it.
+        hidden: What it reads where the command says `HIDDEN`; less than a pipe holds.
 
     Raises:
         ChildFailed: It cannot be started.
     """
     try:
-        process = await trio.lowlevel.open_process(
-            list(argv),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            env=environment(os.environ),
-        )
+        with _readable(hidden) as descriptor:
+            process = await trio.lowlevel.open_process(
+                [f"/dev/fd/{descriptor}" if word == HIDDEN else word for word in argv],
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                pass_fds=[descriptor],
+                env=environment(os.environ),
+            )
     except OSError as error:
         raise ChildFailed(f"{argv[0]}: {error.strerror}") from error
     # A system that forbids either, or a child that is gone already, is no reason to do without it. Threads that it
@@ -93,19 +107,37 @@ async def output_of(
     return bytes(written)
 
 
+def signal_all(process: trio.Process, number: signal.Signals) -> None:
+    """Send a signal to it and to all that it has started: an admin's ffmpeg may be a script around the real one."""
+    # The number of a session stays taken while anybody is in it. Where nobody is, there is nothing to do.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
 async def end(process: trio.Process) -> None:
-    """See it gone, and its pipes closed, whatever is cancelled meanwhile."""
+    """See it gone with all that it has started, and its pipes closed, whatever is cancelled meanwhile."""
     with trio.CancelScope(shield=True):
         if process.returncode is None:
-            process.terminate()
+            signal_all(process, signal.SIGTERM)
             with trio.move_on_after(TERM_SECONDS):
                 await process.wait()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        signal_all(process, signal.SIGKILL)
+        await process.wait()
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 await stream.aclose()
+
+
+@contextmanager
+def _readable(data: bytes) -> Iterator[int]:
+    """A descriptor that gives `data` and then ends."""
+    reader, writer = os.pipe()
+    try:
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(data)
+        yield reader
+    finally:
+        os.close(reader)
 
 
 async def _write(process: trio.Process, data: bytes) -> None:

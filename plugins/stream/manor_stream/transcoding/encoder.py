@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from manor_stream.transcoding import children, strays
 from manor_stream.transcoding.progress import Progress, ProgressReader
 
 KEPT_LINES = 50
+LAST_WORDS_SECONDS = 1.0
 LONGEST_LINE = 500
 
 
@@ -41,6 +42,7 @@ class Encoder:
 
     Args:
         argv: The whole command.
+        hidden: What it reads where the command says `children.HIDDEN`.
         folder: Where a note of it is left, for a daemon that comes after a crash.
         secret: Stands in no line of the log.
         on_progress: Called with each report.
@@ -51,12 +53,14 @@ class Encoder:
         self,
         argv: Sequence[str],
         *,
+        hidden: bytes = b"",
         folder: Path,
         secret: str,
         on_progress: Callable[[Progress], None],
         deadlines: Deadlines = Deadlines(),
     ) -> None:
         self._argv = argv
+        self._hidden = hidden
         self._folder = folder
         self._secret = secret
         self._on_progress = on_progress
@@ -71,7 +75,9 @@ class Encoder:
         Raises:
             ChildFailed: It cannot be started.
         """
-        process = self._process = await children.start(self._argv, niceness=children.ENCODER_NICENESS)
+        process = self._process = await children.start(
+            self._argv, niceness=children.ENCODER_NICENESS, hidden=self._hidden
+        )
         strays.note(self._folder, process.pid)
 
     async def watch(self) -> None:
@@ -83,6 +89,9 @@ class Encoder:
                 nursery.start_soon(self._read_lines, process.stderr)
                 nursery.start_soon(self._read_progress, process.stdout)
                 await process.wait()
+                # Whatever else has the other ends of the pipes would have us wait for words that do not come.
+                children.signal_all(process, signal.SIGKILL)
+                nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_SECONDS
         finally:
             await children.end(process)
             strays.forget(self._folder)
@@ -105,7 +114,7 @@ class Encoder:
             raise EncoderGone from error
         if patience.cancelled_caught:
             self.lines.append(f"took nothing for {self._deadlines.stuck:g} s")
-            process.kill()
+            children.signal_all(process, signal.SIGKILL)
             raise EncoderGone
 
     async def finish(self) -> None:
@@ -115,13 +124,11 @@ class Encoder:
         assert process.stdin is not None, "started with a pipe"
         await process.stdin.aclose()
         deadlines = self._deadlines
-        for seconds, insist in ((deadlines.finish, process.terminate), (deadlines.term, process.kill)):
+        for seconds, insistence in ((deadlines.finish, signal.SIGTERM), (deadlines.term, signal.SIGKILL)):
             with trio.move_on_after(seconds):
                 await self.ended.wait()
                 return
-            # It may have ended just now.
-            with suppress(ProcessLookupError):
-                insist()
+            children.signal_all(process, insistence)
         await self.ended.wait()
 
     @property

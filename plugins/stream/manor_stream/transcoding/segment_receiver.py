@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 
 import h11
 import trio
@@ -19,6 +20,9 @@ MOST_CONNECTIONS = 128
 SILENT_SECONDS = 60.0
 """ffmpeg sends a segment while it makes it: nothing comes while the publisher is silent."""
 
+HEAD_SECONDS = 5.0
+"""ffmpeg says what it brings as soon as it is connected; who does not keeps others out."""
+
 READ_BYTES = 256 * 1024
 SETTLE_SECONDS = 2.0
 
@@ -28,8 +32,22 @@ class _Refused(Exception):
         self.status = status
 
 
+@dataclass(frozen=True)
+class Destination:
+    """Where one run of ffmpeg sends its files.
+
+    Args:
+        url: Begins the URL of each; no slash at its end.
+        secret: Its User-Agent. Not part of the URL: a command's arguments are read by every user of the machine, who
+            could send files of their own with it.
+    """
+
+    url: str
+    secret: str = field(repr=False)
+
+
 class SegmentReceiver:
-    """A small HTTP server that knows PUT, and only below a path that nobody can guess."""
+    """A small HTTP server that knows PUT, and takes it only from who knows a secret."""
 
     def __init__(self) -> None:
         self._expected: dict[str, Uploads] = {}
@@ -47,20 +65,19 @@ class SegmentReceiver:
             task_status.started()
 
     @contextmanager
-    def expecting(self, uploads: Uploads) -> Iterator[str]:
-        """Take files for `uploads` while the block runs; gives the URL below which they are sent."""
-        secret = secrets.token_urlsafe(24)
-        self._expected[secret] = uploads
+    def expecting(self, uploads: Uploads) -> Iterator[Destination]:
+        """Take files for `uploads` while the block runs; gives where they are to be sent."""
+        destination = Destination(f"http://127.0.0.1:{self._port}", secrets.token_urlsafe(24))
+        self._expected[destination.secret] = uploads
         try:
-            yield f"http://127.0.0.1:{self._port}/{secret}"
+            yield destination
         finally:
-            del self._expected[secret]
+            del self._expected[destination.secret]
 
-    async def settle(self, url: str) -> None:
-        """Wait until what was being sent below this URL is here; not for long."""
-        secret = url.rpartition("/")[2]
+    async def settle(self, destination: Destination) -> None:
+        """Wait until what was being sent there is here; not for long."""
         with trio.move_on_after(SETTLE_SECONDS):
-            while self._open.get(secret):
+            while self._open.get(destination.secret):
                 await self._changed.wait()
 
     async def _serve(self, stream: trio.SocketStream) -> None:
@@ -78,7 +95,7 @@ class SegmentReceiver:
 
     async def _converse(self, stream: trio.SocketStream, connection: h11.Connection) -> None:
         while True:
-            request = await self._next(stream, connection)
+            request = await self._next(stream, connection, HEAD_SECONDS)
             if not isinstance(request, h11.Request):
                 return
             try:
@@ -94,7 +111,8 @@ class SegmentReceiver:
     async def _take(self, stream: trio.SocketStream, connection: h11.Connection, request: h11.Request) -> None:
         if request.method != b"PUT":
             raise _Refused(405)
-        secret, uploads, variant, name = self._target(request.target.decode("latin-1"))
+        secret, uploads = self._sender(request)
+        variant, name = _file(request, uploads)
         most = MOST_PLAYLIST_BYTES if name == PLAYLIST else MOST_SEGMENT_BYTES
         self._count(secret, 1)
         try:
@@ -103,30 +121,27 @@ class SegmentReceiver:
         finally:
             self._count(secret, -1)
 
-    def _target(self, target: str) -> tuple[str, Uploads, int, str]:
-        parts = target.split("/")
-        if len(parts) != 4 or parts[0]:
-            raise _Refused(404)
-        _, secret, variant, name = parts
+    def _sender(self, request: h11.Request) -> tuple[str, Uploads]:
+        secret = next((value for name, value in request.headers if name == b"user-agent"), b"").decode("latin-1")
         uploads = self._expected.get(secret)
         if uploads is None:
-            raise _Refused(404)
-        try:
-            return secret, uploads, uploads.check(variant, name), name
-        except Unwanted:
-            raise _Refused(404) from None
+            raise _Refused(403)
+        return secret, uploads
 
     async def _body(self, stream: trio.SocketStream, connection: h11.Connection, most: int) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        while isinstance(event := await self._next(stream, connection), h11.Data):
+        while isinstance(event := await self._next(stream, connection, SILENT_SECONDS), h11.Data):
             size += len(event.data)
             if size > most:
                 raise _Refused(413)
             chunks.append(bytes(event.data))
         return b"".join(chunks)
 
-    async def _next(self, stream: trio.SocketStream, connection: h11.Connection) -> h11.Event | type[h11.PAUSED]:
+    async def _next(
+        self, stream: trio.SocketStream, connection: h11.Connection, seconds: float
+    ) -> h11.Event | type[h11.PAUSED]:
+        until = trio.current_time() + seconds
         while True:
             event = connection.next_event()
             if event is not h11.NEED_DATA:
@@ -134,7 +149,7 @@ class SegmentReceiver:
             if connection.they_are_waiting_for_100_continue:
                 go_on = connection.send(h11.InformationalResponse(status_code=100, headers=[]))
                 await stream.send_all(go_on or b"")
-            with trio.move_on_after(SILENT_SECONDS) as patience:
+            with trio.move_on_at(until) as patience:
                 data = await stream.receive_some(READ_BYTES)
             if patience.cancelled_caught:
                 raise trio.BrokenResourceError("nothing came for too long")
@@ -148,6 +163,17 @@ class SegmentReceiver:
             self._open.pop(secret, None)
         self._changed.set()
         self._changed = trio.Event()
+
+
+def _file(request: h11.Request, uploads: Uploads) -> tuple[int, str]:
+    parts = request.target.decode("latin-1").split("/")
+    if len(parts) != 3 or parts[0]:
+        raise _Refused(404)
+    _, variant, name = parts
+    try:
+        return uploads.check(variant, name), name
+    except Unwanted:
+        raise _Refused(404) from None
 
 
 async def _answer(stream: trio.SocketStream, connection: h11.Connection, status: int) -> None:

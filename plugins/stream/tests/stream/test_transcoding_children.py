@@ -18,7 +18,7 @@ from manor import Clock
 from manor_stream.logbook import Logbook
 from manor_stream.transcoding import strays
 from manor_stream.transcoding.abilities import KnownAbilities, NoFfmpeg
-from manor_stream.transcoding.children import ENCODER_NICENESS, ChildFailed, end, environment, output_of, start
+from manor_stream.transcoding.children import ENCODER_NICENESS, HIDDEN, ChildFailed, end, environment, output_of, start
 from manor_stream.transcoding.encoder import Deadlines, Encoder, EncoderGone
 from manor_stream.transcoding.offline_clip import Clip, Clips, clip_arguments
 from manor_stream.transcoding.progress import Progress
@@ -65,6 +65,26 @@ def test_a_child_gets_no_secrets_and_no_proxy() -> None:
     }
 
     assert environment(ours) == {"PATH": "/bin", "HOME": "/"}
+
+
+async def test_what_is_hidden_is_read_by_the_child_and_stands_in_no_command() -> None:
+    process = await start(["sh", "-c", 'cat "$1"; read go', "sh", HIDDEN], niceness=0, hidden=b"a secret")
+    try:
+        assert process.stdout is not None
+        with trio.fail_after(10):
+            assert await process.stdout.receive_some() == b"a secret"
+        assert b"secret" not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    finally:
+        await end(process)
+
+
+async def test_nothing_of_what_is_hidden_stays_open() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(ChildFailed):
+        await start(["/nowhere/ffmpeg"], niceness=0, hidden=b"a secret")
+    await end(await start(["sleep", "10"], niceness=0, hidden=b"a secret"))
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 async def test_what_a_child_writes_is_given_back() -> None:
@@ -164,6 +184,34 @@ async def test_one_that_does_not_end_is_made_to(tmp_path: Path, nursery: trio.Nu
     assert encoder.complaint == "ready"
     assert encoder._process is not None
     assert encoder._process.returncode == -(signal.SIGKILL if is_deaf else signal.SIGTERM)
+
+
+SCRIPT = """
+import subprocess, sys
+left = subprocess.Popen([sys.executable, "-S", "-c", "import time; print(1, flush=True); time.sleep(60)"])
+print(left.pid, file=sys.stderr, flush=True)
+"""
+
+
+@pytest.mark.parametrize("then", ["left.wait()", "sys.stdin.read()", "raise SystemExit(3)"])
+async def test_what_a_script_around_the_encoder_has_started_ends_with_it(
+    tmp_path: Path, nursery: trio.Nursery, then: str
+) -> None:
+    encoder = Watched(tmp_path, SCRIPT + then, Deadlines(finish=0.05, term=5)).encoder
+    await started(encoder, nursery)
+    await until(lambda: encoder.lines)
+    with trio.fail_after(10):
+        await encoder.finish()
+
+    await until(lambda: strays.start_of(int(encoder.lines[0])) is None)
+
+
+async def test_a_script_that_is_asked_leaves_nothing_behind(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    with pytest.raises(ChildFailed, match="longer than"):
+        await output_of(["sh", "-c", f"sleep 60 & echo $! > {left}; wait"], seconds=0.3)
+
+    await until(lambda: strays.start_of(int(left.read_text())) is None)
 
 
 async def test_one_that_takes_nothing_is_taken_for_dead(tmp_path: Path, nursery: trio.Nursery) -> None:

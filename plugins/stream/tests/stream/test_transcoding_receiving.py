@@ -10,7 +10,7 @@ import trio.testing
 
 from manor_stream.transcoding import segment_receiver
 from manor_stream.transcoding.playlists_in import MOST_BYTES, Listed
-from manor_stream.transcoding.segment_receiver import SegmentReceiver
+from manor_stream.transcoding.segment_receiver import Destination, SegmentReceiver
 from manor_stream.transcoding.uploads import Uploads
 from tests.stream_broadcast import until
 
@@ -25,7 +25,7 @@ class Receiving:
         self.segments: list[tuple[str, bytes]] = []
         self.uploads = Uploads(1, "5e55", self._take)
         self.port = 0
-        self.path = ""
+        self.secret = ""
 
     def _take(self, variant: int, listed: Listed, data: bytes) -> None:
         self.segments.append((listed.name, data))
@@ -51,11 +51,13 @@ class Receiving:
                 pass
             return answer
 
-    async def put(self, name: str, body: bytes, path: str | None = None) -> int:
-        head = (
-            f"PUT {self.path if path is None else path}/{name} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
-        )
-        answer = await self.send(head.encode() + b"Connection: close\r\n\r\n" + body)
+    def head(self, target: str, framing: str, *, method: str = "PUT", secret: str | None = None) -> bytes:
+        agent = self.secret if secret is None else secret
+        return f"{method} {target} HTTP/1.1\r\nHost: x\r\nUser-Agent: {agent}\r\n{framing}\r\n\r\n".encode()
+
+    async def put(self, name: str, body: bytes, secret: str | None = None) -> int:
+        framing = f"Content-Length: {len(body)}\r\nConnection: close"
+        answer = await self.send(self.head(f"/{name}", framing, secret=secret) + body)
         return int(answer.split()[1])
 
 
@@ -63,10 +65,9 @@ class Receiving:
 async def receiving(nursery: trio.Nursery) -> AsyncIterator[Receiving]:
     opened = Receiving()
     await nursery.start(opened.receiver.run)
-    with opened.receiver.expecting(opened.uploads) as url:
-        _, _, place, secret = url.split("/")
-        opened.port = int(place.rpartition(":")[2])
-        opened.path = f"/{secret}"
+    with opened.receiver.expecting(opened.uploads) as destination:
+        opened.port = int(destination.url.rpartition(":")[2])
+        opened.secret = destination.secret
         yield opened
     nursery.cancel_scope.cancel()
 
@@ -82,10 +83,8 @@ async def test_a_segment_and_its_playlist_come_together(receiving: Receiving) ->
 
 
 async def test_bodies_come_in_chunks_and_one_connection_brings_several(receiving: Receiving) -> None:
-    head = f"PUT {receiving.path}/0/stream-5e55-0.ts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    second = (
-        f"PUT {receiving.path}/0/stream.m3u8 HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PLAYLIST)}\r\n\r\n".encode()
-    )
+    head = receiving.head("/0/stream-5e55-0.ts", "Transfer-Encoding: chunked")
+    second = receiving.head("/0/stream.m3u8", f"Content-Length: {len(PLAYLIST)}")
     answer = await receiving.send(head + chunked(b"vid", b"eo") + b"0\r\n\r\n" + second + PLAYLIST)
 
     assert answer.count(b"201") == 2
@@ -94,7 +93,7 @@ async def test_bodies_come_in_chunks_and_one_connection_brings_several(receiving
 
 @pytest.mark.parametrize("how_much", [0, 1, 40, 120])
 async def test_what_breaks_off_is_forgotten(receiving: Receiving, how_much: int) -> None:
-    head = f"PUT {receiving.path}/0/stream-5e55-0.ts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    head = receiving.head("/0/stream-5e55-0.ts", "Transfer-Encoding: chunked")
     await receiving.send((head + chunked(b"half of a segment", b"and more"))[: len(head) + how_much])
     await receiving.put("0/stream.m3u8", PLAYLIST)
 
@@ -104,19 +103,19 @@ async def test_what_breaks_off_is_forgotten(receiving: Receiving, how_much: int)
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("PUT", "/wrong-secret/0/stream.m3u8", 404),
-        ("PUT", "{secret}/1/stream.m3u8", 404),
-        ("PUT", "{secret}/0/stream-5e55-0.m4s", 404),
-        ("PUT", "{secret}/0/../stream.m3u8", 404),
-        ("PUT", "{secret}", 404),
+        ("PUT", "/1/stream.m3u8", 404),
+        ("PUT", "/0/stream-5e55-0.m4s", 404),
+        ("PUT", "/0/../stream.m3u8", 404),
+        ("PUT", "/0/stream.m3u8?", 404),
+        ("PUT", "0/stream.m3u8", 404),
+        ("PUT", "/stream.m3u8", 404),
         ("PUT", "/", 404),
-        ("GET", "{secret}/0/stream.m3u8", 405),
-        ("DELETE", "{secret}/0/stream-5e55-0.ts", 405),
+        ("GET", "/0/stream.m3u8", 405),
+        ("DELETE", "/0/stream-5e55-0.ts", 405),
     ],
 )
 async def test_nothing_else_is_served(receiving: Receiving, method: str, path: str, status: int) -> None:
-    target = path.replace("{secret}", receiving.path)
-    answer = await receiving.send(f"{method} {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+    answer = await receiving.send(receiving.head(path, "Content-Length: 0", method=method))
 
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
     assert receiving.segments == []
@@ -135,28 +134,38 @@ async def test_what_is_no_request_ends_the_connection(receiving: Receiving, requ
 async def test_a_playlist_has_a_bound(receiving: Receiving, is_chunked: bool) -> None:
     body = bytes(MOST_BYTES + 1)
     framing = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {len(body)}"
-    head = f"PUT {receiving.path}/0/stream.m3u8 HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n".encode()
+    head = receiving.head("/0/stream.m3u8", framing)
     answer = await receiving.send(head + (chunked(body) + b"0\r\n\r\n" if is_chunked else body))
 
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
 async def test_after_the_session_its_files_are_not_waited_for(receiving: Receiving) -> None:
-    with receiving.receiver.expecting(Uploads(1, "0the7", receiving._take)) as url:
-        path = f"/{url.rpartition('/')[2]}"
-        assert await receiving.put("0/stream.m3u8", PLAYLIST, path) == 201
+    with receiving.receiver.expecting(Uploads(1, "0the7", receiving._take)) as destination:
+        assert await receiving.put("0/stream.m3u8", PLAYLIST, destination.secret) == 201
 
-    assert await receiving.put("0/stream.m3u8", PLAYLIST, path) == 404
+    assert await receiving.put("0/stream.m3u8", PLAYLIST, destination.secret) == 403
 
 
 async def test_secrets_are_never_the_same(receiving: Receiving) -> None:
-    urls = set()
+    secrets = set()
     for _ in range(20):
-        with receiving.receiver.expecting(receiving.uploads) as url:
-            urls.add(url)
+        with receiving.receiver.expecting(receiving.uploads) as destination:
+            secrets.add(destination.secret)
+            assert destination.secret not in destination.url
+            assert destination.secret not in repr(destination)
 
-    assert len(urls) == 20
-    assert all(len(url.rpartition("/")[2]) >= 32 for url in urls)
+    assert len(secrets) == 20
+    assert all(len(secret) >= 32 for secret in secrets)
+
+
+@pytest.mark.parametrize("secret", ["", "Lavf/59.27.100", "x" * 32])
+async def test_who_does_not_know_the_secret_is_not_heard(receiving: Receiving, secret: str) -> None:
+    # Answered before the body comes: nothing of it is kept.
+    head = receiving.head("/0/stream.m3u8", f"Content-Length: {len(PLAYLIST)}", secret=secret)
+    assert (await receiving.send(head)).startswith(b"HTTP/1.1 403 ")
+    nameless = b"PUT /0/stream.m3u8 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    assert (await receiving.send(nameless)).startswith(b"HTTP/1.1 403 ")
 
 
 async def test_only_this_machine_can_send(receiving: Receiving) -> None:
@@ -167,13 +176,13 @@ async def test_only_this_machine_can_send(receiving: Receiving) -> None:
 
 async def test_what_was_on_its_way_is_waited_for(receiving: Receiving, nursery: trio.Nursery) -> None:
     stream = await receiving.connect()
-    head = f"PUT {receiving.path}/0/stream.m3u8 HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PLAYLIST)}\r\n\r\n".encode()
+    head = receiving.head("/0/stream.m3u8", f"Content-Length: {len(PLAYLIST)}")
     await stream.send_all(head + PLAYLIST[:5])
     await until(lambda: receiving.receiver._open)
     settled = trio.Event()
 
     async def settle() -> None:
-        await receiving.receiver.settle(receiving.path)
+        await receiving.receiver.settle(Destination("", receiving.secret))
         settled.set()
 
     nursery.start_soon(settle)
