@@ -28,9 +28,11 @@ def _path(description: str) -> Meta:
 class JobCommands(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What runs for a job: a program and its arguments, without a shell. Empty: what the back end does by itself."""
 
-    apply: Argv = ()
-    upgrade: Argv = ()
-    rollback: Argv = ()
+    apply: Annotated[Argv, Meta(description="Puts the host into the stored state. Empty: as the back end does.")] = ()
+    upgrade: Annotated[Argv, Meta(description="Upgrades the host's packages. Empty: as the back end does.")] = ()
+    rollback: Annotated[
+        Argv, Meta(description="Goes back to before the upgrade. Empty: as NixOS does; on others the job fails.")
+    ] = ()
 
 
 class BackupConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,7 +79,7 @@ class HostConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "admin"
     dkim_file: Annotated[str, _path("The zone file with the mail server's DKIM record.")] = ""
     config_dir: Annotated[str, _path("What `configuration/pull` pulls.")] = "/etc/manor-config"
-    userdata_file: Annotated[str, _path("The file that the NixOS configuration reads.")] = (
+    userdata: Annotated[str, _path("The file that the NixOS configuration reads.")] = (
         "/etc/nixos/userdata/userdata.json"
     )
     helper_socket: Annotated[str, _path("Where the root helper listens.")] = "/run/manor-host.sock"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from manor import (
     SELFPRIVACY,
     Api,
@@ -15,6 +17,7 @@ from manor import (
     NotFound,
     Rate,
     Refused,
+    Reply,
     Unavailable,
 )
 from manor_hostservices.refusals import Conflicting, Failed, HostRefusal, Invalid, Missing, NotHere
@@ -61,6 +64,11 @@ def told() -> Iterator[None]:
         yield
     except HostRefusal as refusal:
         raise _STATUS[type(refusal)](refusal.detail) from refusal
+
+
+def said(value: object) -> Reply:
+    """An answer that is one JSON value, such as a sentence or a list of names."""
+    return Reply(msgspec.json.encode(value))
 
 
 def missing_fields(*names: str) -> BadRequest:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from manor import PUBLIC, Request, Route
-from manor_hostservices.http.api import HOST_API, ONLY_DEVICES, OPEN_API
+from manor import PUBLIC, Reply, Request, Route
+from manor_hostservices.http.api import HOST_API, ONLY_DEVICES, OPEN_API, said
 from manor_hostservices.parts import Shared
 
 API_VERSION = "1.2.0"
@@ -45,9 +45,9 @@ class SystemHandlers:
         """Kernel and machine."""
         return SystemVersion(" ".join(filter(None, platform.uname()[:5])))
 
-    async def python_version(self, request: Request) -> str:
+    async def python_version(self, request: Request) -> Reply:
         """Python, as `Python 3.11.2`."""
-        return f"Python {platform.python_version()}"
+        return said(f"Python {platform.python_version()}")
 
 
 def system_routes(handlers: SystemHandlers) -> Sequence[Route]:

@@ -19,7 +19,8 @@ _PREFIXES = ("systemd", "nixbld")
 _RESERVED = frozenset({
     "root", "messagebus", "postfix", "polkituser", "dovecot2", "dovenull", "nginx", "postgres", "prosody",
     "opendkim", "rspamd", "sshd", "selfprivacy-api", "restic", "redis", "pleroma", "ocserv",
-    "nextcloud", "memcached", "knot-resolver", "gitea", "bitwarden_rs", "vaultwarden", "acme", "virtualMail", "nobody", "manor",
+    "nextcloud", "memcached", "knot-resolver", "gitea", "bitwarden_rs", "vaultwarden", "acme", "virtualMail",
+    "nobody", "manor",
 })
 # fmt: on
 """Accounts of services that the host has or may get, as the SelfPrivacy REST API 1.2.0 lists them; and Manor's own."""
