@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import cast
 
 import sqlalchemy
-from sqlalchemy import StaticPool
+from sqlalchemy import Engine, StaticPool
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.util import LRUCache
 
 from manor.storage.connection import Handle
 
@@ -43,6 +47,28 @@ def writer_pragmas(synchronous: str) -> tuple[str, ...]:
     )
 
 
+STATEMENTS = 1000
+"""How many statements are kept compiled, for all connections of the process together."""
+
+
+@cache
+def _common() -> Engine:
+    """What all desks have in common: SQLAlchemy's picture of SQLite, and the statements that it compiled for it.
+
+    Left to itself each engine has its own: every reader would compile every statement again, and every house of a test.
+    """
+    engine = sqlalchemy.create_engine("sqlite://", execution_options={"compiled_cache": LRUCache(STATEMENTS)})
+    engine.connect().close()  # it looks at SQLite once
+    engine.dispose()
+    return engine
+
+
+def _engine_on(handle: Handle) -> Engine:
+    common = _common()
+    pool = StaticPool(lambda: cast("DBAPIConnection", handle), dialect=common.dialect, reset_on_return=None)
+    return Engine(pool, common.dialect, common.url, execution_options=common.get_execution_options())
+
+
 class Desk:
     """Where units are worked on: a sqlite3 connection with SQLAlchemy's on top.
 
@@ -55,9 +81,7 @@ class Desk:
         self.handle = handle
         for pragma in pragmas:
             handle.execute(f"PRAGMA {pragma}").close()
-        self._engine = sqlalchemy.create_engine(
-            "sqlite://", creator=lambda: handle, poolclass=StaticPool, pool_reset_on_return=None
-        )
+        self._engine = _engine_on(handle)
         self.connection = self._engine.connect()
 
     @property
