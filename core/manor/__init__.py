@@ -196,7 +196,9 @@ if TYPE_CHECKING:
     from manor.metrics import Metrics as Metrics
     from manor.outbox import GiveUp as GiveUp
     from manor.outbox import JobHandler as JobHandler
+    from manor.outbox import Kept as Kept
     from manor.outbox import NotYet as NotYet
+    from manor.outbox import delivery_attempt as delivery_attempt
     from manor.outbox import delivery_number as delivery_number
     from manor.outgoing import Outgoing as Outgoing
     from manor.outgoing import OutgoingFailed as OutgoingFailed
@@ -441,7 +443,9 @@ _EXPORTS = {
     "Metrics": "manor.metrics",
     "GiveUp": "manor.outbox",
     "JobHandler": "manor.outbox",
+    "Kept": "manor.outbox",
     "NotYet": "manor.outbox",
+    "delivery_attempt": "manor.outbox",
     "delivery_number": "manor.outbox",
     "Outgoing": "manor.outgoing",
     "OutgoingFailed": "manor.outgoing",

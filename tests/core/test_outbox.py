@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from manor.errors import ManorError
 from manor.events import Job
-from manor.outbox import GiveUp, JobHandler, NotYet, delivery_number
+from manor.outbox import GiveUp, JobHandler, NotYet, delivery_attempt, delivery_number
 from manor.outbox.store import Target
 from manor.storage import Deferred, Transaction
 from tests.core.outboxing import Call, DoorRang, Log, Post, open_post
@@ -102,11 +102,11 @@ async def test_a_delivery_interrupted_by_a_stop_is_made_again(tmp_path: Path, au
             assert await log.until(1) == ["112"]
 
 
-async def test_each_delivery_has_a_number_that_its_attempts_share(autojump_clock: MockClock, post: Post) -> None:
-    numbers: list[tuple[str, int]] = []
+async def test_each_delivery_has_a_number_and_counts_its_attempts(autojump_clock: MockClock, post: Post) -> None:
+    numbers: list[tuple[str, int, int]] = []
 
     async def call(call: Call) -> None:
-        numbers.append((call.number, delivery_number()))
+        numbers.append((call.number, delivery_number(), delivery_attempt()))
         if len(numbers) == 1:
             raise OSError("busy")
 
@@ -116,9 +116,10 @@ async def test_each_delivery_has_a_number_that_its_attempts_share(autojump_clock
     async with post.delivering():
         await post.empty()
 
-    assert numbers == [("1", rows[0].id), ("1", rows[0].id), ("1", rows[1].id)]
-    with pytest.raises(LookupError):
-        delivery_number()
+    assert numbers == [("1", rows[0].id, 1), ("1", rows[0].id, 2), ("1", rows[1].id, 1)]
+    for ask in (delivery_number, delivery_attempt):
+        with pytest.raises(LookupError):
+            ask()
 
 
 async def test_a_failing_event_holds_up_its_own_subscription_only(

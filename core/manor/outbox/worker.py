@@ -43,7 +43,7 @@ log = structlog.get_logger("manor.outbox")
 
 T = TypeVar("T")
 
-_row_id: ContextVar[int] = ContextVar("row_id")
+_row: ContextVar[OutboxRow] = ContextVar("row")
 
 
 def delivery_number() -> int:
@@ -54,7 +54,18 @@ def delivery_number() -> int:
     Raises:
         LookupError: Nothing is being delivered here.
     """
-    return _row_id.get()
+    return _row.get().id
+
+
+def delivery_attempt() -> int:
+    """Which attempt this is at what a DURABLE or a job's handler was called with; the first is 1.
+
+    It counts over restarts, and from 1 again once an admin has a dead letter tried anew.
+
+    Raises:
+        LookupError: Nothing is being delivered here.
+    """
+    return _row.get().attempts + 1
 
 
 class GiveUp(Exception):
@@ -297,14 +308,14 @@ async def _attempt(row: OutboxRow, handling: Handling) -> _Failure | None:
         # It will not fit better next time.
         return _Failure(f"the payload does not fit {handling.shape.__name__}: {error}", is_final=True)
     errors: list[Exception] = []
-    token = _row_id.set(row.id)
+    token = _row.set(row)
     try:
         with contained(errors.append), trio.move_on_after(handling.deadline) as patience:
             doing = handling.handler(payload)
             if doing is not None:
                 await doing
     finally:
-        _row_id.reset(token)
+        _row.reset(token)
     if errors:
         wait = errors[0].seconds if isinstance(errors[0], NotYet) else 0.0
         return _Failure(describe(errors[0]), is_final=_gives_up(errors[0]), error=errors[0], wait=wait)
