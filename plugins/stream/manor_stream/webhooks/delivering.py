@@ -1,22 +1,26 @@
 """Deliveries: written down behind what happened, posted one after the other for each webhook, tried again for a minute.
 
-Nobody in the chat waits for any of it. Bots want to hear of things while they are new: what cannot be delivered within
-some attempts is not, and of a receiver that is dead no more than a hundred things wait.
+Nobody in the chat waits for any of it. They are rows of the outbox, so that neither what is to be posted nor how often
+that was tried is lost with the daemon. Bots want to hear of things while they are new: what cannot be delivered within
+some attempts makes room for the next and is kept as a dead letter, which an administrator may have posted after all;
+and of a receiver that is dead no more than a hundred things wait.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Mapping
 
 import msgspec
 
 from manor import (
     Event,
     Job,
+    Kept,
     NotYet,
     OutgoingFailed,
     OutgoingRefused,
     Transaction,
+    delivery_attempt,
     delivery_number,
     signed_headers,
 )
@@ -34,8 +38,8 @@ MOST_ANSWER_BYTES = 64 * 1024
 MOST_WAITING = 100
 """Deliveries that wait for one webhook; what comes on top of them is not posted."""
 
-MOST_COUNTED = 1_000
-"""Deliveries whose attempts are remembered."""
+ROOM_AGAIN = MOST_WAITING // 2
+"""With fewer a queue that was full is one no more, and the logbook is told anew when it is full again."""
 
 GONE = 410
 
@@ -54,7 +58,7 @@ class Deliver(msgspec.Struct, frozen=True):
     body: str
 
 
-DELIVER = Job("stream.deliver", Deliver, deadline=30.0, pauses=(*PAUSES, 60.0))
+DELIVER = Job("stream.deliver", Deliver, deadline=30.0, pauses=PAUSES)
 
 
 class Deliveries:
@@ -69,8 +73,8 @@ class Deliveries:
         self._logbook = shared.logbook
         self._wanted: frozenset[str] | None = None
         self._changes = 0
-        # In memory: after a restart a delivery may be tried some times more.
-        self._attempts: OrderedDict[int, int] = OrderedDict()
+        # Webhooks of whose full queue the logbook was told: not for each message, or it would have no other lines.
+        self._full: set[int] = set()
 
     def forget(self) -> None:
         """Webhooks were made or deleted: what they want is read anew."""
@@ -86,7 +90,7 @@ class Deliveries:
         kind, data = told
         body = msgspec.json.encode({"type": kind, "eventData": data}).decode()
 
-        def work(transaction: Transaction) -> list[Webhook]:
+        def work(transaction: Transaction) -> tuple[Mapping[str, int], list[Webhook]]:
             waiting = self._context.outbox.waiting(transaction, DELIVER)
             wanting = [webhook for webhook in store.every(transaction.connection) if kind in webhook.events]
             full = [webhook for webhook in wanting if waiting.get(str(webhook.id), 0) >= MOST_WAITING]
@@ -94,16 +98,22 @@ class Deliveries:
                 if webhook not in full:
                     job = Deliver(webhook.id, f"{number}-{webhook.id}", body)
                     transaction.defer(DELIVER, job, key=str(webhook.id))
-            return full
+            return waiting, full
 
-        for webhook in await self._context.storage.write(work):
-            self._logbook.warning(f"{kind} was not posted to {webhook.host}: {MOST_WAITING} deliveries wait already")
+        waiting, full = await self._context.storage.write(work)
+        self._full = {webhook_id for webhook_id in self._full if waiting.get(str(webhook_id), 0) >= ROOM_AGAIN}
+        for webhook in full:
+            if webhook.id not in self._full:
+                self._full.add(webhook.id)
+                what = f"{kind} was not posted to {webhook.host}: {MOST_WAITING} deliveries wait already"
+                self._logbook.warning(what)
 
     async def deliver(self, job: Deliver) -> None:
         """Make one attempt.
 
         Raises:
             NotYet: It is to be tried again.
+            Kept: It was the last attempt, or no other one is of use.
         """
         storage = self._context.storage
         webhook = await storage.read(lambda transaction: store.find(transaction.connection, job.webhook_id))
@@ -111,17 +121,13 @@ class Deliveries:
             return
         error, is_final = await self._post(webhook, job)
         if error is None:
-            self._attempts.pop(delivery_number(), None)
             await storage.write(lambda transaction: store.stamp(transaction.connection, webhook.id, transaction.now))
             return
-        attempts = self._attempts.pop(delivery_number(), 0) + 1
-        if is_final or attempts > len(PAUSES):
+        attempt = delivery_attempt()
+        if is_final or attempt > len(PAUSES):
             self._logbook.warning(f"A webhook's delivery to {webhook.host} was given up: {error}")
-            return
-        self._attempts[delivery_number()] = attempts
-        if len(self._attempts) > MOST_COUNTED:
-            self._attempts.popitem(last=False)
-        raise NotYet(f"{webhook.host}: {error}", seconds=PAUSES[attempts - 1])
+            raise Kept(f"{webhook.host}: {error}")
+        raise NotYet(f"{webhook.host}: {error}", seconds=PAUSES[attempt - 1])
 
     async def _post(self, webhook: Webhook, job: Deliver) -> tuple[str | None, bool]:
         """Why it does not count, and whether it is no use to try again. Redirects are not followed."""
