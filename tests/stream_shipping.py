@@ -31,6 +31,25 @@ _HEAD_END = b"\r\n\r\n"
 
 
 @dataclass
+class Hold:
+    """Requests that are kept waiting.
+
+    Args:
+        method: Of those.
+        part: Stands in their first line, or in the body of those that are no uploads.
+        arrived: Set once there is one.
+        go_on: Lets them through.
+        answer: Sent instead of the server's own, which has done what it was asked to; b"" for its own.
+    """
+
+    method: str
+    part: bytes
+    arrived: trio.Event = field(default_factory=trio.Event)
+    go_on: trio.Event = field(default_factory=trio.Event)
+    answer: bytes = b""
+
+
+@dataclass
 class Gate:
     """Stands before the S3 server.
 
@@ -40,6 +59,7 @@ class Gate:
         mode: What it does with requests; see `OPEN`.
         refusals: So many requests are answered with 503 before it does so.
         delay: Seconds that each request waits.
+        holds: Which requests wait until they are told to go on.
         asked: Method and path of all requests, in the order in which they were answered.
         heads: The heads of those that were let through, by method and path.
         bodies: Their bodies.
@@ -54,6 +74,7 @@ class Gate:
     mode: str = OPEN
     refusals: int = 0
     delay: float = 0.0
+    holds: list[Hold] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     heads: dict[str, str] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)
@@ -70,6 +91,18 @@ class Gate:
         """Keys in the order in which they were put."""
         prefix = f"PUT /{bucket}/"
         return [line.removeprefix(prefix) for line in self.asked if line.startswith(prefix)]
+
+    def hold(self, method: str, part: str) -> Hold:
+        """Have such requests wait from now on."""
+        self.holds.append(Hold(method, part.encode()))
+        return self.holds[-1]
+
+    def answer(self, method: str, part: str, answer: bytes) -> Hold:
+        """Have such requests done, and answered so."""
+        hold = self.hold(method, part)
+        hold.answer = answer
+        hold.go_on.set()
+        return hold
 
     async def serve(self, stream: trio.SocketStream) -> None:
         async with stream:
@@ -92,10 +125,16 @@ class Gate:
                 self.uploads -= is_upload
 
     async def _answer(self, stream: trio.SocketStream, request: bytes) -> None:
+        if request.startswith(b"POST "):
+            request = await _whole(stream, request)
         raw, _, begun = request.partition(_HEAD_END)
         head, body = raw.decode(), bytearray(begun)
         line = head.partition(" HTTP/")[0]
         await trio.sleep(self.delay)
+        held = [hold for hold in self.holds if line.startswith(f"{hold.method} ") and hold.part in request]
+        for hold in held:
+            hold.arrived.set()
+            await hold.go_on.wait()
         if self.mode == SILENT:
             async for _ in stream:
                 pass  # until the client goes
@@ -117,7 +156,18 @@ class Gate:
         self.asked.append(line)
         self.heads[line] = head.lower()
         self.bodies[line] = bytes(body)
-        await stream.send_all(answer)
+        await stream.send_all(next((hold.answer for hold in held if hold.answer), answer))
+
+
+async def _whole(stream: trio.SocketStream, request: bytes) -> bytes:
+    head, _, body = request.partition(_HEAD_END)
+    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    left = int(length[1]) - len(body) if length else 0
+    while left > 0:
+        piece = bytes(await stream.receive_some(left))
+        request += piece
+        left -= len(piece) or left
+    return request
 
 
 async def _pump(source: trio.SocketStream, sink: trio.SocketStream, copy: bytearray) -> None:
@@ -261,6 +311,10 @@ class Studio:
         for _ in range(number):
             broadcast.add()
             await self.caught_up(broadcast.count)
+
+    async def listed_there(self) -> None:
+        """Wait until the newest playlist is there, whatever else goes on."""
+        await until(lambda: self._has(0))
 
     async def caught_up(self, count: int = 1) -> None:
         await until(lambda: all(map(self._has, range(count))) and not self.gate.waiting)

@@ -15,6 +15,7 @@ from manor_stream.logbook import Logbook
 from manor_stream.shipping.listing import ENDED, names_in
 
 FOLDER = "hls"
+PLAYLIST = "stream.m3u8"
 
 PLAYLIST_TYPE = "application/x-mpegURL"
 SEGMENT_TYPE = "video/mp2t"
@@ -71,7 +72,7 @@ class _Track:
         streak: Playlists that got through since the last failure.
         news: Set when the window tells of a segment.
         is_slow: Whether the last upload took too long.
-        is_spoiled: Whether something that the playlist under way lists was removed meanwhile.
+        is_spoiled: Whether something was removed that the playlist under way lists, or that very playlist.
     """
 
     known: dict[str, bool] = field(default_factory=dict)
@@ -169,7 +170,7 @@ class Shipment:
 
         async def put() -> object:
             return await self._blobs.put(
-                f"{FOLDER}/{variant}/stream.m3u8", body, content_type=PLAYLIST_TYPE, cache_control=PLAYLIST_CACHING
+                _key(variant, PLAYLIST), body, content_type=PLAYLIST_TYPE, cache_control=PLAYLIST_CACHING
             )
 
         await self._try(put, longest)
@@ -187,14 +188,15 @@ class Shipment:
 
         async def put() -> object:
             return await self._blobs.put(
-                f"{FOLDER}/{variant}/{name}", data, content_type=SEGMENT_TYPE, cache_control=SEGMENT_CACHING
+                _key(variant, name), data, content_type=SEGMENT_TYPE, cache_control=SEGMENT_CACHING
             )
 
         def is_wanted() -> bool:
             return name in names_in(self._window.playlist(variant) or b"")
 
         took = await self._try(put, max(self._patience.upload, 2 * seconds), is_wanted)
-        if took is None:
+        if took is None or track.is_spoiled:
+            # What was removed may be this one, and nobody knows which came first.
             return False
         track.known[name] = True
         if took > SLOW * seconds and not track.is_slow:
@@ -293,7 +295,7 @@ class Shipment:
     async def _clearing(self, remove: Callable[[], Awaitable[None]]) -> None:
         try:
             await remove()
-        except BlobsFailed as failed:
+        except (BlobsFailed, StorageFull) as failed:
             if not self._cannot_clear:
                 self._logbook.warning(f"Old segments cannot be removed from S3: {failed}")
             self._cannot_clear = True
@@ -306,14 +308,13 @@ class Shipment:
             page = await self._blobs.page(f"{FOLDER}/", after=after)
             after, is_more = page.after, bool(page.after)
             keys = [blob.key for blob in page.blobs if _OURS.fullmatch(blob.key)]
-            await self._blobs.delete_many([key for key in keys if not self._is_ours_now(key)])
+            await self._remove([key for key in keys if not self._is_ours_now(key)])
 
     def _is_ours_now(self, key: str) -> bool:
-        _, number, name = key.split("/")
-        variant = int(number)
+        variant, name = _place_of(key)
         if variant >= len(self._tracks):
             return False
-        return name == "stream.m3u8" or name in self._tracks[variant].known
+        return name == PLAYLIST or name in self._tracks[variant].known
 
     async def _remove_old(self) -> None:
         for variant, track in enumerate(self._tracks):
@@ -324,15 +325,41 @@ class Shipment:
             for name in behind[: max(0, len(behind) - MOST_KNOWN)]:
                 # It stays there until the next start.
                 del track.known[name]
-            await self._blobs.delete_many(f"{FOLDER}/{variant}/{name}" for name in old)
-            again = set(old).intersection(names_in(self._window.playlist(variant) or b""))
-            for name in old:
-                track.known.pop(name, None)
-            if again:
-                # A clip that was listed again meanwhile: it has to be brought again, and the playlist after it.
-                track.playlist = None
-                track.is_spoiled = True
-                track.news.set()
+            await self._remove([_key(variant, name) for name in old])
+
+    async def _remove(self, keys: list[str]) -> None:
+        """Remove objects. A clip has the same name each time: one that is listed again meanwhile is brought again."""
+        for variant, name in map(_place_of, keys):
+            if variant < len(self._tracks) and name in self._tracks[variant].known:
+                self._tracks[variant].known[name] = False
+        try:
+            await self._blobs.delete_many(keys)
+        finally:
+            # Also when it failed: some of them may be gone.
+            for variant, name in map(_place_of, keys):
+                if variant < len(self._tracks):
+                    self._spoil(variant, name)
+        for variant, name in map(_place_of, keys):
+            if variant < len(self._tracks):
+                self._tracks[variant].known.pop(name, None)
+
+    def _spoil(self, variant: int, name: str) -> None:
+        track = self._tracks[variant]
+        if name == PLAYLIST or name in names_in(self._window.playlist(variant) or b""):
+            track.known.pop(name, None)
+            track.playlist = None
+            track.is_spoiled = True
+            track.news.set()
+
+
+def _key(variant: int, name: str) -> str:
+    return f"{FOLDER}/{variant}/{name}"
+
+
+def _place_of(key: str) -> tuple[int, str]:
+    """The variant and the name of what is ours."""
+    _, variant, name = key.split("/")
+    return int(variant), name
 
 
 def _is_ended(playlist: bytes | None) -> bool:

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from manor_stream.shipping.shipment import KEPT_AFTERWARDS, Patience
 from tests.s3_server import S3Server
-from tests.stream_broadcast import until
 from tests.stream_shipping import OPEN, SILENT, Studio, open_studio
 
 
@@ -167,57 +165,3 @@ async def test_one_that_is_switched_on_in_the_middle_gets_all_that_is_listed(stu
         *(f"hls/0/stream-one-{number}.ts" for number in (2, 3, 4)),
         "hls/0/stream.m3u8",
     ]
-
-
-# --- Clearing up
-
-
-async def test_segments_behind_the_playlist_and_ten_more_are_removed(studio: Studio) -> None:
-    await studio.set_s3()
-    broadcast = studio.broadcast(2)
-    await studio.shipped(broadcast, KEPT_AFTERWARDS + 5)
-
-    expected = {f"hls/{variant}/stream-one-{number}.ts" for variant in (0, 1) for number in range(2, 15)}
-    await until(lambda: set(studio.keys) == expected | {"hls/0/stream.m3u8", "hls/1/stream.m3u8"})
-
-
-async def test_what_an_earlier_run_left_is_removed_and_nothing_else(studio: Studio) -> None:
-    await studio.set_s3()
-    left = ["hls/0/stream-zero-7.ts", "hls/3/stream-zero-7.ts", "hls/3/stream.m3u8"]
-    others = ["hls/index.html", "hls/0/logo.png", "hls2/0/stream-zero-7.ts", "video/stream-zero-7.ts"]
-    for key in (*left, *others):
-        studio.server.fetch("PUT", f"/{studio.bucket}/{key}")
-    await studio.shipped(studio.broadcast())
-
-    await until(lambda: not set(studio.keys) & set(left))
-    assert set(studio.keys) == {*others, "hls/0/stream-one-0.ts", "hls/0/stream.m3u8"}
-
-
-async def test_the_end_of_a_broadcast_clears_up_at_once(studio: Studio) -> None:
-    studio.shared.shipping.patience = Patience(first_wait=0.01, clearing=3600)
-    await studio.set_s3()
-    broadcast = studio.broadcast()
-    await studio.shipped(broadcast, KEPT_AFTERWARDS + 5)
-    assert "hls/0/stream-one-0.ts" in studio.keys
-    broadcast.end()
-    await studio.caught_up()
-
-    await until(lambda: "hls/0/stream-one-0.ts" not in studio.keys)
-    assert f"hls/0/stream-one-{KEPT_AFTERWARDS + 4}.ts" in studio.keys
-
-
-async def test_a_clip_that_was_removed_is_brought_again_when_it_is_listed_again(studio: Studio) -> None:
-    await studio.set_s3()
-    broadcast = studio.broadcast()
-    await studio.shipped(broadcast)
-    clip = f"hls/0/{broadcast.end()}"
-    await studio.caught_up()
-    assert clip in studio.keys
-
-    broadcast.begin()
-    await studio.shipped(broadcast, KEPT_AFTERWARDS + 5)
-    await until(lambda: clip not in studio.keys)
-    broadcast.end()
-    await until(lambda: clip in studio.keys)
-    await studio.caught_up()
-    assert studio.is_sent_away()
