@@ -77,6 +77,9 @@ class Opening:
     def note_header(self, media: Media) -> None:
         """Remember a header; one of video makes what came before it worthless."""
         self._headers[media.kind] = media
+        if not self._is_known:
+            # Whatever was told: its frames follow.
+            self._expected |= {media.kind}
         if media.kind is Kind.VIDEO:
             self._empty()
 

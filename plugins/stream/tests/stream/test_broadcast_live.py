@@ -197,6 +197,28 @@ async def test_a_kind_that_comes_later_is_taken_in(tmp_path: Path) -> None:
     assert [stream["codec_type"] for stream in probe(newest.data)] == ["video", "audio"]
 
 
+async def test_a_picture_that_comes_after_the_sound_is_taken_in_without_having_been_told(tmp_path: Path) -> None:
+    sound, both = recorded(seconds=2, video=False), recorded(seconds=4)
+    video = [media for media in both if media.kind is Kind.VIDEO]
+    async with studio(tmp_path) as here:
+        intake = here.broadcasts.accept(Encoder())
+        intake.describe({"audiocodecid": 10.0})
+        await send(intake, sound, speed=SPEED)
+        await until(lambda: here.on_air.phase is Phase.LIVE)
+        # Its header, sound for a while, and the first key frame after that.
+        await intake.take(Media.of(Kind.VIDEO, 2000, video[0].data))
+        await send(intake, [media for media in sound if not media.is_header], speed=SPEED, begin=2000)
+        await send(intake, [media for media in both if not media.is_header], speed=SPEED, begin=4000)
+        intake.gone("")
+        await until(lambda: here.on_air.phase is Phase.RECONNECTING)
+        newest = here.window.newest(0)
+        codec = here.on_air.metadata.video_codec
+
+    assert newest is not None
+    assert [stream["codec_type"] for stream in probe(newest.data)] == ["video", "audio"]
+    assert codec == "H.264"
+
+
 async def test_segments_are_as_long_as_key_frames_are_apart_and_the_admin_is_told(tmp_path: Path) -> None:
     async with studio(tmp_path) as here:
         intake = here.broadcasts.accept(Encoder())

@@ -131,6 +131,14 @@ def test_video_whose_header_came_gets_the_time_of_a_long_group_of_pictures() -> 
     assert without.kinds == {Kind.AUDIO}
 
 
+def test_a_kind_whose_header_came_is_waited_for_whatever_was_told() -> None:
+    assert at_once(AUDIO_ALONE, aac_header(), avc_header(), aac(20)) is None
+    beginning = at_once(AUDIO_ALONE, aac_header(), avc_header(), aac(20), key_frame(40))
+
+    assert beginning is not None
+    assert beginning.kinds == {Kind.AUDIO, Kind.VIDEO}
+
+
 def test_mp3_needs_no_header() -> None:
     beginning = at_once(BOTH, avc_header(), key_frame(), mp3())
 
