@@ -42,12 +42,14 @@ class Patience:
         idle: For anything at all from an encoder that publishes.
         write: For it to take what is said to it, which is little.
         farewell: For it to read why it is sent away.
+        goodbye: For one that has ended the stream to hang up: some take it for a failure when the server does.
     """
 
     publish: float = 5.0
     idle: float = 8.0
     write: float = 2.0
     farewell: float = 0.2
+    goodbye: float = 1.0
 
 
 class Intake(Protocol):
@@ -127,6 +129,7 @@ class Encoder:
         self._intake: Intake | None = None
         self._half_open = ExitStack()
         self._dropped_for = ""
+        self._has_ended = False
 
     def silent_seconds(self) -> float:
         """For how long nothing has come from it. The time in which it is not listened to does not count."""
@@ -148,8 +151,9 @@ class Encoder:
         finally:
             # Also when the house closes: viewers' players and encoders are told rather than cut off.
             patience = self._reception.patience
-            with trio.CancelScope(deadline=trio.current_time() + patience.write + patience.farewell, shield=True):
-                await self._leave(reason)
+            parting = patience.goodbye if self._has_ended else patience.farewell
+            with trio.CancelScope(deadline=trio.current_time() + patience.write + parting, shield=True):
+                await self._leave(reason, parting)
 
     async def _conversation(self) -> str:
         """Why it has ended."""
@@ -191,6 +195,7 @@ class Encoder:
                 case Described(values) if self._intake is not None:
                     self._intake.describe(values)
                 case PublishEnded():
+                    self._has_ended = True
                     return "the encoder ended the stream"
 
     def _accept(self, key: str) -> None:
@@ -253,7 +258,7 @@ class Encoder:
         self._reception.counted.note_refused(kind)
         return _SentAway(reason)
 
-    async def _leave(self, reason: str) -> None:
+    async def _leave(self, reason: str, parting: float) -> None:
         if self._intake is not None:
             self._intake.gone(reason)
             self._reception.logbook.info(f"The encoder at {self.address} is gone: {reason}")
@@ -262,8 +267,9 @@ class Encoder:
         try:
             if data:
                 await self._stream.send_all(data)
+            if data or self._has_ended:
                 # Closing with unread bytes in the socket resets the connection, and the text may be lost with it.
-                with trio.move_on_after(self._reception.patience.farewell):
+                with trio.move_on_after(parting):
                     while await self._stream.receive_some(READ_SIZE):
                         pass
         except (trio.BrokenResourceError, trio.ClosedResourceError):

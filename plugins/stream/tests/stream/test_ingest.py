@@ -78,6 +78,19 @@ async def test_an_encoder_that_ends_the_stream_is_gone_at_once(ingest: Ingest, a
     assert ingest.open == 0
 
 
+async def test_who_ends_the_stream_hangs_up_first(ingest: Ingest, autojump_clock: Clock) -> None:
+    encoder, second = await ingest.publisher(), ingest.connect()
+    await encoder.send(*some_media(0.1), command("FCUnpublish", 6, None, KEY))
+    async with takes(0):
+        assert await encoder.status() == ("status", "NetStream.Unpublish.Success", "Goodbye")
+        # GStreamer says more, and takes it for a failure when it cannot.
+        await encoder.send(command("deleteStream", 7, None, 1.0))
+        assert ingest.stage.last.gone_for == ["the encoder ended the stream"]
+        assert (await second.publish(KEY))[0] == "status"
+    async with takes(1):
+        assert await encoder.is_hung_up()
+
+
 @pytest.mark.parametrize(("app", "name"), [("live", KEY), ("live", f"{KEY}?x=1"), (f"live/{KEY}", ""), ("other", KEY)])
 async def test_the_key_may_stand_where_people_put_it(
     ingest: Ingest, autojump_clock: Clock, app: str, name: str
