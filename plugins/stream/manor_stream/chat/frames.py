@@ -52,6 +52,9 @@ class Recolored(msgspec.Struct, frozen=True, tag="COLOR_CHANGE", tag_field="type
 
 Heard = Said | Renamed | Joined | Recolored
 
+MOST_OBJECTS = 16
+"""Lines of one frame that are looked at; nobody may say as much as that at once."""
+
 _heard: msgspec.json.Decoder[Heard] = msgspec.json.Decoder(Heard)
 
 
@@ -60,7 +63,8 @@ def read_frame(text: str) -> list[Heard]:
     whole = _read(text)
     if whole is not None:
         return [whole]
-    lines = text.splitlines()
+    # Not `splitlines`, which also parts lines at signs that may stand within JSON's texts.
+    lines = text.split("\n", MOST_OBJECTS)[:MOST_OBJECTS]
     return [heard for line in lines if (heard := _read(line)) is not None] if len(lines) > 1 else []
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manor_stream.chat.frames import Joined, Recolored, Renamed, Said, read_frame
+from manor_stream.chat.frames import MOST_OBJECTS, Joined, Recolored, Renamed, Said, read_frame
 
 
 def test_each_kind_of_frame_is_read() -> None:
@@ -24,6 +24,19 @@ def test_several_objects_stand_in_one_frame_a_line_each() -> None:
     text = '{"type":"CHAT","body":"a"}\n\nnonsense\n{"type":"PONG"}\r\n{"type":"CHAT","body":"b"}'
 
     assert read_frame(text) == [Said("a"), Said("b")]
+
+
+def test_of_very_many_lines_the_first_are_read() -> None:
+    line = '{"type":"CHAT","body":"x"}\n'
+
+    assert read_frame(line * 500) == [Said("x")] * MOST_OBJECTS
+    assert read_frame("x\n" * MOST_OBJECTS + line) == []
+
+
+def test_a_line_ends_where_json_says_so() -> None:
+    line = '{"type":"CHAT","body":"a\u2028b\u0085c"}'
+
+    assert read_frame(f"{line}\n{line}") == [Said("a\u2028b\u0085c")] * 2
 
 
 def test_one_object_may_stand_on_several_lines() -> None:
