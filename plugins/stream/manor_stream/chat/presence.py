@@ -73,6 +73,8 @@ class Presence:
         self._on_air = on_air
         self._clock = clock
         self._told: set[str] = set()
+        # As it was typed, and as it is shown: made once, for a broadcast that begins brings everybody at once.
+        self._rendered = ("", "")
         self.welcomes = Delayed(WELCOME_SECONDS, self._welcome)
         self.partings = Delayed(PARTED_SECONDS, self._part)
 
@@ -116,7 +118,10 @@ class Presence:
             return
 
     def _welcome(self, client: Client) -> None:
-        body = render(self._settings.now.welcome_message, emoji_paths())
+        typed = self._settings.now.welcome_message
+        if self._rendered[0] != typed:
+            self._rendered = typed, render(typed, emoji_paths())
+        body = self._rendered[1]
         if body and self._clients.find(client.id) is client:
             self._clients.tell_one(client, self.server_says(body))
 

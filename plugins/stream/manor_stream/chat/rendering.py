@@ -31,6 +31,10 @@ _MOST_SIGNS = 200
 """With more signs than this a message is text and no markdown: pairs of them are sought for far longer than people
 would wait who write at the same time."""
 
+_BREAK = re.compile(r"<(?:br|p|pre)\b")
+_MOST_LINES = 50
+"""A message of more lines is shown on one: it would push everybody else's out of sight, and each takes its time."""
+
 Emoji = Mapping[str, str]
 """The paths of the images by their names."""
 
@@ -42,10 +46,17 @@ def render(text: str, emoji: Emoji | None = None) -> str:
         text: As it was typed: emphasis, code, links and addresses, line breaks, `:name:` for an emoji.
         emoji: Those that there are.
     """
-    markdown = _markdown if len(_SIGNS.findall(text)) <= _MOST_SIGNS else _plain
-    html = _sanitiser.clean(markdown.render(text, {"emoji": emoji or {}}))
-    html = _IMAGE.sub(lambda match: match[0] if ' src="' in match[0] else "", html).strip()
+    if text.count("\n") >= _MOST_LINES:
+        text = text.replace("\n", " ")
+    html = _rendered(_markdown if len(_SIGNS.findall(text)) <= _MOST_SIGNS else _plain, text, emoji)
+    if len(_BREAK.findall(html)) > _MOST_LINES:
+        html = _rendered(_plain, text.replace("\n", " "), emoji)
     return html if "<img" in html or _ANY_TAG.sub("", html).replace("&nbsp;", " ").strip() else ""
+
+
+def _rendered(markdown: MarkdownIt, text: str, emoji: Emoji | None) -> str:
+    html = _sanitiser.clean(markdown.render(text, {"emoji": emoji or {}}))
+    return _IMAGE.sub(lambda match: match[0] if ' src="' in match[0] else "", html).strip()
 
 
 def _allowed(tag: str, attribute: str, value: str) -> str | None:

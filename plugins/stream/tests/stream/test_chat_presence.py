@@ -108,6 +108,9 @@ async def test_everybody_is_welcomed_alone_and_after_some_seconds(
             assert (told["type"], told["author"], told["user"]["displayName"]) == ("SYSTEM", "Manor", "Manor")
             assert told["body"] == "<p>Be <strong>kind</strong>, please</p>"
             assert await first.hears_nothing()
+            await shared_of(house).settings.change(welcome_message="Be *quick*")
+            async with entering(client) as third:
+                assert (await third.hear())["body"] == "<p>Be <em>quick</em></p>"
         async with entering(client):
             pass
         await trio.sleep(WELCOME_SECONDS * 2)

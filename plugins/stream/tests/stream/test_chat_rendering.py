@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -191,6 +192,15 @@ def test_an_attack_leaves_nothing_that_acts(typed: str) -> None:
 
     assert faults(html) == []
     assert "<script" not in html.lower()
+
+
+@pytest.mark.parametrize("line", ["x\n", "x\n\n", "x<br>", "<p>x", "```\nx\n```\n"])
+def test_a_message_of_very_many_lines_is_shown_on_one(line: str) -> None:
+    few, many = render(line * 10, EMOJI), render(line * 51, EMOJI)
+
+    assert len(re.findall("<(?:br|p|pre)\\b", few)) >= 10
+    assert len(re.findall("<(?:br|p|pre)\\b", many)) == 1
+    assert many.count("x") == 51
 
 
 _PIECES = st.sampled_from(
