@@ -16,19 +16,26 @@ def read_network(text: str) -> Network | None:
     """An address or a network as an administrator writes it; None for anything else.
 
     An IPv6 address stands for its /64, which is what one subscriber is given; one that is an IPv4 address mapped into
-    IPv6 is that one.
+    IPv6 is that one, and so are networks of them.
     """
     text = text.strip().partition("%")[0]
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         try:
-            return ipaddress.ip_network(text, strict=False)
+            return _unmapped(ipaddress.ip_network(text, strict=False))
         except ValueError:
             return None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return ipaddress.ip_network(f"{address}/{64 if address.version == 6 else 32}", strict=False)
+
+
+def _unmapped(network: Network) -> Network:
+    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.ip_network(f"{mapped}/{network.prefixlen - 96}")
 
 
 def as_written(network: Network) -> str:
