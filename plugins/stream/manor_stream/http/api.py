@@ -28,6 +28,7 @@ PUBLIC_API = Api(
     signed_in_rate=Rate(1200),
     headers=ANYWHERE,
     cors=False,
+    bad_value_status=400,
 )
 """What everybody may ask."""
 
