@@ -43,7 +43,8 @@ _IMAGES: Mapping[str, tuple[bytes, ...]] = {
 """How pictures begin that a logo may be."""
 
 _DATA_URL = re.compile(r"data:(?P<type>[a-z+/.-]+);base64,(?P<data>[A-Za-z0-9+/=\s]*)", re.IGNORECASE)
-_WEB_PATH = re.compile(r"(?!//)(?![^/]*:)[!-~]+")
+_WEB_PATH = re.compile(r"(?!//)(?![^/]*:)[!#-;=?-\[\]_a-z~]+")
+"""Without what browsers take for a slash, or what no URL holds."""
 _COLOR = re.compile(r"#[0-9A-Fa-f]{3,8}|[A-Za-z]{1,30}|")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
@@ -92,11 +93,18 @@ class Rule:
         Raises:
             Unfit: It cannot be had.
         """
+        return self.check(self.shaped(raw))
+
+    def shaped(self, raw: Any) -> Any:
+        """The value of the rule's shape, not checked yet, of what JSON or a form holds.
+
+        Raises:
+            Unfit: It has another shape.
+        """
         try:
-            value = msgspec.convert(raw, self.shape)
+            return msgspec.convert(raw, self.shape)
         except msgspec.ValidationError as error:
             raise _misfit(str(error)) from error
-        return self.check(value)
 
 
 def line(most: int = LINE, *, least: int = 0) -> Callable[[str], str]:
@@ -148,8 +156,13 @@ def web_address(value: str) -> str:
     return value
 
 
+def own_address(value: str) -> str:
+    """The server's own; "" for none."""
+    return server_address(value) if value else value
+
+
 def server_address(value: str) -> str:
-    """The server's own, to which paths are added."""
+    """A server's, to which paths are added."""
     parts = urlsplit(web_address(value))
     if parts.query or parts.fragment or value.endswith(("?", "#")):
         raise Unfit("expected an address without `?` and `#`")
@@ -193,6 +206,11 @@ def port_number(value: int) -> int:
     if not 1 <= value <= 65_535:
         raise Unfit("expected a port from 1 to 65535")
     return value
+
+
+def encoders_port(value: int) -> int:
+    """A TCP port; 0 for the configured one."""
+    return port_number(value) if value else value
 
 
 def ip_address(value: str) -> str:
@@ -257,16 +275,18 @@ def external_actions(value: list[ExternalAction]) -> tuple[ExternalAction, ...]:
 
 def s3(value: S3Settings) -> S3Settings:
     """Where segments go; one that is switched off may be unfinished."""
-    for name in ("access_key", "secret", "bucket", "region", "acl"):
-        _inside(_spelt(name), line(SENTENCE), getattr(value, name))
-    for name in ("endpoint", "serving_endpoint"):
-        if getattr(value, name):
-            _inside(_spelt(name), server_address, getattr(value, name))
+    texts = ("endpoint", "serving_endpoint", "access_key", "secret", "bucket", "region", "acl")
+    value = replace(value, **{name: _inside(_spelt(name), line(URL), getattr(value, name)) for name in texts})
+    addresses = {
+        name: _inside(_spelt(name), server_address, address)
+        for name in ("endpoint", "serving_endpoint")
+        if (address := getattr(value, name))
+    }
     if value.enabled:
         for name in ("access_key", "secret", "endpoint", "region", "bucket"):
-            if not getattr(value, name).strip():
+            if not getattr(value, name):
                 raise Unfit("is wanted when S3 is enabled", _spelt(name))
-    return value
+    return replace(value, **addresses)
 
 
 def _action(action: ExternalAction, where: str) -> ExternalAction:
@@ -322,7 +342,7 @@ RULES: Mapping[str, Rule] = {
     "logo": Rule("logo", "the logo", str, logo),
     "tags": Rule("tags", "the tags", list[str], words),
     "nsfw": Rule("nsfw", "whether the stream is not for everybody", bool),
-    "serverurl": Rule("server_url", "the server's address", str, server_address),
+    "serverurl": Rule("server_url", "the server's address", str, own_address),
     "directoryenabled": Rule("is_listed", "whether a directory is told of the stream", bool),
     "socialhandles": Rule("social_handles", "the social handles", list[SocialHandle], social_handles),
     "externalactions": Rule("external_actions", "the external actions", list[ExternalAction], external_actions),
@@ -334,7 +354,7 @@ RULES: Mapping[str, Rule] = {
     "ffmpegpath": Rule("ffmpeg_path", "the path of ffmpeg", str, program, NEXT_BROADCAST),
     "webserverport": Rule("web_server_port", "the web server's port", int, port_number, BIND_DECIDES),
     "webserverip": Rule("web_server_ip", "the web server's IP address", str, ip_address, BIND_DECIDES),
-    "rtmpserverport": Rule("rtmp_server_port", "the port for encoders", int, port_number, NEXT_START),
+    "rtmpserverport": Rule("rtmp_server_port", "the port for encoders", int, encoders_port, NEXT_START),
     "video/streamlatencylevel": Rule("latency_level", "the latency level", int, latency_level, NEXT_BROADCAST),
     "video/streamoutputvariants": Rule("qualities", "the qualities", list[Quality], qualities, NEXT_BROADCAST),
     "video/codec": Rule("codec", "the video codec", str, codec, NEXT_BROADCAST),

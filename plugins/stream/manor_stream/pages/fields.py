@@ -77,9 +77,9 @@ class Field:
         elif self.kind is Kind.WORDS:
             value = [word for each in text.split(",") if (word := each.strip())]
         elif rule.shape is int:
-            if not (text.isascii() and text.isdigit() and len(text) < 10):
+            if not (text.isascii() and text.isdigit() and len(text) < 10) and text:
                 raise Unfit("expected a number")
-            value = int(text)
+            value = int(text or 0)
         rule.fit(value)
         return value
 
