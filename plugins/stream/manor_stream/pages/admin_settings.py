@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from manor import BadRequest, FieldProblem, Refused, Reply, Request, Route, redirect
 from manor_stream.administering.changing import Changing
@@ -17,23 +19,56 @@ from manor_stream.pages.rows import (
     ActionsForm,
     HandlesForm,
     QualitiesForm,
-    StorageForm,
-    read_actions,
-    read_handles,
-    read_qualities,
-    read_storage,
+    Row,
+    place_of,
+    read_rows,
+    rows_of,
+    sent_rows,
 )
 from manor_stream.parts import Shared
+from manor_stream.quality import Quality
 from manor_stream.setting_rules import RULES, Unfit
+from manor_stream.settings import ExternalAction, S3Settings, SocialHandle
 
 FORM_LIMIT = 1 << 20
 """Bytes: texts of settings may be long, and grow in a form."""
 
 DONE = "?done=changed"
 
+QUALITIES = "video/streamoutputvariants"
+NEW_QUALITY = Quality(audio_passthrough=True)
+
+SPARE_ROWS = 2
+"""Empty ones below those that are set."""
 
 Show = Callable[..., Reply]
 """Makes a page anew, with what was wrong with its form."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A list's form as it was sent and not taken.
+
+    Args:
+        path: Of the list's rule.
+        rows: All that were sent.
+        wrong: The number of the row that does not fit, from 0 on, and its member; -1 and "" for none.
+        gone: Numbers of rows that were to be left out, as they were sent.
+        wanted: Whether the last row was to count.
+    """
+
+    path: str = ""
+    rows: Sequence[Row] = ()
+    wrong: tuple[int, str] = (-1, "")
+    gone: Sequence[str] = ()
+    wanted: bool = False
+
+    def of(self, path: str, otherwise: Sequence[Row]) -> Typed:
+        """This one if it is of that list, else the list as it is set."""
+        return self if self.path == path and self.rows else Typed(path, otherwise)
+
+
+NOTHING = Typed()
 
 
 class DoneQuery(msgspec.Struct, frozen=True):
@@ -71,7 +106,7 @@ class SettingsPages:
             form("/admin/video", self.change_video, form=form_of(VIDEO)),
             form("/admin/video/qualities", self.change_qualities, form=QualitiesForm),
             show("/admin/storage", self.storage),
-            form("/admin/storage", self.change_storage, form=StorageForm),
+            form("/admin/storage", self.change_storage, form=S3Settings),
         ]
 
     # --- What the server says of itself ----------------------------------------------------------------------------
@@ -93,16 +128,26 @@ class SettingsPages:
         """Social handles and external actions."""
         return self._links(request)
 
-    async def change_handles(self, request: Request[HandlesForm]) -> Reply:
-        """Take all rows."""
-        return await self._take_list(request, "socialhandles", read_handles, "links", self._links)
+    async def change_handles(self, request: Request[Any]) -> Reply:
+        """Take all rows that have an address."""
+        return await self._take_list(request, "socialhandles", SocialHandle, _has_address, "links", self._links)
 
-    async def change_actions(self, request: Request[ActionsForm]) -> Reply:
-        """Take all rows."""
-        return await self._take_list(request, "externalactions", read_actions, "links", self._links)
+    async def change_actions(self, request: Request[Any]) -> Reply:
+        """Take all rows that have an address."""
+        return await self._take_list(request, "externalactions", ExternalAction, _has_address, "links", self._links)
 
-    def _links(self, request: Request[Any, Any], refused: Refused | None = None) -> Reply:
-        return self._form(request, "admin_links.html", (), refused)
+    def _links(self, request: Request[Any, Any], refused: Refused | None = None, sent: Typed = NOTHING) -> Reply:
+        now = self._shared.settings.now
+        pages = rows_of([*now.social_handles, *[SocialHandle("", "")] * SPARE_ROWS])
+        buttons = rows_of([*now.external_actions, *[ExternalAction("", "")] * SPARE_ROWS])
+        return self._form(
+            request,
+            "admin_links.html",
+            (),
+            refused,
+            pages=sent.of("socialhandles", pages),
+            buttons=sent.of("externalactions", buttons),
+        )
 
     # --- Video ------------------------------------------------------------------------------------------------------
 
@@ -114,12 +159,21 @@ class SettingsPages:
         """Take what has changed of it."""
         return await self._take(request, VIDEO, "video", self._video)
 
-    async def change_qualities(self, request: Request[QualitiesForm]) -> Reply:
-        """Take all rows."""
-        return await self._take_list(request, "video/streamoutputvariants", read_qualities, "video", self._video)
+    async def change_qualities(self, request: Request[Any]) -> Reply:
+        """Take all rows that are not to go, and the last one if it is wanted."""
+        form = request.body
+        last = len(form.name) - 1
 
-    def _video(self, request: Request[Any, Any], refused: Refused | None = None, **typed: Any) -> Reply:
-        return self._form(request, "admin_video.html", VIDEO, refused, **typed)
+        def is_kept(number: int, row: Row) -> bool:
+            return str(number) not in form.gone and (number < last or bool(form.wanted))
+
+        return await self._take_list(request, QUALITIES, Quality, is_kept, "video", self._video)
+
+    def _video(
+        self, request: Request[Any, Any], refused: Refused | None = None, sent: Typed = NOTHING, **typed: Any
+    ) -> Reply:
+        qualities = rows_of([*self._shared.settings.now.qualities, NEW_QUALITY])
+        return self._form(request, "admin_video.html", VIDEO, refused, qualities=sent.of(QUALITIES, qualities), **typed)
 
     # --- Where segments go ------------------------------------------------------------------------------------------
 
@@ -127,13 +181,22 @@ class SettingsPages:
         """This server, or S3."""
         return self._storage(request)
 
-    async def change_storage(self, request: Request[StorageForm]) -> Reply:
+    async def change_storage(self, request: Request[S3Settings]) -> Reply:
         """Take it; a secret that is not typed stays what it is."""
-        read = partial(read_storage, before=self._shared.settings.now.s3)
-        return await self._take_list(request, "s3", read, "storage", self._storage)
+        sent = request.body
+        secret = sent.secret or self._shared.settings.now.s3.secret
+        try:
+            await self._changing.set("s3", replace(sent, secret=secret), actor=USER)
+        except Unfit as unfit:
+            _, member = place_of(Unfit(unfit.expected, f"[0]{unfit.where}"))
+            return self._storage(request, BadRequest("", errors=[FieldProblem(member, unfit.expected)]), sent)
+        return redirect(f"{HOME}storage{DONE}")
 
-    def _storage(self, request: Request[Any, Any], refused: Refused | None = None) -> Reply:
-        return self._form(request, "admin_storage.html", (), refused)
+    def _storage(
+        self, request: Request[Any, Any], refused: Refused | None = None, sent: S3Settings | None = None
+    ) -> Reply:
+        now = self._shared.settings.now.s3
+        return self._form(request, "admin_storage.html", (), refused, s3=sent or now, has_secret=bool(now.secret))
 
     # --- What they have in common -----------------------------------------------------------------------------------
 
@@ -144,6 +207,7 @@ class SettingsPages:
         fields: Sequence[Field],
         refused: Refused | None,
         typed: dict[str, str] | None = None,
+        **values: Any,
     ) -> Reply:
         settings = self._shared.settings.now
         return self._face.show(
@@ -154,6 +218,7 @@ class SettingsPages:
             fields=fields,
             typed=typed or {field.name: field.shown(settings) for field in fields},
             done="It is changed." if request.query and request.query.done else "",
+            **values,
         )
 
     async def _take(self, request: Request[Any], fields: Sequence[Field], page: str, show: Show) -> Reply:
@@ -170,13 +235,30 @@ class SettingsPages:
         return redirect(f"{HOME}{page}{DONE}")
 
     async def _take_list(
-        self, request: Request[Any], path: str, read: Callable[[Any], Any], page: str, show: Show
+        self,
+        request: Request[Any],
+        path: str,
+        shape: type[msgspec.Struct],
+        is_kept: Callable[[int, Row], bool],
+        page: str,
+        show: Show,
     ) -> Reply:
-        rule = RULES[path]
+        rows: list[Row] = []
+        numbers: list[int] = []
         try:
-            raw = read(request.body)
-            rule.fit(raw)
-            await self._changing.set(path, msgspec.convert(raw, rule.shape), actor=USER)
+            rows = sent_rows(request.body, shape)
+            numbers = [number for number, row in enumerate(rows) if is_kept(number, row)]
+            raw = read_rows([rows[number] for number in numbers], shape)
+            await self._changing.set(path, RULES[path].shaped(raw), actor=USER)
         except Unfit as unfit:
-            return show(request, BadRequest(f"{unfit.where} {unfit.expected}".strip()))
+            place, member = place_of(unfit)
+            number = numbers[place] if place >= 0 else -1
+            where = f"Row {number + 1}, {member.replace('_', ' ')}: " if number >= 0 else ""
+            gone, wanted = getattr(request.body, "gone", ()), bool(getattr(request.body, "wanted", ""))
+            sent = Typed(path, rows, (number, member), gone, wanted)
+            return show(request, BadRequest(f"{where}{unfit.expected}"), sent=sent)
         return redirect(f"{HOME}{page}{DONE}")
+
+
+def _has_address(number: int, row: Row) -> bool:
+    return bool(row["url"].strip())

@@ -2,145 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from manor_stream.quality import Quality
 from manor_stream.setting_rules import Unfit
-from manor_stream.settings import ExternalAction, S3Settings, SocialHandle
+from manor_stream.settings import ExternalAction, SocialHandle
 
-COPY, ENCODE = "copy", "encode"
+Row = Mapping[str, str]
+"""A row as it stands in the form, by the names of its setting's members."""
 
+TICKED = "yes"
 
-class HandlesForm(msgspec.Struct, frozen=True):
-    """Where else the broadcaster is found; a row without an address is none."""
-
-    platform: list[str] = []
-    url: list[str] = []
+_PLACE = re.compile(r"\[(?P<number>\d+)\](?:\.(?P<member>\w+))?")
 
 
-class ActionsForm(msgspec.Struct, frozen=True):
-    """Buttons beside the video; a row without an address is none. The last three are kept for other programs."""
-
-    title: list[str] = []
-    url: list[str] = []
-    description: list[str] = []
-    icon: list[str] = []
-    color: list[str] = []
-    opens_externally: list[str] = []
+def columns_of(shape: type[msgspec.Struct], *more: tuple[str, Any, Any]) -> type[msgspec.Struct]:
+    """The struct of a form with a column for each member of `shape`, and what else is sent with it."""
+    columns: list[tuple[str, Any, Any]] = [(member.name, list[str], []) for member in msgspec.structs.fields(shape)]
+    return msgspec.defstruct(f"{shape.__name__}Rows", [*columns, *more], frozen=True)
 
 
-class QualitiesForm(msgspec.Struct, frozen=True):
-    """What viewers may choose from; `gone` has the numbers of rows to leave out, `wanted` says that the last counts."""
-
-    name: list[str] = []
-    video: list[str] = []
-    audio: list[str] = []
-    video_bitrate: list[str] = []
-    audio_bitrate: list[str] = []
-    width: list[str] = []
-    height: list[str] = []
-    framerate: list[str] = []
-    cpu: list[str] = []
-    gone: list[str] = []
-    wanted: str = ""
+HandlesForm = columns_of(SocialHandle)
+ActionsForm = columns_of(ExternalAction)
+QualitiesForm = columns_of(Quality, ("gone", list[str], []), ("wanted", str, ""))
+"""`gone` has the numbers of rows to leave out, `wanted` says that the last one counts."""
 
 
-def read_handles(form: HandlesForm) -> list[SocialHandle]:
-    """The handles of a form.
+def rows_of(items: Iterable[msgspec.Struct]) -> list[Row]:
+    """What is set, as it stands in a form."""
+    return [{name: _text(value) for name, value in msgspec.structs.asdict(item).items()} for item in items]
+
+
+def sent_rows(form: msgspec.Struct, shape: type[msgspec.Struct]) -> list[Row]:
+    """The rows of a form as they were typed.
 
     Raises:
         Unfit: Its columns are not equally long.
     """
-    rows = _rows(form.platform, form.url)
-    return [SocialHandle(platform.strip(), url.strip()) for platform, url in rows if url.strip()]
-
-
-def read_actions(form: ActionsForm) -> list[ExternalAction]:
-    """The actions of a form.
-
-    Raises:
-        Unfit: Its columns are not equally long.
-    """
-    rows = _rows(form.url, form.title, form.description, form.icon, form.color, form.opens_externally)
-    return [
-        ExternalAction(url.strip(), title.strip(), description.strip(), icon, color, opens_externally=bool(opens))
-        for url, title, description, icon, color, opens in rows
-        if url.strip()
-    ]
-
-
-def read_qualities(form: QualitiesForm) -> list[dict[str, Any]]:
-    """The qualities of a form as the API has them, without those that are to go; whether they fit, their rule says.
-
-    Raises:
-        Unfit: A number is none, or its columns are not equally long.
-    """
-    rows = _rows(
-        form.name, form.video, form.audio, form.video_bitrate, form.audio_bitrate,
-        form.width, form.height, form.framerate, form.cpu,
-    )  # fmt: skip
-    found = []
-    for number, (name, video, audio, *numbers) in enumerate(rows):
-        is_last = number == len(rows) - 1
-        if str(number) in form.gone or (is_last and not form.wanted):
-            continue
-        bitrate, audio_bitrate, width, height, framerate, cpu = (_number(text, number) for text in numbers)
-        found.append(
-            {
-                "name": name,
-                "videoPassthrough": video == COPY,
-                "audioPassthrough": audio == COPY,
-                "videoBitrate": bitrate,
-                "audioBitrate": audio_bitrate,
-                "scaledWidth": width,
-                "scaledHeight": height,
-                "framerate": framerate,
-                "cpuUsageLevel": cpu or 2,
-            }
-        )
-    return found
-
-
-def _rows(*columns: Sequence[str]) -> list[tuple[str, ...]]:
+    names = [member.name for member in msgspec.structs.fields(shape)]
     try:
-        return list(zip(*columns, strict=True))
+        rows = zip(*(getattr(form, name) for name in names), strict=True)
+        return [dict(zip(names, row, strict=True)) for row in rows]
     except ValueError as error:
         raise Unfit("a row is not complete") from error
 
 
-def _number(text: str, row: int) -> int:
-    text = text.strip() or "0"
+def read_rows(rows: Sequence[Row], shape: type[msgspec.Struct]) -> list[dict[str, Any]]:
+    """Rows as the API has them; whether they fit, their rule says.
+
+    Raises:
+        Unfit: A number is none.
+    """
+    return [_read(row, shape, number) for number, row in enumerate(rows)]
+
+
+def place_of(unfit: Unfit) -> tuple[int, str]:
+    """Which row is wrong, from 0 on, and the member as forms call it; -1 and "" where no one is."""
+    found = _PLACE.match(unfit.where)
+    if found is None:
+        return -1, ""
+    return int(found["number"]), re.sub(r"(?=[A-Z])", "_", found["member"] or "").lower()
+
+
+def _read(row: Row, shape: type[msgspec.Struct], number: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for member in msgspec.structs.fields(shape):
+        text = row[member.name].strip()
+        match member.default:
+            case bool():
+                found[member.encode_name] = bool(text)
+            case int():
+                found[member.encode_name] = _number(text or "0", f"[{number}].{member.encode_name}")
+            case _:
+                found[member.encode_name] = text
+    return found
+
+
+def _number(text: str, where: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise Unfit("expected a number", f"quality {row + 1}")
+        raise Unfit("expected a whole number", where)
     return int(text)
 
 
-class StorageForm(msgspec.Struct, frozen=True):
-    """Where segments go."""
-
-    enabled: str = ""
-    endpoint: str = ""
-    serving_endpoint: str = ""
-    access_key: str = ""
-    secret: str = ""
-    bucket: str = ""
-    region: str = ""
-    acl: str = ""
-    force_path_style: str = ""
-
-
-def read_storage(form: StorageForm, *, before: S3Settings) -> S3Settings:
-    """The storage of a form; a secret that was not typed is the one of before."""
-    return S3Settings(
-        enabled=bool(form.enabled),
-        endpoint=form.endpoint.strip(),
-        serving_endpoint=form.serving_endpoint.strip(),
-        access_key=form.access_key.strip(),
-        secret=form.secret.strip() or before.secret,
-        bucket=form.bucket.strip(),
-        region=form.region.strip(),
-        acl=form.acl.strip(),
-        force_path_style=bool(form.force_path_style),
-    )
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return TICKED if value else ""
+    return str(value)

@@ -103,15 +103,41 @@ async def test_links_that_do_not_fit_are_refused(house: House, reader: Reader, r
     assert settings(house).social_handles == ()
 
 
+async def test_rows_that_do_not_fit_stay_as_they_were_typed(house: House, reader: Reader) -> None:
+    await reader.open("/admin/links")
+    rows = [("platform", "a"), ("url", ""), ("platform", "good"), ("url", "https://a.example/")]
+    refused = await send(reader, "/admin/links/social", *rows, ("platform", "bad"), ("url", "ftp://b.example/"))
+
+    assert "Row 3, url: expected an address such as https://example.org/" in refused.text
+    for typed in ('value="good"', 'value="https://a.example/"', 'value="bad"'):
+        assert typed in refused.answer.text
+    (marked,) = [line for line in refused.answer.text.splitlines() if "aria-invalid" in line]
+    assert 'value="ftp://b.example/"' in marked
+
+
+async def test_qualities_that_do_not_fit_stay_as_they_were_typed(house: House, reader: Reader) -> None:
+    await reader.open("/admin/video")
+    first, wrong = quality(name="first"), quality(name="second", scaled_height="9999")
+    refused = await send(reader, "/admin/video/qualities", *first, *first, *wrong, ("gone", "0"), ("wanted", "yes"))
+
+    assert "Row 3, scaled height: expected int <= 8192" in refused.text
+    assert '<details class="card" open>' in refused.answer.text
+    assert 'name="gone" value="0" checked' in refused.answer.text
+    assert 'name="gone" value="1">' in refused.answer.text
+    (marked,) = [line for line in refused.answer.text.splitlines() if "aria-invalid" in line]
+    assert 'value="9999"' in marked
+
+
 def quality(**changes: str) -> list[tuple[str, str]]:
-    known = {"name": "small", "video": "encode", "audio": "copy", "video_bitrate": "800", "audio_bitrate": "0"}
-    known |= {"width": "0", "height": "360", "framerate": "30", "cpu": "3"}
+    known = {"name": "small", "video_passthrough": "", "audio_passthrough": "yes", "video_bitrate": "800"}
+    known |= {"audio_bitrate": "", "scaled_width": "0", "scaled_height": "360", "framerate": "30"}
+    known |= {"cpu_usage_level": "3"}
     return list((known | changes).items())
 
 
 async def test_a_quality_is_added_and_another_left_out(house: House, reader: Reader) -> None:
     await reader.open("/admin/video")
-    first = quality(name="As broadcast", video="copy")
+    first = quality(name="As broadcast", video_passthrough="yes")
     await send(reader, "/admin/video/qualities", *first, *quality(), ("wanted", "yes"))
     names = [each.name for each in settings(house).qualities]
     assert names == ["As broadcast", "small"]
@@ -133,7 +159,7 @@ async def test_a_quality_is_added_and_another_left_out(house: House, reader: Rea
     "rows",
     [
         [*quality(video_bitrate="much"), ("wanted", "yes")],
-        [*quality(cpu="9"), ("wanted", "yes")],
+        [*quality(cpu_usage_level="9"), ("wanted", "yes")],
         [*quality(), *quality(), ("gone", "0")],
         [("name", "half a row"), ("wanted", "yes")],
         [],
@@ -158,6 +184,20 @@ async def test_the_latency_is_chosen(house: House, reader: Reader) -> None:
     assert settings(house).latency_level == 0
 
 
+async def test_what_was_set_in_place_of_the_configuration_is_left_out_again(house: House, reader: Reader) -> None:
+    await shared_of(house).settings.change(
+        server_url="https://tv.example", rtmp_server_port=19350, ffmpeg_path="ffmpeg"
+    )
+    await reader.open("/admin/general")
+    assert "It is changed." in (await reader.send("/admin/general", server_url="")).text
+    await reader.open("/admin/video")
+    fields = ("latency_level", "2"), ("codec", settings(house).codec)
+    assert "It is changed." in (await send(reader, "/admin/video", *fields)).text
+
+    now = settings(house)
+    assert (now.server_url, now.rtmp_server_port, now.ffmpeg_path) == ("", 0, "")
+
+
 async def test_a_secret_that_is_not_typed_stays_and_is_never_shown(house: House, reader: Reader) -> None:
     await shared_of(house).settings.change(s3=S3Settings(secret="hush-hush"))
     page = await reader.open("/admin/storage")
@@ -165,9 +205,15 @@ async def test_a_secret_that_is_not_typed_stays_and_is_never_shown(house: House,
 
     await reader.send("/admin/storage", endpoint="https://s3.example", bucket="video")
     assert settings(house).s3 == S3Settings(secret="hush-hush", endpoint="https://s3.example", bucket="video")
-    refused = await reader.send("/admin/storage", enabled="yes", region="")
+    before = settings(house).s3
+    refused = await reader.send("/admin/storage", enabled="true", bucket="other", region="", accessKey="typed")
     assert refused.status == 400
-    assert not settings(house).s3.enabled
+    assert "Region is wanted when S3 is enabled." in refused.text
+    typed = refused.form("/admin/storage")
+    assert {typed.fields[name] for name in ("enabled", "bucket", "accessKey")} == {"true", "other", "typed"}
+    assert typed.attributes["region"]["aria-describedby"] == "region-trouble"
+    assert "hush-hush" not in refused.answer.text
+    assert settings(house).s3 == before
 
 
 async def test_the_title_is_changed_from_the_overview(house: House, reader: Reader) -> None:
