@@ -15,7 +15,7 @@ from manor_stream.broadcast.patience import MOST_FAILURES, WITHIN_SECONDS, Patie
 from manor_stream.broadcast.plan import Plan
 from manor_stream.broadcast.warnings import FULL, RARE_KEY_FRAMES, SLOW_ENCODER, SLOW_PUBLISHER, Warnings
 from manor_stream.media import Kind, Media, flv_header, flv_tag
-from manor_stream.transcoding.arguments import Input, Output, arguments, hidden_options
+from manor_stream.transcoding.arguments import Input, Output, arguments
 from manor_stream.transcoding.children import ChildFailed
 from manor_stream.transcoding.encoder import Encoder, EncoderGone
 from manor_stream.transcoding.playlists_in import Listed
@@ -140,18 +140,17 @@ class Following:
         session = secrets.token_hex(4)
         uploads = Uploads(len(self._plan.qualities), session, self._on_segment)
         with self._receiver.expecting(uploads) as destination:
-            output = Output(destination.url, session, destination.secret)
             argv = arguments(
                 self._program,
                 self._plan.qualities,
                 codec=self._codec(),
                 latency_level=self._plan.latency_level,
                 source=Input(Kind.VIDEO in beginning.kinds, Kind.AUDIO in beginning.kinds),
-                output=output,
+                output=Output(destination.url, session),
             )
             encoder = Encoder(
                 argv,
-                hidden=hidden_options(output),
+                variables=destination.variables,
                 folder=self._means.folder,
                 secret=destination.secret,
                 on_progress=self._watch_pace,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from manor_stream.quality import LATENCY_LEVELS, Quality
-from manor_stream.transcoding.children import HIDDEN
 
 LOW_LATENCY_LEVELS = (0, 1)
 QUICK_X264 = "rc-lookahead=0:sync-lookahead=0:sliced-threads=1"
@@ -36,12 +35,10 @@ class Output:
     Args:
         url: Begins the URL of everything that ffmpeg sends; no slash at its end.
         session: Part of the segments' names, never used before.
-        secret: Shows that it is this ffmpeg that sends; `arguments` does not have it, but `hidden_options`.
     """
 
     url: str
     session: str
-    secret: str
 
 
 def segment_seconds(latency_level: int) -> int:
@@ -83,14 +80,6 @@ def arguments(
         if source.has_audio:
             command += _audio(place, quality)
     return command + _segments(len(qualities), seconds, source, output)
-
-
-def hidden_options(output: Output) -> bytes:
-    """What the command has `HIDDEN` for, in the language of ffmpeg's preset files.
-
-    ffmpeg reads a header's value from there, but not the end of a line, which a header of our own would need.
-    """
-    return f"http_user_agent={output.secret}\n".encode()
 
 
 def _video(place: int, quality: Quality, codec: str, latency_level: int) -> list[str]:
@@ -148,7 +137,7 @@ def _segments(count: int, seconds: int, source: Input, output: Output) -> list[s
         *("-max_muxing_queue_size", "1024"),
         *("-f", "hls", "-hls_time", str(seconds), "-hls_list_size", str(LISTED)),
         *("-hls_segment_type", "mpegts", "-hls_flags", "independent_segments+program_date_time"),
-        *("-start_number", "0", "-method", "PUT", "-http_persistent", "0", "-fpre", HIDDEN),
+        *("-start_number", "0", "-method", "PUT", "-http_persistent", "0"),
         *("-var_stream_map", variants),
         *("-hls_segment_filename", f"{output.url}/%v/stream-{output.session}-%d.ts"),
         f"{output.url}/%v/stream.m3u8",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import trio
 
@@ -16,9 +16,6 @@ PICTURE_NICENESS = 15
 MOST_OUTPUT = 32 * 1024 * 1024
 MOST_COMPLAINTS = 64 * 1024
 TERM_SECONDS = 2.0
-
-HIDDEN = "/dev/fd/HIDDEN"
-"""Stands in a command for the file of what it must not say itself: every user of this machine can read commands."""
 
 
 class ChildFailed(Exception):
@@ -35,32 +32,30 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 async def start(
-    argv: Sequence[str], *, niceness: int, stdin: int = subprocess.PIPE, hidden: bytes = b""
+    argv: Sequence[str], *, niceness: int, stdin: int = subprocess.PIPE, variables: Mapping[str, str] | None = None
 ) -> trio.Process:
     """Start one in a session of its own, with pipes for output and errors.
 
     It may use every processor, though the daemon stays on one, and gets less of each than the daemon does.
 
     Args:
-        argv: The command.
+        argv: The command, which every user of this machine can read.
         niceness: How much it gives way to the daemon.
         stdin: As `subprocess` has it.
-        hidden: What it reads where the command says `HIDDEN`; less than a pipe holds.
+        variables: Added to its environment, which only the daemon's own user can read.
 
     Raises:
         ChildFailed: It cannot be started.
     """
     try:
-        with _readable(hidden) as descriptor:
-            process = await trio.lowlevel.open_process(
-                [f"/dev/fd/{descriptor}" if word == HIDDEN else word for word in argv],
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                pass_fds=[descriptor],
-                env=environment(os.environ),
-            )
+        process = await trio.lowlevel.open_process(
+            list(argv),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env={**environment(os.environ), **(variables or {})},
+        )
     except OSError as error:
         raise ChildFailed(f"{argv[0]}: {error.strerror}") from error
     # A system that forbids either, or a child that is gone already, is no reason to do without it. Threads that it
@@ -126,18 +121,6 @@ async def end(process: trio.Process) -> None:
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 await stream.aclose()
-
-
-@contextmanager
-def _readable(data: bytes) -> Iterator[int]:
-    """A descriptor that gives `data` and then ends."""
-    reader, writer = os.pipe()
-    try:
-        with os.fdopen(writer, "wb") as pipe:
-            pipe.write(data)
-        yield reader
-    finally:
-        os.close(reader)
 
 
 async def _write(process: trio.Process, data: bytes) -> None:

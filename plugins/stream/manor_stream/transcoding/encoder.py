@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class Encoder:
 
     Args:
         argv: The whole command.
-        hidden: What it reads where the command says `children.HIDDEN`.
+        variables: Added to its environment: what no command may say.
         folder: Where a note of it is left, for a daemon that comes after a crash.
         secret: Stands in no line of the log.
         on_progress: Called with each report.
@@ -53,14 +53,14 @@ class Encoder:
         self,
         argv: Sequence[str],
         *,
-        hidden: bytes = b"",
+        variables: Mapping[str, str] | None = None,
         folder: Path,
         secret: str,
         on_progress: Callable[[Progress], None],
         deadlines: Deadlines = Deadlines(),
     ) -> None:
         self._argv = argv
-        self._hidden = hidden
+        self._variables = variables
         self._folder = folder
         self._secret = secret
         self._on_progress = on_progress
@@ -76,7 +76,7 @@ class Encoder:
             ChildFailed: It cannot be started.
         """
         process = self._process = await children.start(
-            self._argv, niceness=children.ENCODER_NICENESS, hidden=self._hidden
+            self._argv, niceness=children.ENCODER_NICENESS, variables=self._variables
         )
         strays.note(self._folder, process.pid)
 

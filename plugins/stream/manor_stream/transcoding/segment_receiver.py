@@ -1,8 +1,16 @@
-"""Takes the files that ffmpeg makes: over HTTP on this machine alone, so that none of them is ever on a disk."""
+"""Takes the files that ffmpeg makes: over HTTP on this machine alone, so that none of them is ever on a disk.
+
+Every user of the machine can connect to the port, and read the arguments of every process. So the secret that lets
+ffmpeg in is in its environment, as the password of a proxy, which is what this server is to it. ffmpeg sends that once
+it is asked for it (407; RFC 9110, section 11.7), and waits for the answer before it sends a file where the URL names a
+user (Expect: 100-continue). ffmpeg 5.1 and 9.0 both do so.
+"""
 
 from __future__ import annotations
 
+import re
 import secrets
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,6 +35,13 @@ READ_BYTES = 256 * 1024
 SETTLE_SECONDS = 2.0
 
 
+USER = "ffmpeg"
+HOST = "segments.invalid"
+"""Is looked up by nobody: the proxy gets the whole URL (RFC 6761 keeps the name free)."""
+
+_FILE = re.compile(rf"http://{re.escape(HOST)}(?::80)?/([^/?]*)/([^/?]*)")
+
+
 class _Refused(Exception):
     def __init__(self, status: int) -> None:
         self.status = status
@@ -37,21 +52,36 @@ class Destination:
     """Where one run of ffmpeg sends its files.
 
     Args:
-        url: Begins the URL of each; no slash at its end.
-        secret: Its User-Agent. Not part of the URL: a command's arguments are read by every user of the machine, who
-            could send files of their own with it.
+        port: Of the server.
+        secret: Known to that run alone.
     """
 
-    url: str
+    port: int
     secret: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """Begins the URL of each file; no slash at its end. Anybody may read it."""
+        return f"http://{USER}@{HOST}"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment in which ffmpeg finds the way."""
+        return {"http_proxy": f"http://{USER}:{self.secret}@127.0.0.1:{self.port}"}
+
+    @property
+    def authorization(self) -> bytes:
+        """How it shows that it knows the secret (RFC 7617)."""
+        return b"Basic " + b64encode(f"{USER}:{self.secret}".encode())
 
 
 class SegmentReceiver:
     """A small HTTP server that knows PUT, and takes it only from who knows a secret."""
 
     def __init__(self) -> None:
-        self._expected: dict[str, Uploads] = {}
-        self._open: dict[str, int] = {}
+        # Both by the authorization that is sent along.
+        self._expected: dict[bytes, Uploads] = {}
+        self._open: dict[bytes, int] = {}
         self._changed = trio.Event()
         self._places = trio.CapacityLimiter(MOST_CONNECTIONS)
         self._port = 0
@@ -67,17 +97,17 @@ class SegmentReceiver:
     @contextmanager
     def expecting(self, uploads: Uploads) -> Iterator[Destination]:
         """Take files for `uploads` while the block runs; gives where they are to be sent."""
-        destination = Destination(f"http://127.0.0.1:{self._port}", secrets.token_urlsafe(24))
-        self._expected[destination.secret] = uploads
+        destination = Destination(self._port, secrets.token_urlsafe(24))
+        self._expected[destination.authorization] = uploads
         try:
             yield destination
         finally:
-            del self._expected[destination.secret]
+            del self._expected[destination.authorization]
 
     async def settle(self, destination: Destination) -> None:
         """Wait until what was being sent there is here; not for long."""
         with trio.move_on_after(SETTLE_SECONDS):
-            while self._open.get(destination.secret):
+            while self._open.get(destination.authorization):
                 await self._changed.wait()
 
     async def _serve(self, stream: trio.SocketStream) -> None:
@@ -111,22 +141,20 @@ class SegmentReceiver:
     async def _take(self, stream: trio.SocketStream, connection: h11.Connection, request: h11.Request) -> None:
         if request.method != b"PUT":
             raise _Refused(405)
-        secret, uploads = self._sender(request)
+        authorization = next((value for name, value in request.headers if name == b"proxy-authorization"), None)
+        if authorization is None:
+            raise _Refused(407)
+        uploads = self._expected.get(authorization)
+        if uploads is None:
+            raise _Refused(403)
         variant, name = _file(request, uploads)
         most = MOST_PLAYLIST_BYTES if name == PLAYLIST else MOST_SEGMENT_BYTES
-        self._count(secret, 1)
+        self._count(authorization, 1)
         try:
             data = await self._body(stream, connection, most)
             uploads.take(variant, name, data)
         finally:
-            self._count(secret, -1)
-
-    def _sender(self, request: h11.Request) -> tuple[str, Uploads]:
-        secret = next((value for name, value in request.headers if name == b"user-agent"), b"").decode("latin-1")
-        uploads = self._expected.get(secret)
-        if uploads is None:
-            raise _Refused(403)
-        return secret, uploads
+            self._count(authorization, -1)
 
     async def _body(self, stream: trio.SocketStream, connection: h11.Connection, most: int) -> bytes:
         chunks: list[bytes] = []
@@ -155,21 +183,21 @@ class SegmentReceiver:
                 raise trio.BrokenResourceError("nothing came for too long")
             connection.receive_data(data)
 
-    def _count(self, secret: str, change: int) -> None:
-        count = self._open.get(secret, 0) + change
+    def _count(self, authorization: bytes, change: int) -> None:
+        count = self._open.get(authorization, 0) + change
         if count:
-            self._open[secret] = count
+            self._open[authorization] = count
         else:
-            self._open.pop(secret, None)
+            self._open.pop(authorization, None)
         self._changed.set()
         self._changed = trio.Event()
 
 
 def _file(request: h11.Request, uploads: Uploads) -> tuple[int, str]:
-    parts = request.target.decode("latin-1").split("/")
-    if len(parts) != 3 or parts[0]:
+    target = _FILE.fullmatch(request.target.decode("latin-1"))
+    if target is None:
         raise _Refused(404)
-    _, variant, name = parts
+    variant, name = target.groups()
     try:
         return uploads.check(variant, name), name
     except Unwanted:
@@ -178,6 +206,8 @@ def _file(request: h11.Request, uploads: Uploads) -> tuple[int, str]:
 
 async def _answer(stream: trio.SocketStream, connection: h11.Connection, status: int) -> None:
     headers = [("Content-Length", "0")]
+    if status == 407:
+        headers.append(("Proxy-Authenticate", 'Basic realm="segments"'))
     if connection.their_state is not h11.DONE:
         headers.append(("Connection", "close"))
     answer = connection.send(h11.Response(status_code=status, headers=headers)) or b""

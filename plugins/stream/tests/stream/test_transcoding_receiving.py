@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 import trio
@@ -24,14 +25,13 @@ class Receiving:
         self.receiver = SegmentReceiver()
         self.segments: list[tuple[str, bytes]] = []
         self.uploads = Uploads(1, "5e55", self._take)
-        self.port = 0
-        self.secret = ""
+        self.destination = Destination(0, "")
 
     def _take(self, variant: int, listed: Listed, data: bytes) -> None:
         self.segments.append((listed.name, data))
 
     async def connect(self) -> trio.SocketStream:
-        return await trio.open_tcp_stream("127.0.0.1", self.port)
+        return await trio.open_tcp_stream("127.0.0.1", self.destination.port)
 
     async def send(self, request: bytes, *, whole: bool = True) -> bytes:
         """The answer to these bytes, until the server closes."""
@@ -51,13 +51,14 @@ class Receiving:
                 pass
             return answer
 
-    def head(self, target: str, framing: str, *, method: str = "PUT", secret: str | None = None) -> bytes:
-        agent = self.secret if secret is None else secret
-        return f"{method} {target} HTTP/1.1\r\nHost: x\r\nUser-Agent: {agent}\r\n{framing}\r\n\r\n".encode()
+    def head(self, path: str, framing: str, *, method: str = "PUT", authorization: bytes | None = None) -> bytes:
+        target = path if "://" in path else f"http://segments.invalid:80{path}"
+        shown = (self.destination.authorization if authorization is None else authorization).decode()
+        return f"{method} {target} HTTP/1.1\r\nHost: x\r\nProxy-Authorization: {shown}\r\n{framing}\r\n\r\n".encode()
 
-    async def put(self, name: str, body: bytes, secret: str | None = None) -> int:
+    async def put(self, name: str, body: bytes, authorization: bytes | None = None) -> int:
         framing = f"Content-Length: {len(body)}\r\nConnection: close"
-        answer = await self.send(self.head(f"/{name}", framing, secret=secret) + body)
+        answer = await self.send(self.head(f"/{name}", framing, authorization=authorization) + body)
         return int(answer.split()[1])
 
 
@@ -66,8 +67,7 @@ async def receiving(nursery: trio.Nursery) -> AsyncIterator[Receiving]:
     opened = Receiving()
     await nursery.start(opened.receiver.run)
     with opened.receiver.expecting(opened.uploads) as destination:
-        opened.port = int(destination.url.rpartition(":")[2])
-        opened.secret = destination.secret
+        opened.destination = destination
         yield opened
     nursery.cancel_scope.cancel()
 
@@ -107,7 +107,8 @@ async def test_what_breaks_off_is_forgotten(receiving: Receiving, how_much: int)
         ("PUT", "/0/stream-5e55-0.m4s", 404),
         ("PUT", "/0/../stream.m3u8", 404),
         ("PUT", "/0/stream.m3u8?", 404),
-        ("PUT", "0/stream.m3u8", 404),
+        ("PUT", "http://127.0.0.1/0/stream.m3u8", 404),
+        ("PUT", "https://segments.invalid/0/stream.m3u8", 404),
         ("PUT", "/stream.m3u8", 404),
         ("PUT", "/", 404),
         ("GET", "/0/stream.m3u8", 405),
@@ -142,9 +143,9 @@ async def test_a_playlist_has_a_bound(receiving: Receiving, is_chunked: bool) ->
 
 async def test_after_the_session_its_files_are_not_waited_for(receiving: Receiving) -> None:
     with receiving.receiver.expecting(Uploads(1, "0the7", receiving._take)) as destination:
-        assert await receiving.put("0/stream.m3u8", PLAYLIST, destination.secret) == 201
+        assert await receiving.put("0/stream.m3u8", PLAYLIST, destination.authorization) == 201
 
-    assert await receiving.put("0/stream.m3u8", PLAYLIST, destination.secret) == 403
+    assert await receiving.put("0/stream.m3u8", PLAYLIST, destination.authorization) == 403
 
 
 async def test_secrets_are_never_the_same(receiving: Receiving) -> None:
@@ -159,19 +160,53 @@ async def test_secrets_are_never_the_same(receiving: Receiving) -> None:
     assert all(len(secret) >= 32 for secret in secrets)
 
 
-@pytest.mark.parametrize("secret", ["", "Lavf/59.27.100", "x" * 32])
-async def test_who_does_not_know_the_secret_is_not_heard(receiving: Receiving, secret: str) -> None:
+@pytest.mark.parametrize("authorization", [b"Basic", b"Basic ZmZtcGVnOg==", Destination(0, "x" * 32).authorization])
+async def test_who_does_not_know_the_secret_is_not_heard(receiving: Receiving, authorization: bytes) -> None:
     # Answered before the body comes: nothing of it is kept.
-    head = receiving.head("/0/stream.m3u8", f"Content-Length: {len(PLAYLIST)}", secret=secret)
+    head = receiving.head("/0/stream.m3u8", f"Content-Length: {len(PLAYLIST)}", authorization=authorization)
+
     assert (await receiving.send(head)).startswith(b"HTTP/1.1 403 ")
-    nameless = b"PUT /0/stream.m3u8 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
-    assert (await receiving.send(nameless)).startswith(b"HTTP/1.1 403 ")
+
+
+async def test_who_shows_no_secret_is_asked_for_it_before_a_file_is_sent(receiving: Receiving) -> None:
+    answer = await receiving.send(
+        b"PUT http://segments.invalid/0/stream.m3u8 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        b"Expect: 100-continue\r\n\r\n",
+        whole=False,
+    )
+
+    assert answer.startswith(b"HTTP/1.1 407 ")
+    assert b'Proxy-Authenticate: Basic realm="segments"\r\n' in answer
+    assert b"Connection: close\r\n" in answer
+
+
+async def test_who_says_nothing_is_hung_up_on(receiving: Receiving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segment_receiver, "HEAD_SECONDS", 0.1)
+    with trio.fail_after(5):
+        assert await receiving.send(b"PUT http://", whole=False) == b""
+
+
+async def test_who_says_it_byte_by_byte_is_hung_up_on(
+    receiving: Receiving, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment_receiver, "HEAD_SECONDS", 0.2)
+
+    async def say(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            for each in receiving.head("/0/stream.m3u8", "Content-Length: 0"):
+                await stream.send_all(bytes([each]))
+                await trio.sleep(0.05)
+
+    async with await receiving.connect() as stream:
+        nursery.start_soon(say, stream)
+        with trio.fail_after(3), suppress(trio.BrokenResourceError):
+            assert await stream.receive_some() == b""
 
 
 async def test_only_this_machine_can_send(receiving: Receiving) -> None:
-    assert receiving.port > 0
+    assert receiving.destination.port > 0
     with pytest.raises(OSError, match=r"refused|all attempts"):
-        await trio.open_tcp_stream("::1", receiving.port)
+        await trio.open_tcp_stream("::1", receiving.destination.port)
 
 
 async def test_what_was_on_its_way_is_waited_for(receiving: Receiving, nursery: trio.Nursery) -> None:
@@ -182,7 +217,7 @@ async def test_what_was_on_its_way_is_waited_for(receiving: Receiving, nursery: 
     settled = trio.Event()
 
     async def settle() -> None:
-        await receiving.receiver.settle(Destination("", receiving.secret))
+        await receiving.receiver.settle(receiving.destination)
         settled.set()
 
     nursery.start_soon(settle)
