@@ -34,6 +34,7 @@ from manor_stream.settings import ExternalAction, S3Settings, SocialHandle, Stre
 HOME = "/admin/"
 
 _WEB = re.compile(r"https?://[^\s]+", re.IGNORECASE)
+_HEADING = re.compile(r"(</?h)([1-5])(?=>)")
 _HOST = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]", re.IGNORECASE)
 
 
@@ -124,8 +125,12 @@ def picture_policy(content: str) -> dict[str, str]:
 
 
 def rendered(markdown: str) -> Markup:
-    """The admin's markdown as a page shows it: the renderer has taken out what could do harm."""
-    return Markup(render_page(markdown))  # noqa: S704 - sanitised HTML
+    """The admin's markdown as a page shows it: the renderer has taken out what could do harm.
+
+    Headings are a level deeper: the page's own is above them.
+    """
+    html = _HEADING.sub(lambda found: f"{found[1]}{int(found[2]) + 1}", render_page(markdown))
+    return Markup(html)  # noqa: S704 - sanitised HTML
 
 
 def style_of(settings: StreamSettings) -> Markup:

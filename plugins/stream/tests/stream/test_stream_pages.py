@@ -66,6 +66,16 @@ async def test_the_page_shows_what_the_admin_set(house: House, client: Client) -
     assert "alert(1)" not in text
 
 
+async def test_headings_of_the_admins_text_are_below_the_pages_own(house: House, client: Client) -> None:
+    content = "# One\n\n###### Six\n\n<h1 class=x>Three</h1>"
+    await shared_of(house).settings.change(page_content=content, offline_message="# Off")
+
+    for path, wanted in (("/", ["<h2>One</h2>", "<h6>Six</h6>", "<h2>Three</h2>"]), ("/embed/video", ["<h2>Off</h2>"])):
+        text = (await client.get(path)).text
+        assert text.count("<h1") == 1
+        assert [each for each in wanted if each not in text] == []
+
+
 async def test_what_an_admin_sets_stays_text_where_it_is_text(house: House, client: Client) -> None:
     await shared_of(house).settings.change(
         name=HOSTILE,
