@@ -9,9 +9,8 @@ import msgspec
 
 from manor import Credential, Reply, Request, Route
 from manor_stream.administering.tokens import Tokens, listed_form
-from manor_stream.http.api import ADMIN_API, ADMINISTRATOR, BasicResponse, basic_response
-
-BODY_LIMIT = 16_384
+from manor_stream.http.api import basic_response, uncached
+from manor_stream.http.kept import kept_routes
 
 
 class CreateToken(msgspec.Struct, frozen=True):
@@ -74,7 +73,7 @@ class TokenHandlers:
     async def create(self, request: Request[CreateToken]) -> Reply:
         """Make an access token; it is in this answer and nowhere else."""
         token, secret = await self._tokens.create(request.body.name, request.body.scopes)
-        return Reply(msgspec.json.encode(_shown(token, secret)), headers={"Cache-Control": "no-store"})
+        return uncached(_shown(token, secret))
 
     async def delete(self, request: Request[DeleteToken]) -> Reply:
         """Have an access token open nothing any more."""
@@ -85,29 +84,7 @@ class TokenHandlers:
 def token_routes(handlers: TokenHandlers) -> list[Route]:
     """List, create, delete."""
     path = "/api/admin/accesstokens"
-    return [
-        Route("GET", path, handlers.list, api=ADMIN_API, access=ADMINISTRATOR, returns=list[TokenShown]),
-        Route(
-            "POST",
-            path + "/create",
-            handlers.create,
-            api=ADMIN_API,
-            access=ADMINISTRATOR,
-            body=CreateToken,
-            body_limit=BODY_LIMIT,
-            returns=TokenShown,
-        ),
-        Route(
-            "POST",
-            path + "/delete",
-            handlers.delete,
-            api=ADMIN_API,
-            access=ADMINISTRATOR,
-            body=DeleteToken,
-            body_limit=BODY_LIMIT,
-            returns=BasicResponse,
-        ),
-    ]
+    return kept_routes(path, handlers, listed=list[TokenShown], create=CreateToken, made=TokenShown, delete=DeleteToken)
 
 
 def _shown(token: Credential, secret: str) -> TokenShown:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
-from manor import BASIC_RESPONSE, Api, Basic, BearerAlone, Kinds, Query, Rate, Reply
+from manor import BASIC_RESPONSE, Api, Basic, BearerAlone, Kinds, Query, Rate, Reply, Route
 from manor_stream.key_check import STREAM_ADMIN
 
 INTEGRATION = "integration"
@@ -67,6 +69,9 @@ INTEGRATION_API = Api(
 
 ADMINISTRATOR = Kinds(STREAM_ADMIN)
 
+admin_route = partial(Route, api=ADMIN_API, access=ADMINISTRATOR)
+"""A route of the user `admin`'s."""
+
 MESSAGES = "CAN_SEND_MESSAGES"
 SYSTEM_MESSAGES = "CAN_SEND_SYSTEM_MESSAGES"
 ADMIN_ACCESS = "HAS_ADMIN_ACCESS"
@@ -87,3 +92,8 @@ class BasicResponse(msgspec.Struct, frozen=True):
 def basic_response(message: str, *, success: bool = True) -> Reply:
     """The Owncast API's `BasicResponse`, with status 200 either way."""
     return Reply(msgspec.json.encode(BasicResponse(success, message)))
+
+
+def uncached(value: object) -> Reply:
+    """What is true now alone, or is a secret: kept by nobody on the way."""
+    return Reply(msgspec.json.encode(value), headers=UNCACHED)

@@ -123,15 +123,19 @@ class ChatHandlers:
 
     async def set_visible(self, request: Request[Visibility]) -> Reply:
         """Hide messages, or show them again: a moderator's."""
-        body = request.body
-        count = await self._moderation.set_visible(body.id_array, visible=body.visible, by=_moderator(request))
-        return basic_response(f"{count} messages changed")
+        return await hide(self._moderation, request.body, by=_moderator(request))
 
     async def set_enabled(self, request: Request[Enabled]) -> Reply:
         """Shut somebody out of the chat, or let them in again: a moderator's."""
         body = request.body
         await self._moderation.set_enabled(body.user_id, enabled=body.enabled, by=_moderator(request))
         return basic_response(f"{body.user_id} enabled: {str(body.enabled).lower()}")
+
+
+async def hide(moderation: Moderation, body: Visibility, *, by: UUID | None = None) -> Reply:
+    """Hide messages from viewers, or show them again: a moderator's, an administrator's and a bot's operation."""
+    count = await moderation.set_visible(body.id_array, visible=body.visible, by=by)
+    return basic_response(f"{count} messages changed")
 
 
 def _moderator(request: Request[Visibility] | Request[Enabled]) -> UUID:

@@ -14,8 +14,8 @@ from manor_stream.chat.listing import ChatClient
 from manor_stream.chat.moderation import BannedAddress, DisabledUser, Moderation
 from manor_stream.chat.service import Chat
 from manor_stream.events import ChatUser
-from manor_stream.http.api import ADMIN_API, ADMINISTRATOR, basic_response
-from manor_stream.http.chat import Enabled, Visibility
+from manor_stream.http.api import admin_route, basic_response
+from manor_stream.http.chat import Enabled, Visibility, hide
 from manor_stream.logbook import Logbook
 
 Handler = Callable[[Request[Any]], Any]
@@ -68,14 +68,8 @@ class ChatAdminHandlers:
             ("/api/admin/chat/users/ipbans/remove", self.unban, Address),
         ]
         return [
-            *(
-                Route("GET", path, handler, api=ADMIN_API, access=ADMINISTRATOR, returns=returns)
-                for path, handler, returns in lists
-            ),
-            *(
-                Route("POST", path, handler, api=ADMIN_API, access=ADMINISTRATOR, body=body)
-                for path, handler, body in acts
-            ),
+            *(admin_route("GET", path, handler, returns=returns) for path, handler, returns in lists),
+            *(admin_route("POST", path, handler, body=body) for path, handler, body in acts),
         ]
 
     async def messages(self, request: Request) -> list[Message]:
@@ -100,9 +94,7 @@ class ChatAdminHandlers:
 
     async def set_visible(self, request: Request[Visibility]) -> Reply:
         """Hide messages from viewers, or show them again."""
-        body = request.body
-        count = await self._moderation.set_visible(body.id_array, visible=body.visible)
-        return basic_response(f"{count} messages changed")
+        return await hide(self._moderation, request.body)
 
     async def set_enabled(self, request: Request[Enabled]) -> Reply:
         """Shut somebody out of the chat and hide what they wrote, or let them in again."""

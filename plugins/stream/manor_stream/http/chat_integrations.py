@@ -20,7 +20,7 @@ from manor_stream.http.api import (
     SYSTEM_MESSAGES,
     basic_response,
 )
-from manor_stream.http.chat import Visibility
+from manor_stream.http.chat import Visibility, hide
 
 Handler = Callable[[Request[Any]], Any]
 
@@ -123,9 +123,7 @@ class ChatIntegrationHandlers:
 
     async def set_visible(self, request: Request[Visibility]) -> Reply:
         """Hide messages from viewers, or show them again."""
-        body = request.body
-        count = await self._moderation.set_visible(body.id_array, visible=body.visible)
-        return basic_response(f"{count} messages changed")
+        return await hide(self._moderation, request.body)
 
     async def clients(self, request: Request) -> list[ChatClient]:
         """Who is connected to the chat."""

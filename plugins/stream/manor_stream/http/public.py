@@ -2,72 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 import trio
 
 from manor import PUBLIC, Door, Reply, Request, Route
-from manor_stream.chat.rules import MOST_BODY_BYTES
-from manor_stream.http.api import POLLED_API, PUBLIC_API, UNCACHED
+from manor_stream.http.api import POLLED_API, PUBLIC_API, UNCACHED, uncached
+from manor_stream.http.public_config import PublicConfig, public_config
 from manor_stream.markdown import render_page
 from manor_stream.parts import Shared
 from manor_stream.quality import Quality
-from manor_stream.settings import ExternalAction, SocialHandle, StreamSettings
+from manor_stream.settings import SocialHandle, StreamSettings
 from manor_stream.watching.emoji import emoji_paths
 from manor_stream.watching.logo import logo_url
 from manor_stream.watching.platforms import PLATFORMS, badge_path
-from manor_stream.watching.version import version
-
-
-class ShownHandle(msgspec.Struct, frozen=True):
-    """Where else the broadcaster is found, with the picture beside it."""
-
-    platform: str
-    url: str
-    icon: str
-
-
-class Switch(msgspec.Struct, frozen=True):
-    """Something that this server does not do."""
-
-    enabled: bool = False
-
-
-class Notifications(msgspec.Struct, frozen=True):
-    """How viewers may be told that the stream begins."""
-
-    browser: Switch = Switch()
-
-
-class Authentication(msgspec.Struct, frozen=True, rename="camel"):
-    """How viewers may prove who they are."""
-
-    indie_auth_enabled: bool = False
-
-
-class PublicConfig(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """What pages are made of; `extraPageContent` and `offlineMessage` are HTML that is safe to show."""
-
-    name: str
-    summary: str
-    logo: str
-    tags: Sequence[str]
-    social_handles: Sequence[ShownHandle]
-    extra_page_content: str
-    version: str
-    stream_title: str
-    nsfw: bool
-    chat_disabled: bool
-    external_actions: Sequence[ExternalAction]
-    custom_styles: str
-    max_socket_payload_size: int
-    offline_message: str
-    appearance_variables: Mapping[str, str] = {}
-    federation: Switch = Switch()
-    notifications: Notifications = Notifications()
-    authentication: Authentication = Authentication()
 
 
 class DirectoryEntry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -145,13 +95,14 @@ class PublicReads:
             # A long page takes a while, once for each change.
             content = await trio.to_thread.run_sync(render_page, settings.page_content)
             offline = await trio.to_thread.run_sync(render_page, settings.offline_message)
-            self._config = settings, _uncached(_config(settings, content, offline))
+            shown = public_config(settings, page_content=content, offline_message=offline)
+            self._config = settings, uncached(shown)
         return self._config[1]
 
     def directory_entry(self, request: Request) -> Reply:
         """What a directory reads."""
         settings, viewers, on_air = self._shared.settings.now, self._shared.viewers, self._shared.on_air
-        return _uncached(
+        return uncached(
             DirectoryEntry(
                 name=settings.name,
                 description=settings.summary,
@@ -182,33 +133,12 @@ class PublicReads:
         on_air = self._shared.on_air
         qualities = on_air.qualities if on_air.is_online and on_air.qualities else self._shared.settings.now.qualities
         ranked = sorted(enumerate(qualities), key=lambda each: (not each[1].video_passthrough, -each[1].bitrate))
-        return _uncached([Variant(_name_of(quality), index) for index, quality in ranked])
+        return uncached([Variant(_name_of(quality), index) for index, quality in ranked])
 
     def ping(self, request: Request) -> Reply:
         """Say that one watches: for players whose playlists come from elsewhere."""
         self._shared.viewers.touch(request.head.address, request.headers.get("user-agent") or "")
         return Reply(b"", 200, "", UNCACHED)
-
-
-def _config(settings: StreamSettings, page_content: str, offline_message: str) -> PublicConfig:
-    return PublicConfig(
-        name=settings.name,
-        summary=settings.summary,
-        logo=logo_url(settings.logo),
-        tags=settings.tags,
-        social_handles=[
-            ShownHandle(each.platform, each.url, badge_path(each.platform)) for each in settings.social_handles
-        ],
-        extra_page_content=page_content,
-        version=version(),
-        stream_title=settings.stream_title,
-        nsfw=settings.nsfw,
-        chat_disabled=settings.is_chat_disabled,
-        external_actions=settings.external_actions,
-        custom_styles=settings.custom_styles,
-        max_socket_payload_size=MOST_BODY_BYTES,
-        offline_message=offline_message,
-    )
 
 
 def _name_of(quality: Quality) -> str:
@@ -217,7 +147,3 @@ def _name_of(quality: Quality) -> str:
     if quality.video_passthrough:
         return "As broadcast"
     return f"{quality.scaled_height}p" if quality.scaled_height else f"{quality.bitrate} kbit/s"
-
-
-def _uncached(value: object) -> Reply:
-    return Reply(msgspec.json.encode(value), headers=UNCACHED)

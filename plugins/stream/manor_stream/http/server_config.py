@@ -10,7 +10,7 @@ import msgspec
 
 from manor import Reply, Request, Route, Transaction
 from manor_stream.administering.changing import Changing
-from manor_stream.http.api import ADMIN_API, ADMINISTRATOR, BasicResponse, basic_response
+from manor_stream.http.api import BasicResponse, admin_route, basic_response, uncached
 from manor_stream.key_check import USER
 from manor_stream.parts import Shared
 from manor_stream.quality import Quality
@@ -92,7 +92,7 @@ class ServerHandlers:
 
     async def show(self, request: Request) -> Reply:
         """Everything that can be set."""
-        return Reply(msgspec.json.encode(await self._config()), headers={"Cache-Control": "no-store"})
+        return uncached(await self._config())
 
     async def disconnect(self, request: Request) -> Reply:
         """Disconnect the broadcaster."""
@@ -158,20 +158,10 @@ class ServerHandlers:
 def server_routes(handlers: ServerHandlers) -> list[Route]:
     """The configuration, and what is done at once."""
 
-    def action(path: str, handler: Any) -> Route:
-        return Route("POST", path, handler, api=ADMIN_API, access=ADMINISTRATOR, returns=BasicResponse)
-
     return [
-        Route(
-            "GET",
-            "/api/admin/serverconfig",
-            handlers.show,
-            api=ADMIN_API,
-            access=ADMINISTRATOR,
-            returns=ServerConfig,
-        ),
-        action("/api/admin/disconnect", handlers.disconnect),
-        action("/api/admin/yp/reset", handlers.forget_directory),
+        admin_route("GET", "/api/admin/serverconfig", handlers.show, returns=ServerConfig),
+        admin_route("POST", "/api/admin/disconnect", handlers.disconnect, returns=BasicResponse),
+        admin_route("POST", "/api/admin/yp/reset", handlers.forget_directory, returns=BasicResponse),
     ]
 
 

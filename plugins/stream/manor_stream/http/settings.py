@@ -11,11 +11,10 @@ from manor import BadRequest, FieldProblem, Reply, Request, Route, Scope
 from manor_stream.administering.changing import Changing
 from manor_stream.http.api import (
     ADMIN_ACCESS,
-    ADMIN_API,
-    ADMINISTRATOR,
     INTEGRATION,
     INTEGRATION_API,
     BasicResponse,
+    admin_route,
     basic_response,
 )
 from manor_stream.key_check import USER
@@ -129,12 +128,10 @@ def setting_routes(handlers: SettingHandlers) -> list[Route]:
     """A setter for each setting, and the one for bots."""
     return [
         *(
-            Route(
+            admin_route(
                 "POST",
                 f"/api/admin/config/{path}",
                 handlers.setter(path),
-                api=ADMIN_API,
-                access=ADMINISTRATOR,
                 body=BODIES[rule.shape],
                 body_limit=LOGO_BODY_LIMIT if path == "logo" else BODY_LIMIT,
                 returns=BasicResponse,

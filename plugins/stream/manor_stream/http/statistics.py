@@ -10,7 +10,7 @@ import trio
 from msgspec import Meta
 
 from manor import Reply, Request, Route, from_microseconds
-from manor_stream.http.api import ADMIN_API, ADMINISTRATOR, UNCACHED
+from manor_stream.http.api import admin_route, uncached
 from manor_stream.logbook import LogLine
 from manor_stream.parts import Shared
 from manor_stream.watching.geoip import Geo
@@ -71,45 +71,39 @@ class StatisticsReads:
             "viewers": (self.viewers, list[ShownViewer]),
         }
         return [
-            Route(
-                "GET",
-                "/api/admin/viewersOverTime",
-                self.viewers_over_time,
-                api=ADMIN_API,
-                access=ADMINISTRATOR,
-                query=WindowQuery,
-                returns=list[Value],
+            admin_route(
+                "GET", "/api/admin/viewersOverTime", self.viewers_over_time, query=WindowQuery, returns=list[Value]
             ),
             *(
-                Route("GET", f"/api/admin/{path}", handler, api=ADMIN_API, access=ADMINISTRATOR, returns=returns)
+                admin_route("GET", f"/api/admin/{path}", handler, returns=returns)
                 for path, (handler, returns) in reads.items()
             ),
         ]
 
     def logs(self, request: Request) -> Reply:
         """What the stream said lately, the newest first."""
-        return _uncached(self._shared.logbook.newest_first())
+        return uncached(self._shared.logbook.newest_first())
 
     def warnings(self, request: Request) -> Reply:
         """What an admin should look at, the newest first."""
-        return _uncached(self._shared.logbook.newest_first(only_warnings=True))
+        return uncached(self._shared.logbook.newest_first(only_warnings=True))
 
     async def viewers_over_time(self, request: Request[None, WindowQuery]) -> Reply:
         """How many watched while something was on, the oldest first: by minutes, or longer steps of a longer time."""
         start = request.query.window_start
         since = self._now() - SHOWN if start is None else from_microseconds(start * 1_000_000)
-        return _uncached(await self._statistics.viewers_since(since))
+        return uncached(await self._statistics.viewers_since(since))
 
     def hardware_stats(self, request: Request) -> Reply:
         """How busy the machine is, minute by minute."""
-        return _uncached(self._hardware.stats)
+        return uncached(self._hardware.stats)
 
     async def viewers(self, request: Request) -> Reply:
         """Who watches now, who came first at the front."""
         present = self._shared.viewers.present()[:MOST_LISTED] if self._shared.on_air.is_online else []
         places = await self._shared.geoip.look_up(viewer.address for viewer in present)
         now, current = self._now(), trio.current_time()
-        return _uncached(
+        return uncached(
             [
                 ShownViewer(
                     client_id=viewer.id,
@@ -124,7 +118,3 @@ class StatisticsReads:
 
     def _now(self) -> datetime:
         return self._shared.context.clock.now()
-
-
-def _uncached(value: object) -> Reply:
-    return Reply(msgspec.json.encode(value), headers=UNCACHED)

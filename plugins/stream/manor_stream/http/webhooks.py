@@ -9,11 +9,10 @@ from typing import Any
 import msgspec
 
 from manor import BadRequest, Reply, Request, Route
-from manor_stream.http.api import ADMIN_API, ADMINISTRATOR, BasicResponse, basic_response
+from manor_stream.http.api import basic_response, uncached
+from manor_stream.http.kept import kept_routes
 from manor_stream.webhooks.keeping import Webhooks
 from manor_stream.webhooks.store import Webhook
-
-BODY_LIMIT = 16_384
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
@@ -78,8 +77,7 @@ class WebhookHandlers:
     async def create(self, request: Request[CreateWebhook]) -> Reply:
         """Have what happens posted somewhere; the secret that signs it is in this answer and nowhere else."""
         webhook = await self._webhooks.create(request.body.url, request.body.events)
-        made = WebhookMade(**_members(webhook), name=webhook.url, token=webhook.secret)
-        return Reply(msgspec.json.encode(made), headers={"Cache-Control": "no-store"})
+        return uncached(WebhookMade(**_members(webhook), name=webhook.url, token=webhook.secret))
 
     async def delete(self, request: Request[DeleteWebhook]) -> Reply:
         """Delete a webhook; what waits for it is not posted."""
@@ -93,29 +91,9 @@ class WebhookHandlers:
 def webhook_routes(handlers: WebhookHandlers) -> list[Route]:
     """List, create, delete."""
     path = "/api/admin/webhooks"
-    return [
-        Route("GET", path, handlers.list, api=ADMIN_API, access=ADMINISTRATOR, returns=list[WebhookShown]),
-        Route(
-            "POST",
-            path + "/create",
-            handlers.create,
-            api=ADMIN_API,
-            access=ADMINISTRATOR,
-            body=CreateWebhook,
-            body_limit=BODY_LIMIT,
-            returns=WebhookMade,
-        ),
-        Route(
-            "POST",
-            path + "/delete",
-            handlers.delete,
-            api=ADMIN_API,
-            access=ADMINISTRATOR,
-            body=DeleteWebhook,
-            body_limit=BODY_LIMIT,
-            returns=BasicResponse,
-        ),
-    ]
+    return kept_routes(
+        path, handlers, listed=list[WebhookShown], create=CreateWebhook, made=WebhookMade, delete=DeleteWebhook
+    )
 
 
 def _members(webhook: Webhook) -> dict[str, Any]:

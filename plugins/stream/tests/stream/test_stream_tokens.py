@@ -73,6 +73,22 @@ async def test_a_secret_is_kept_nowhere(admin: Client, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("accesstokens/create", {"name": "x", "scopes": [MESSAGES]}),
+        ("webhooks/create", {"url": "https://example.org/hook", "events": ["CHAT"]}),
+        ("serverconfig", None),
+    ],
+)
+async def test_what_has_a_secret_in_it_is_kept_by_nobody_on_the_way(admin: Client, path: str, body: Any) -> None:
+    path = f"/api/admin/{path}"
+    answer = await admin.get(path) if body is None else await admin.post(path, json=body)
+
+    assert answer.status == 200
+    assert "no-store" in answer.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
     ("body", "message"),
     [
         ({"name": "x", "scopes": ["HAS_EVERYTHING"]}, "scopes: expected some of CAN_SEND_MESSAGES"),
