@@ -16,6 +16,13 @@ from manor.testing import Client, House, Socket
 from manor_stream.chat.service import Chat
 from tests.stream_watching import shared_of
 
+DISABLE = "/api/admin/chat/users/setenabled"
+PROMOTE = "/api/admin/chat/users/setmoderator"
+HIDE = "/api/admin/chat/updatemessagevisibility"
+BAN = "/api/admin/chat/users/ipbans/create"
+UNBAN = "/api/admin/chat/users/ipbans/remove"
+BANS = "/api/admin/chat/users/ipbans"
+
 
 def chat_of(house: House) -> Chat:
     """What the house's stream says."""
@@ -98,3 +105,23 @@ async def entering(client: Client) -> AsyncIterator[Talker]:
     """Somebody on `/entry`."""
     async with client.websocket("/entry") as socket:
         yield Talker(socket, {})
+
+
+async def say(talker: Talker, body: str) -> dict[str, Any]:
+    """Have somebody say something, and hear themselves."""
+    await talker.send("CHAT", body=body)
+    while True:
+        frame = await talker.hear("CHAT")
+        if frame["body"] == f"<p>{body}</p>":
+            return frame
+
+
+async def shown(client: Client) -> list[str]:
+    """What viewers who come now see."""
+    return [message["body"] for message in (await client.get("/api/chat")).json()]
+
+
+async def promote(admin: Client, talker: Talker, *, is_moderator: bool = True) -> None:
+    """Make somebody a moderator, or take it from them."""
+    answer = await admin.post(PROMOTE, json={"userId": talker.user["id"], "isModerator": is_moderator})
+    assert answer.json()["success"] is True, answer.text
