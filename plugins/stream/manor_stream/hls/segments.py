@@ -65,3 +65,16 @@ class Entry:
     discontinuity: int
     breaks: int
     age: int
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Where playlists have arrived, or begin.
+
+    Args:
+        segment: A media sequence number.
+        discontinuity: A discontinuity sequence number.
+    """
+
+    segment: int
+    discontinuity: int

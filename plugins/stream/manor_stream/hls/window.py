@@ -10,6 +10,7 @@ import trio
 
 from manor_stream.hls.playlists import render_media, rounded
 from manor_stream.hls.segments import Entry
+from manor_stream.hls.segments import Numbers as Numbers
 from manor_stream.hls.segments import Segment as Segment
 from manor_stream.hls.segments import Variant as Variant
 
@@ -30,8 +31,8 @@ class Window:
     """What can be fetched now. The broadcast alone writes it.
 
     Args:
-        first_number: Where media sequence numbers begin. Players take a number that went back for a broken stream, so a
-            daemon that starts anew begins above what it had: with the time in seconds, as segments are longer than one.
+        first_number: Where media sequence numbers begin: with the time in seconds, which is above what a daemon before
+            this one gave, as segments are longer than one. See `numbering`, which knows better.
         now: A clock that only goes forward, in seconds.
         warn: Told what an admin should know.
     """
@@ -58,6 +59,19 @@ class Window:
         self._discontinuity = -1
         self._is_reset = True
         self._ended_at: float | None = None
+
+    def begin_above(self, numbers: Numbers) -> None:
+        """Give no numbers below these. Called before the first broadcast."""
+        self._number = max(self._number, numbers.segment)
+        self._discontinuity = max(self._discontinuity, numbers.discontinuity - 1)
+
+    @property
+    def next_numbers(self) -> Numbers:
+        """Above every number that was given so far."""
+        return Numbers(
+            max([self._number, *(track.number for track in self._tracks)]),
+            1 + max([self._discontinuity, *(track.discontinuity for track in self._tracks)]),
+        )
 
     # --- The broadcast writes ----------------------------------------------------------------------------------------
 
@@ -203,8 +217,8 @@ class Window:
 
     def _renumber(self) -> None:
         """Have the next entry of every variant stand behind the same discontinuity, whatever happened to some."""
-        self._number = max([self._number, *(track.number for track in self._tracks)])
-        self._discontinuity = 1 + max([self._discontinuity, *(track.discontinuity for track in self._tracks)])
+        following = self.next_numbers
+        self._number, self._discontinuity = following.segment, following.discontinuity
         for track in self._tracks:
             track.next_discontinuity = self._discontinuity
 

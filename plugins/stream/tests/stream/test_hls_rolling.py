@@ -19,6 +19,7 @@ STEPS = st.lists(
         st.tuples(st.just("end"), st.lists(st.booleans(), min_size=3, max_size=3)),
         st.tuples(st.just("reset"), VARIANTS, st.booleans()),
         st.tuples(st.just("wait"), st.integers(1, 400)),
+        st.tuples(st.just("restart")),
     ),
     max_size=60,
 )
@@ -82,6 +83,11 @@ class Driver:
             case ("reset", variants, has_clip) if not self.is_on:
                 self.variants = variants
                 self.window.reset([LOW] * variants, self.clips([has_clip] * variants))
+            case ("restart",):
+                # Of the daemon, whose clock stands still: what was given is all that the next one knows.
+                before, self.window, self.is_on = self.window, Window(7, now=self.clock), False
+                self.window.begin_above(before.next_numbers)
+                self.variants = 0
             case ("wait", seconds):
                 self.clock.now += seconds
 
