@@ -134,8 +134,9 @@ class ChatHandlers:
 
 async def hide(moderation: Moderation, body: Visibility, *, by: UUID | None = None) -> Reply:
     """Hide messages from viewers, or show them again: a moderator's, an administrator's and a bot's operation."""
-    count = await moderation.set_visible(body.id_array, visible=body.visible, by=by)
-    return basic_response(f"{count} messages changed")
+    await moderation.set_visible(body.id_array, visible=body.visible, by=by)
+    # Owncast's admin pages take any other text for a failure.
+    return basic_response("changed")
 
 
 def _moderator(request: Request[Visibility] | Request[Enabled]) -> UUID:
