@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 
@@ -66,7 +67,7 @@ def told() -> Iterator[None]:
         raise _STATUS[type(refusal)](refusal.detail) from refusal
 
 
-def said(value: object) -> Reply:
+def said(value: Any) -> Reply:
     """An answer that is one JSON value, such as a sentence or a list of names."""
     return Reply(msgspec.json.encode(value))
 
