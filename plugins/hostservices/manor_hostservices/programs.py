@@ -82,32 +82,21 @@ class HostPrograms:
         """Run one to its end; see `Programs`."""
         kept = _Kept(hear)
         with trio.fail_after(float("inf") if seconds is None else seconds):
-            async with trio.open_nursery() as nursery:
-                try:
-                    process = await trio.lowlevel.open_process(
-                        list(argv),
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        stderr=subprocess.STDOUT,
-                        env={"PATH": _SEARCHED, "HOME": "/root", "LC_ALL": "C.UTF-8", **(env or {})},
-                        cwd=cwd,
-                        # A group of its own, so that its children end with it.
-                        start_new_session=True,
-                    )
-                except (FileNotFoundError, PermissionError) as error:
-                    raise NotHere(f"{argv[0]} is not installed") from error
-                nursery.start_soon(_feed, process, stdin)
-                try:
+            # Outside the nursery, which would wrap the refusal into a group.
+            process = await _open(argv, env or {}, cwd)
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_feed, process, stdin)
                     assert process.stdout is not None
                     async with process.stdout:
                         async for chunk in process.stdout:
                             kept.take(chunk)
                     status = await process.wait()
-                finally:
-                    if process.returncode is None:
-                        _end_group(process.pid)
-                        with trio.CancelScope(shield=True):
-                            await process.wait()
+            finally:
+                if process.returncode is None:
+                    _end_group(process.pid)
+                    with trio.CancelScope(shield=True):
+                        await process.wait()
         return Done(status, kept.end())
 
 
@@ -171,6 +160,22 @@ class _Kept:
         if self._hear is not None and self._line:
             self._hear(self._line.decode(errors="replace"))
         return bytes(self._bytes[-OUTPUT_LIMIT:]).decode(errors="replace")
+
+
+async def _open(argv: Sequence[str], env: Mapping[str, str], cwd: str | None) -> trio.Process:
+    try:
+        return await trio.lowlevel.open_process(
+            list(argv),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={"PATH": _SEARCHED, "HOME": "/root", "LC_ALL": "C.UTF-8", **env},
+            cwd=cwd,
+            # A group of its own, so that its children end with it.
+            start_new_session=True,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        raise NotHere(f"{argv[0]} is not installed") from error
 
 
 async def _feed(process: trio.Process, data: bytes) -> None:
