@@ -23,7 +23,16 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 SUITE = "bookworm"
-PACKAGES = ("ca-certificates", "dbus", "python3", "python3-venv", "systemd", "systemd-sysv")
+PACKAGES = (
+    "ca-certificates",
+    "dbus",
+    "openssh-client",
+    "openssh-server",
+    "python3",
+    "python3-venv",
+    "systemd",
+    "systemd-sysv",
+)
 # Units that only cost time in a box without devices, consoles or a network of its own.
 MASKED = (
     "apt-daily.timer",
@@ -31,6 +40,7 @@ MASKED = (
     "dpkg-db-backup.timer",
     "e2scrub_all.timer",
     "fstrim.timer",
+    "ssh.service",  # it would want this machine's port 22; a test that needs it gives it another
     "systemd-networkd-wait-online.service",
     "systemd-resolved.service",
     "systemd-timesyncd.service",
