@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from manor_stream.media import Media
@@ -17,7 +17,7 @@ class PublishAsked:
         key: The stream key, as far as it stands where encoders put it.
     """
 
-    key: str
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,14 @@ WINDOW = 2_500_000
 """Bytes after which either side wants to hear from the other."""
 
 MOST_BEFORE_PUBLISH = 128 << 10
-"""Bytes until it asks to publish, which takes four thousand: small messages cost more to read than to send."""
+"""Bytes until it asks to publish, which takes four thousand."""
+
+MOST_COMMANDS = 16 << 10
+"""Bytes of messages until it asks to publish, which take one thousand; each counts for `LEAST_MESSAGE` at least.
+
+A message may take a single byte of the network, and a value of AMF 0 too, but ten microseconds and two to read."""
+
+LEAST_MESSAGE = 64
 
 STREAM = 1
 """The message stream that everybody is given: one publishes one stream."""
@@ -69,6 +76,7 @@ class Session:
         self._chunk_size = FIRST_CHUNK_SIZE
         self._out = bytearray()
         self._app = ""
+        self._commands = 0
         self._received = 0
         self._acknowledged = 0
         self._window = WINDOW
@@ -133,10 +141,17 @@ class Session:
             message = self._chunks.next_message()
             if message is None:
                 return None
+            if self.state in _BEFORE_PUBLISH:
+                self._weigh(message)
             event = self._hear(message)
             if event is not None:
                 return event
         return None
+
+    def _weigh(self, message: Message) -> None:
+        self._commands += max(LEAST_MESSAGE, len(message.body))
+        if self._commands > MOST_COMMANDS:
+            raise ProtocolError(f"{self._commands} bytes of messages without asking to publish")
 
     def _hear(self, message: Message) -> Event | None:
         match message.kind:

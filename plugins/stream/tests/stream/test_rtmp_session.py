@@ -14,7 +14,7 @@ from manor_stream.rtmp.errors import ProtocolError
 from manor_stream.rtmp.events import Described, Event, PublishAsked, PublishEnded
 from manor_stream.rtmp.handshake import RANDOM_SIZE, SIZE
 from manor_stream.rtmp.messages import Message, MessageType, command, window_size
-from manor_stream.rtmp.session import CHUNK_SIZE, WINDOW, Session, State
+from manor_stream.rtmp.session import CHUNK_SIZE, LEAST_MESSAGE, MOST_COMMANDS, WINDOW, Session, State
 from tests.stream_rtmp import (
     AVC_HEADER,
     FRAME,
@@ -323,13 +323,39 @@ def test_what_no_encoder_says_ends_the_session(messages: list[Message], text: st
     assert heard.session.state is State.OVER
 
 
-def test_little_may_come_before_it_asks_to_publish() -> None:
-    heard = shaken().messages(asks("live", "key")[0])
-    create = command("createStream", 4, None)
+@pytest.mark.parametrize(
+    ("message", "most"),
+    [
+        (Message(MessageType.USER_CONTROL, bytes.fromhex("0006 01020304")), MOST_COMMANDS // LEAST_MESSAGE),
+        (Message(MessageType.ACKNOWLEDGEMENT, bytes(4)), MOST_COMMANDS // LEAST_MESSAGE),
+        (Message(22, b""), MOST_COMMANDS // LEAST_MESSAGE),
+        (Message(22, bytes(8_000)), 2),
+    ],
+)
+def test_little_may_be_said_before_it_asks_to_publish(message: Message, most: int) -> None:
+    shaken().messages(*[message] * most)
+    with pytest.raises(ProtocolError, match="of messages without asking to publish"):
+        shaken().messages(*[message] * (most + 1))
 
-    heard.messages(*[create] * 3_000)
-    with pytest.raises(ProtocolError, match="without asking to publish"):
-        heard.messages(*[create] * 1_000)
+
+def test_what_comes_without_a_message_is_bounded_too() -> None:
+    # Messages are begun and not ended, or not even begun.
+    begun = b"".join(bytes([number]) + b"\0\0\0\0\xff\xff\x14" + bytes(4 + 128) for number in range(3, 64))
+    going_on = b"".join(bytes([0xC0 | number]) + bytes(128) for number in range(3, 64))
+    heard = shaken().hear(begun + 14 * going_on)
+
+    with pytest.raises(ProtocolError, match="bytes without asking to publish"):
+        heard.hear(going_on + going_on)
+
+
+def test_media_may_follow_without_waiting_for_an_answer() -> None:
+    heard = shaken().hear(in_chunks([*asks("live", "key"), frame(Kind.VIDEO, 0, KEY_FRAME + bytes(60_000))], 128))
+
+    assert isinstance(heard.events[-1], Media)
+
+
+def test_the_key_is_in_no_traceback() -> None:
+    assert "hush" not in repr(PublishAsked("hush"))
 
 
 @pytest.mark.parametrize(
