@@ -14,13 +14,19 @@ _WRAP = 1 << 32
 
 
 class Timeline:
-    """Places frames on one line. Of one kind, times never go back; all kinds share the encoder's clock."""
+    """Places frames on one line. Of one kind, times never go back; all kinds share the encoder's clock.
+
+    A kind may be far behind the other for good, as when a camera and a microphone have clocks of their own: what goes
+    on from its own last frame is no jump, however far it is from the other's.
+    """
 
     def __init__(self) -> None:
         self._last_stamp: int | None = None
         # Of the frame that `_last_stamp` is of, on our line.
         self._position = 0
         self._latest: dict[Kind, int] = {}
+        # Of the last frame of each kind, since the clock was set.
+        self._stamps: dict[Kind, int] = {}
 
     def place(self, kind: Kind, stamp: int, *, is_frame: bool = True) -> int:
         """The time of a message.
@@ -34,13 +40,25 @@ class Timeline:
             if not is_frame:
                 return 0
             self._last_stamp = stamp
-        step = (stamp - self._last_stamp + _WRAP // 2) % _WRAP - _WRAP // 2
-        if -MOST_BACK <= step <= MOST_AHEAD:
+        step = _step(self._last_stamp, stamp)
+        if _runs_on(step) or (kind in self._stamps and _runs_on(_step(self._stamps[kind], stamp))):
             position = self._position + step
         else:
             position = max(self._latest.values(), default=self._position)
+            if is_frame:
+                self._stamps.clear()
         if is_frame:
             self._last_stamp, self._position = stamp, position
+            self._stamps[kind] = stamp
         placed = max(position, self._latest.get(kind, 0))
         self._latest[kind] = placed
         return placed
+
+
+def _step(before: int, after: int) -> int:
+    """From one stamp to another, the shorter way around."""
+    return (after - before + _WRAP // 2) % _WRAP - _WRAP // 2
+
+
+def _runs_on(step: int) -> bool:
+    return -MOST_BACK <= step <= MOST_AHEAD

@@ -49,3 +49,22 @@ def test_time_goes_on_when_the_stamps_wrap_around() -> None:
 def test_a_clock_that_is_set_makes_no_gap(stamp: int) -> None:
     start = 1_000_000 - 400
     assert placed((V, start), (V, 1_000_000), (V, stamp), (V, stamp + 40)) == [0, 400, 400, 440]
+
+
+@pytest.mark.parametrize("behind", [MOST_BACK + 1, 2_000, 50_000])
+def test_a_kind_that_is_far_behind_the_other_goes_on_at_its_own_pace(behind: int) -> None:
+    start = 100_000
+    frames = [(kind, start + 40 * n - (behind if kind is V else 0)) for n in range(1_000) for kind in (A, V)]
+
+    times = placed(*frames)
+
+    assert times[1::2] == [40 * n for n in range(1_000)]
+    # What it is ahead by counts once.
+    assert times[2::2] == [40 * n + behind for n in range(1, 1_000)]
+
+
+def test_both_kinds_may_have_their_clock_set_and_wrap() -> None:
+    before = [(A, 0xFFFFFFF0), (V, 0xFFFFFFF8), (A, 4), (V, 12)]
+    after = [(V, 500_000), (A, 500_010), (V, 500_040), (A, 500_050)]
+
+    assert placed(*before, *after) == [0, 8, 20, 28, 28, 38, 68, 78]
