@@ -89,7 +89,11 @@ class KnownAbilities:
         path = shutil.which(program)
         if path is None:
             raise NoFfmpeg(f"This server has no ffmpeg: {program} is not there or cannot be run")
-        key = path, (await trio.Path(path).stat()).st_mtime_ns
+        try:
+            key = path, (await trio.Path(path).stat()).st_mtime_ns
+        except OSError as error:
+            # Taken away at this moment, as an upgrade does.
+            raise NoFfmpeg(f"This server has no ffmpeg: {path}: {error.strerror}") from error
         async with self._asking:
             if key not in self._known:
                 self._known[key] = await _ask(path)

@@ -53,6 +53,6 @@ def _seconds(value: str) -> float:
 def _time(value: str) -> datetime | None:
     try:
         time = datetime.fromisoformat(value.strip())
-    except ValueError:
+        return time.astimezone(UTC) if time.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return time.astimezone(UTC) if time.tzinfo else None

@@ -32,9 +32,9 @@ class Uploads:
     """
 
     def __init__(self, variants: int, session: str, on_segment: OnSegment) -> None:
-        self._pattern = re.compile(rf"stream-{re.escape(session)}-\d{{1,9}}\.ts")
+        self._pattern = re.compile(rf"stream-{re.escape(session)}-[0-9]{{1,9}}\.ts")
         self._on_segment = on_segment
-        self._tracks = [_Track() for _ in range(variants)]
+        self._tracks = [_Track(self._pattern) for _ in range(variants)]
 
     def check(self, variant: str, name: str) -> int:
         """The variant's number, if such a file is waited for.
@@ -62,14 +62,17 @@ class Uploads:
 
 
 class _Track:
-    def __init__(self) -> None:
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self._pattern = pattern
         self.arrived: dict[str, bytes] = {}
         self._named: deque[Listed] = deque()
         self._newest = -1
 
     def read(self, text: str) -> None:
         for listed in read_playlist(text):
-            number = _number(listed.name)
+            if not self._pattern.fullmatch(listed.name):
+                continue
+            number = int(listed.name.rpartition("-")[2].partition(".")[0])
             if number > self._newest:
                 self._newest = number
                 self._named.append(listed)
@@ -87,8 +90,3 @@ class _Track:
             self._named.popleft()
             found.append((listed, self.arrived.pop(listed.name)))
         return found
-
-
-def _number(name: str) -> int:
-    digits = name.rpartition("-")[2].partition(".")[0]
-    return int(digits) if digits.isascii() and digits.isdigit() else -1

@@ -60,7 +60,9 @@ def test_what_makes_no_sense_is_no_segment(text: str) -> None:
     assert read_playlist(text) == []
 
 
-@pytest.mark.parametrize("time", ["", "yesterday", "2030-01-02T12:00:00", "2030-13-02T12:00:00+0000"])
+@pytest.mark.parametrize(
+    "time", ["", "yesterday", "2030-01-02T12:00:00", "2030-13-02T12:00:00+0000", "0001-01-01T00:00:00+2359"]
+)
 def test_a_time_that_is_none_is_left_out(time: str) -> None:
     assert read_playlist(f"#EXTINF:2,\n#EXT-X-PROGRAM-DATE-TIME:{time}\na.ts") == [Listed("a.ts", 2.0, None)]
 
@@ -114,6 +116,18 @@ def test_a_segment_that_many_playlists_list_is_there_once() -> None:
         taken.segment(number)
         taken.listing(*range(number + 1))
     assert taken.numbers == [b"0", b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize(
+    "name", ["stream-5e55-" + "9" * 5_000 + ".ts", "stream-0the7-7.ts", "stream-5e55-٣.ts", "stream-5e55-7.ts.ts", "x"]
+)
+def test_a_playlist_that_lists_what_is_not_ours_hides_no_segment(name: str) -> None:
+    taken = Taken()
+    taken.uploads.take(0, PLAYLIST, f"#EXTINF:2,\n{name}\n".encode())
+    taken.segment(0)
+    taken.listing(0)
+
+    assert taken.numbers == [b"0"]
 
 
 def test_variants_do_not_wait_for_each_other() -> None:
