@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
 import msgspec
+from markupsafe import Markup
 
 from manor import BadRequest, FieldProblem, Refused, Reply, Request, Route, redirect
 from manor_stream.administering.changing import Changing
@@ -31,6 +33,9 @@ DONE = {
     "banned": "The address is shut out.",
     "unbanned": "The address may come in again.",
 }
+
+
+_EMOJI = re.compile(r'<img[^>]* alt="([^"]*)"[^>]*>')
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -146,7 +151,13 @@ class ChatPages:
             fields=CHAT,
             typed=typed or {field.name: field.shown(settings) for field in CHAT},
             messages=list(reversed(messages[-SHOWN:])),
+            words=_words,
             disabled=await self._moderation.disabled(),
             banned=await self._moderation.banned(),
             done=DONE.get(request.query.done, "") if request.query else "",
         )
+
+
+def _words(body: str) -> str:
+    """A message as text: emoji by their names, as they were typed."""
+    return Markup(_EMOJI.sub(r"\1", body)).striptags()  # noqa: S704 - what is made of it is text

@@ -38,6 +38,18 @@ DONE = "?done=changed"
 QUALITIES = "video/streamoutputvariants"
 NEW_QUALITY = Quality(audio_passthrough=True)
 
+LABELS = {
+    "title": "text",
+    "url": "address",
+    "video_bitrate": "video, kbit/s",
+    "audio_bitrate": "sound, kbit/s",
+    "scaled_width": "width",
+    "scaled_height": "height",
+    "framerate": "frames a second",
+    "cpu_usage_level": "processor",
+}
+"""What stands beside members of rows that are called otherwise."""
+
 SPARE_ROWS = 2
 """Empty ones below those that are set."""
 
@@ -253,7 +265,7 @@ class SettingsPages:
         except Unfit as unfit:
             place, member = place_of(unfit)
             number = numbers[place] if place >= 0 else -1
-            where = f"Row {number + 1}, {member.replace('_', ' ')}: " if number >= 0 else ""
+            where = f"Row {number + 1}, {LABELS.get(member, member)}: " if number >= 0 else ""
             gone, wanted = getattr(request.body, "gone", ()), bool(getattr(request.body, "wanted", ""))
             sent = Typed(path, rows, (number, member), gone, wanted)
             return show(request, BadRequest(f"{where}{unfit.expected}"), sent=sent)

@@ -43,7 +43,7 @@ class Screens(Part):
             EmbedPages(shared, face),
             OverviewPages(shared, face, administering.changing, watching.statistics, watching.hardware),
             SettingsPages(shared, face, administering.changing),
-            ChatPages(shared, face, administering.changing, Moderation(shared.context.storage, shared.chat)),
+            ChatPages(shared, face, administering.changing, Moderation(shared)),
             AccessPages(shared, face, administering),
         )
         return [*self._pages.routes(), *(route for group in groups for route in group.routes())]

@@ -108,7 +108,7 @@ async def test_rows_that_do_not_fit_stay_as_they_were_typed(house: House, reader
     rows = [("platform", "a"), ("url", ""), ("platform", "good"), ("url", "https://a.example/")]
     refused = await send(reader, "/admin/links/social", *rows, ("platform", "bad"), ("url", "ftp://b.example/"))
 
-    assert "Row 3, url: expected an address such as https://example.org/" in refused.text
+    assert "Row 3, address: expected an address such as https://example.org/" in refused.text
     for typed in ('value="good"', 'value="https://a.example/"', 'value="bad"'):
         assert typed in refused.answer.text
     (marked,) = [line for line in refused.answer.text.splitlines() if "aria-invalid" in line]
@@ -120,7 +120,7 @@ async def test_qualities_that_do_not_fit_stay_as_they_were_typed(house: House, r
     first, wrong = quality(name="first"), quality(name="second", scaled_height="9999")
     refused = await send(reader, "/admin/video/qualities", *first, *first, *wrong, ("gone", "0"), ("wanted", "yes"))
 
-    assert "Row 3, scaled height: expected int <= 8192" in refused.text
+    assert "Row 3, height: expected int <= 8192" in refused.text
     assert '<details class="card" open>' in refused.answer.text
     assert 'name="gone" value="0" checked' in refused.answer.text
     assert 'name="gone" value="1">' in refused.answer.text
@@ -298,6 +298,16 @@ async def test_a_message_is_hidden_and_shown_again(house: House, reader: Reader,
 
     await reader.send("/admin/chat/show")
     assert len((await client.get("/api/chat")).json()) == 1
+
+
+async def test_who_keeps_order_reads_emoji_and_tags_as_they_were_typed(house: House, reader: Reader) -> None:
+    await shared_of(house).chat.say_system('<script>x</script> 1 &lt; 2 <b title="<i>">bold</b> :heart:')
+    page = await reader.open("/admin/chat")
+
+    assert "1 < 2" in page.text
+    assert ":heart:" in page.text
+    assert "<script>x" not in page.answer.text
+    assert "<img" not in page.answer.text
 
 
 async def test_an_address_is_shut_out_and_let_in(reader: Reader) -> None:
