@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from manor.blobs import S3Blobs as S3Blobs
     from manor.blobs import check_key as check_key
     from manor.clock import Clock as Clock
+    from manor.clock import SystemClock as SystemClock
     from manor.config import TcpBind as TcpBind
+    from manor.config import decode_texts as decode_texts
     from manor.config import parse_bind as parse_bind
     from manor.dialects import BASIC_RESPONSE as BASIC_RESPONSE
     from manor.dialects import DETAIL as DETAIL
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from manor.dialects import Dialect as Dialect
     from manor.dialects import ErrorContext as ErrorContext
     from manor.dialects import Rendered as Rendered
+    from manor.errors import AdminFault as AdminFault
     from manor.errors import BadRequest as BadRequest
     from manor.errors import Conflict as Conflict
     from manor.errors import FieldProblem as FieldProblem
@@ -255,6 +258,7 @@ if TYPE_CHECKING:
     from manor.storage import to_microseconds as to_microseconds
     from manor.sweeping import Sweep as Sweep
     from manor.tasks import BackgroundTask as BackgroundTask
+    from manor.tasks import contained as contained
 
 _EXPORTS = {
     "ADMIN": "manor.auth",
@@ -287,7 +291,9 @@ _EXPORTS = {
     "S3Blobs": "manor.blobs",
     "check_key": "manor.blobs",
     "Clock": "manor.clock",
+    "SystemClock": "manor.clock",
     "TcpBind": "manor.config",
+    "decode_texts": "manor.config",
     "parse_bind": "manor.config",
     "BASIC_RESPONSE": "manor.dialects",
     "DETAIL": "manor.dialects",
@@ -297,6 +303,7 @@ _EXPORTS = {
     "Dialect": "manor.dialects",
     "ErrorContext": "manor.dialects",
     "Rendered": "manor.dialects",
+    "AdminFault": "manor.errors",
     "BadRequest": "manor.errors",
     "Conflict": "manor.errors",
     "FieldProblem": "manor.errors",
@@ -502,6 +509,7 @@ _EXPORTS = {
     "to_microseconds": "manor.storage",
     "Sweep": "manor.sweeping",
     "BackgroundTask": "manor.tasks",
+    "contained": "manor.tasks",
 }
 
 __all__ = sorted(_EXPORTS)  # noqa: PLE0605 - a list, made of the table above

@@ -14,7 +14,7 @@ from manor.config.checks import SHIPPED_TIERS, findings
 from manor.config.decoding import Decoding
 from manor.config.keys import dotted, suggestion
 from manor.config.shape import Config
-from manor.config.sources import Layer, Merged, drop_ins, merge, read_layer, variable_layers
+from manor.config.sources import Layer, Merged, drop_ins, merge, parse_layer, read_layer, variable_layers
 from manor.errors import AdminFault, Problem
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -155,9 +155,13 @@ def _with_tables(loaded: Loaded) -> Loaded:
 
 
 def _read(paths: Iterable[Path], problems: list[Problem]) -> list[Layer]:
+    return _sound(map(read_layer, paths), problems)
+
+
+def _sound(read: Iterable[Layer | Problem], problems: list[Problem]) -> list[Layer]:
     layers = []
-    for path in paths:
-        match read_layer(path):
+    for each in read:
+        match each:
             case Layer() as layer:
                 layers.append(layer)
             case Problem() as problem:
@@ -237,6 +241,40 @@ def read_plugin(loaded: Loaded, name: str, struct_type: type[S]) -> tuple[S | No
     table = {key: value for key, value in loaded.config.plugins.get(name, {}).items() if key != "enabled"}
     decoding = Decoding(loaded.where, loaded.cwd, is_whole=loaded.is_whole)
     return decoding.struct(struct_type, table, ("plugins", name)), decoding.problems
+
+
+def decode_texts(texts: Mapping[str, bytes], name: str, struct_type: type[S]) -> tuple[S, bool]:
+    """Decode a plugin's table from files that were read already, for a program of its own that trusts only those.
+
+    Other tables in them are not looked at, and neither are variables.
+
+    Args:
+        texts: What stands in each file by its path, in the order in which they are laid over one another.
+        name: The plugin's.
+        struct_type: Its configuration.
+
+    Returns:
+        The table, and whether the plugin is enabled in it; without a word it is not.
+
+    Raises:
+        AdminFault: With every problem, such as `FILE: plugins.topics.key: expected int, got str`.
+    """
+    problems: list[Problem] = []
+    merged = merge(_sound((parse_layer(where, data) for where, data in texts.items()), problems))
+    if problems:
+        raise AdminFault(problems)
+    last = Path(list(texts)[-1]) if texts else None
+    decoding = Decoding(lambda key: _where(merged.sources, key, last), Path("/"))
+    plugins = decoding.value(dict[str, dict[str, Any]], merged.tables.get("plugins", {}), ("plugins",))
+    if decoding.problems:
+        raise AdminFault(decoding.problems)
+    table = plugins.get(name, {})
+    enabled = decoding.value(bool, table.get("enabled", False), ("plugins", name, "enabled"))
+    inside = {key: value for key, value in table.items() if key != "enabled"}
+    decoded = decoding.struct(struct_type, inside, ("plugins", name))
+    if decoded is None or decoding.problems:
+        raise AdminFault(decoding.problems)
+    return decoded, enabled
 
 
 def unknown_plugins(loaded: Loaded, installed: Iterable[str]) -> list[Problem]:

@@ -49,12 +49,17 @@ def read_layer(path: Path) -> Layer | Problem:
         data = path.read_bytes()
     except OSError as error:
         return Problem(str(path), f"cannot be read: {error.strerror}")
+    return parse_layer(str(path), data)
+
+
+def parse_layer(where: str, data: bytes) -> Layer | Problem:
+    """Read what stands in a TOML file."""
     try:
-        return Layer(str(path), tomllib.loads(data.decode()))
+        return Layer(where, tomllib.loads(data.decode()))
     except UnicodeDecodeError as error:
-        return Problem(str(path), f"{_place(data[: error.start].decode())}: not UTF-8")
+        return Problem(where, f"{_place(data[: error.start].decode())}: not UTF-8")
     except tomllib.TOMLDecodeError as error:
-        return Problem(str(path), _syntax_problem(str(error), data.decode()))
+        return Problem(where, _syntax_problem(str(error), data.decode()))
 
 
 def _place(before: str) -> str:
