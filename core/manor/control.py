@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -23,10 +23,11 @@ import trio
 
 from manor.config import Loaded, load
 from manor.errors import AdminFault, ManorError, Refused
-from manor.house import open_house
 from manor.lock import HouseIsOpen
-from manor.plugins import Command
 from manor.privileges import become
+
+if TYPE_CHECKING:
+    from manor.plugins import Command
 
 SOCKET = "control.sock"
 REQUEST_LIMIT = 1 << 20
@@ -265,22 +266,29 @@ async def _call(loaded: Loaded, request: _Request) -> _Answer:
     path = loaded.data_dir / SOCKET
     deadline = trio.current_time() + PATIENCE
     while True:
-        try:
-            async with open_house(loaded, serve=False) as house:
-                return await _run(house.commands, request)
-        except HouseIsOpen as error:
-            taken = error
-        except AdminFault as fault:
-            if isinstance(fault.__cause__, PermissionError):
-                # For a daemon that is the admin's to mend; who types a command is just somebody else.
-                raise fault.__cause__ from None
-            raise
-        # A refused connection: the daemon is starting or stopping, or it is a command like this one, soon done.
         if (stream := await _connect(path)) is not None:
             return await _ask(stream, request)
-        if trio.current_time() > deadline:
-            raise NoAnswer(f"{taken} that does not listen at {path}")
+        try:
+            return await _run_here(loaded, request)
+        except HouseIsOpen as error:
+            # Nobody listens: the daemon is starting or stopping, or it is a command like this one, soon done.
+            if trio.current_time() > deadline:
+                raise NoAnswer(f"{error} that does not listen at {path}") from None
         await trio.sleep(0.1)
+
+
+async def _run_here(loaded: Loaded, request: _Request) -> _Answer:
+    # Imported for this alone: a command that a daemon answers needs nothing of what a house is made of.
+    from manor.house import open_house
+
+    try:
+        async with open_house(loaded, serve=False) as house:
+            return await _run(house.commands, request)
+    except AdminFault as fault:
+        if isinstance(fault.__cause__, PermissionError):
+            # For a daemon that is the admin's to mend; who types a command is just somebody else.
+            raise fault.__cause__ from None
+        raise
 
 
 async def _connect(path: Path) -> trio.SocketStream | None:
@@ -289,7 +297,7 @@ async def _connect(path: Path) -> trio.SocketStream | None:
     try:
         with _address(path) as address:
             await sock.connect(address)
-    except (FileNotFoundError, ConnectionRefusedError):
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         sock.close()
         return None
     except BaseException:
