@@ -254,7 +254,9 @@ def qualities(value: list[Quality]) -> tuple[Quality, ...]:
 
 def words(value: list[str]) -> tuple[str, ...]:
     """Words or names, each once."""
-    return tuple(dict.fromkeys(_inside(f"[{number}]", line(100, least=1), word) for number, word in _few(value)))
+    # Owncast's admin pages send what stands between the commas of a field, also of an empty one.
+    told = [(number, word) for number, word in _few(value) if word.strip()]
+    return tuple(dict.fromkeys(_inside(f"[{number}]", line(100, least=1), word) for number, word in told))
 
 
 def social_handles(value: list[SocialHandle]) -> tuple[SocialHandle, ...]:

@@ -91,7 +91,8 @@ GOOD: list[tuple[str, Any, Sequence[str | int], Any]] = [
     ("offlinemessage", "Back on Friday", ["instanceDetails", "offlineMessage"], "Back on Friday"),
     ("chat/disable", True, ["chatDisabled"], True),
     ("chat/disallowedusernames", ["admin", "root"], ["usernameBlocklist"], "admin,root"),
-    ("chat/forbiddenusernames", ["admin"], ["forbiddenUsernames"], ["admin"]),
+    ("chat/forbiddenusernames", ["admin", " god", "", "admin"], ["forbiddenUsernames"], ["admin", "god"]),
+    ("chat/disallowedusernames", [""], ["forbiddenUsernames"], []),
 ]
 
 
@@ -162,7 +163,7 @@ UNFIT: list[tuple[str, Any, str]] = [
     ("logo", "data:image/png,abc", "value: expected data:TYPE;base64"),
     ("logo", "data:image/png;base64,abc", "value: expected a picture in base64"),
     ("logo", "data:image/png;base64,PGI+PC9iPg==", "value: expected a picture that is image/png"),
-    ("tags", [""], "value[0]: expected one line of 1 to 100"),
+    ("tags", ["\0"], "value[0]: expected one line of 1 to 100"),
     ("tags", ["ok", "two\nlines"], "value[1]: expected one line"),
     ("tags", [str(number) for number in range(101)], "value: expected at most 100 items"),
     ("ffmpegpath", "/nowhere/ffmpeg", "value: expected an ffmpeg"),
@@ -204,7 +205,7 @@ UNFIT: list[tuple[str, Any, str]] = [
     ("externalactions", [{**ACTION, "color": "red;background:url(x)"}], "value[0].color: expected a colour"),
     ("externalactions", [{**ACTION, "title": ""}], "value[0].title: expected one line"),
     ("externalactions", [{**ACTION, "openExternally": "yes"}], "value[0].openExternally: expected bool, got str"),
-    ("chat/forbiddenusernames", [" "], "value[0]: expected one line"),
+    ("chat/forbiddenusernames", ["", "\0"], "value[1]: expected one line"),
 ]
 
 
