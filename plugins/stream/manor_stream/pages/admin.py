@@ -12,7 +12,7 @@ from manor import BadRequest, Refused, Reply, Request, Route, redirect
 from manor_stream.administering.changing import Changing
 from manor_stream.key_check import USER
 from manor_stream.pages.chart import chart_of
-from manor_stream.pages.face import ADMIN_PAGES, ADMINISTRATOR, HOME, Face
+from manor_stream.pages.face import ADMIN_PAGES, ADMINISTRATOR, HOME, DoneQuery, Face
 from manor_stream.pages.fields import TITLE, form_of, read_changes
 from manor_stream.parts import Shared
 from manor_stream.watching.hardware import Hardware
@@ -24,12 +24,6 @@ SHOWN = timedelta(days=1)
 
 class Press(msgspec.Struct, frozen=True):
     """A form that is a button, with nothing in it but its token."""
-
-
-class DoneQuery(msgspec.Struct, frozen=True):
-    """What was done last."""
-
-    done: str = ""
 
 
 DONE = {"title": "The title is changed.", "disconnected": "The broadcaster is disconnected."}

@@ -13,8 +13,7 @@ from manor_stream.administering.part import Administering
 from manor_stream.administering.tokens import listed_form
 from manor_stream.http.api import SCOPES
 from manor_stream.key_check import USER
-from manor_stream.pages.admin_settings import DoneQuery
-from manor_stream.pages.face import ADMIN_PAGES, ADMINISTRATOR, HOME, Face
+from manor_stream.pages.face import ADMIN_PAGES, ADMINISTRATOR, HOME, DoneQuery, Face
 from manor_stream.parts import Shared
 from manor_stream.setting_rules import Unfit
 from manor_stream.settings import KEY_BYTES

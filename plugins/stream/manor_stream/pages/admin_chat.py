@@ -13,8 +13,8 @@ from manor import BadRequest, FieldProblem, Refused, Reply, Request, Route, redi
 from manor_stream.administering.changing import Changing
 from manor_stream.chat.moderation import Moderation
 from manor_stream.key_check import USER
-from manor_stream.pages.admin_settings import FORM_LIMIT, DoneQuery
-from manor_stream.pages.face import ADMIN_PAGES, ADMINISTRATOR, HOME, Face
+from manor_stream.pages.admin_settings import FORM_LIMIT
+from manor_stream.pages.face import ADMIN_PAGES, ADMINISTRATOR, HOME, DoneQuery, Face
 from manor_stream.pages.fields import CHAT, form_of, read_changes
 from manor_stream.parts import Shared
 from manor_stream.setting_rules import RULES, Unfit

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from manor import BadRequest, FieldProblem, Refused, Reply, Request, Route, redirect
 from manor_stream.administering.changing import Changing
 from manor_stream.key_check import USER
-from manor_stream.pages.face import ADMIN_PAGES, ADMINISTRATOR, HOME, Face
+from manor_stream.pages.face import ADMIN_PAGES, ADMINISTRATOR, HOME, DoneQuery, Face
 from manor_stream.pages.fields import GENERAL, VIDEO, Field, form_of, read_changes
 from manor_stream.pages.rows import (
+    NOTHING,
     ActionsForm,
     HandlesForm,
     QualitiesForm,
     Row,
-    place_of,
+    Typed,
     read_rows,
     rows_of,
     sent_rows,
@@ -28,7 +27,7 @@ from manor_stream.pages.rows import (
 from manor_stream.parts import Shared
 from manor_stream.quality import Quality
 from manor_stream.setting_rules import RULES, Unfit
-from manor_stream.settings import ExternalAction, S3Settings, SocialHandle
+from manor_stream.settings import ExternalAction, SocialHandle
 
 FORM_LIMIT = 1 << 20
 """Bytes: texts of settings may be long, and grow in a form."""
@@ -38,55 +37,11 @@ DONE = "?done=changed"
 QUALITIES = "video/streamoutputvariants"
 NEW_QUALITY = Quality(audio_passthrough=True)
 
-LABELS = {
-    "title": "text",
-    "url": "address",
-    "video_bitrate": "video, kbit/s",
-    "audio_bitrate": "sound, kbit/s",
-    "scaled_width": "width",
-    "scaled_height": "height",
-    "framerate": "frames a second",
-    "cpu_usage_level": "processor",
-}
-"""What stands beside members of rows that are called otherwise."""
-
 SPARE_ROWS = 2
 """Empty ones below those that are set."""
 
 Show = Callable[..., Reply]
 """Makes a page anew, with what was wrong with its form."""
-
-
-@dataclass(frozen=True)
-class Typed:
-    """A list's form as it was sent and not taken.
-
-    Args:
-        path: Of the list's rule.
-        rows: All that were sent.
-        wrong: The number of the row that does not fit, from 0 on, and its member; -1 and "" for none.
-        gone: Numbers of rows that were to be left out, as they were sent.
-        wanted: Whether the last row was to count.
-    """
-
-    path: str = ""
-    rows: Sequence[Row] = ()
-    wrong: tuple[int, str] = (-1, "")
-    gone: Sequence[str] = ()
-    wanted: bool = False
-
-    def of(self, path: str, otherwise: Sequence[Row]) -> Typed:
-        """This one if it is of that list, else the list as it is set."""
-        return self if self.path == path and self.rows else Typed(path, otherwise)
-
-
-NOTHING = Typed()
-
-
-class DoneQuery(msgspec.Struct, frozen=True):
-    """What was done last."""
-
-    done: str = ""
 
 
 class SettingsPages:
@@ -117,11 +72,7 @@ class SettingsPages:
             show("/admin/video", self.video),
             form("/admin/video", self.change_video, form=form_of(VIDEO)),
             form("/admin/video/qualities", self.change_qualities, form=QualitiesForm),
-            show("/admin/storage", self.storage),
-            form("/admin/storage", self.change_storage, form=S3Settings),
         ]
-
-    # --- What the server says of itself ----------------------------------------------------------------------------
 
     def general(self, request: Request[Any, DoneQuery]) -> Reply:
         """Names and texts."""
@@ -133,8 +84,6 @@ class SettingsPages:
 
     def _general(self, request: Request[Any, Any], refused: Refused | None = None, **typed: Any) -> Reply:
         return self._form(request, "admin_general.html", GENERAL, refused, **typed)
-
-    # --- Where else -------------------------------------------------------------------------------------------------
 
     def links(self, request: Request[Any, DoneQuery]) -> Reply:
         """Social handles and external actions."""
@@ -157,11 +106,9 @@ class SettingsPages:
             "admin_links.html",
             (),
             refused,
-            pages=sent.of("socialhandles", pages),
-            buttons=sent.of("externalactions", buttons),
+            pages=sent.if_of("socialhandles", pages),
+            buttons=sent.if_of("externalactions", buttons),
         )
-
-    # --- Video ------------------------------------------------------------------------------------------------------
 
     async def video(self, request: Request[Any, DoneQuery]) -> Reply:
         """What viewers may choose from, and how it is made."""
@@ -185,32 +132,9 @@ class SettingsPages:
         self, request: Request[Any, Any], refused: Refused | None = None, sent: Typed = NOTHING, **typed: Any
     ) -> Reply:
         qualities = rows_of([*self._shared.settings.now.qualities, NEW_QUALITY])
-        return self._form(request, "admin_video.html", VIDEO, refused, qualities=sent.of(QUALITIES, qualities), **typed)
-
-    # --- Where segments go ------------------------------------------------------------------------------------------
-
-    def storage(self, request: Request[Any, DoneQuery]) -> Reply:
-        """This server, or S3."""
-        return self._storage(request)
-
-    async def change_storage(self, request: Request[S3Settings]) -> Reply:
-        """Take it; a secret that is not typed stays what it is."""
-        sent = request.body
-        secret = sent.secret or self._shared.settings.now.s3.secret
-        try:
-            await self._changing.set("s3", replace(sent, secret=secret), actor=USER)
-        except Unfit as unfit:
-            _, member = place_of(Unfit(unfit.expected, f"[0]{unfit.where}"))
-            return self._storage(request, BadRequest("", errors=[FieldProblem(member, unfit.expected)]), sent)
-        return redirect(f"{HOME}storage{DONE}")
-
-    def _storage(
-        self, request: Request[Any, Any], refused: Refused | None = None, sent: S3Settings | None = None
-    ) -> Reply:
-        now = self._shared.settings.now.s3
-        return self._form(request, "admin_storage.html", (), refused, s3=sent or now, has_secret=bool(now.secret))
-
-    # --- What they have in common -----------------------------------------------------------------------------------
+        return self._form(
+            request, "admin_video.html", VIDEO, refused, qualities=sent.if_of(QUALITIES, qualities), **typed
+        )
 
     def _form(
         self,
@@ -263,12 +187,8 @@ class SettingsPages:
             raw = read_rows([rows[number] for number in numbers], shape)
             await self._changing.set(path, RULES[path].shaped(raw), actor=USER)
         except Unfit as unfit:
-            place, member = place_of(unfit)
-            number = numbers[place] if place >= 0 else -1
-            where = f"Row {number + 1}, {LABELS.get(member, member)}: " if number >= 0 else ""
-            gone, wanted = getattr(request.body, "gone", ()), bool(getattr(request.body, "wanted", ""))
-            sent = Typed(path, rows, (number, member), gone, wanted)
-            return show(request, BadRequest(f"{where}{unfit.expected}"), sent=sent)
+            sent = Typed.of(path, request.body, rows, numbers, unfit)
+            return show(request, BadRequest(sent.trouble), sent=sent)
         return redirect(f"{HOME}{page}{DONE}")
 
 

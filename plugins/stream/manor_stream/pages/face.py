@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from markupsafe import Markup
 
 from manor import (
@@ -159,6 +160,12 @@ def social_links(handles: Sequence[SocialHandle]) -> list[Link]:
 def action_links(actions: Sequence[ExternalAction]) -> list[Link]:
     """Buttons that open another page: the web alone."""
     return [Link(each.title or each.url, each.url, each.description) for each in actions if is_web(each.url)]
+
+
+class DoneQuery(msgspec.Struct, frozen=True):
+    """What was done last."""
+
+    done: str = ""
 
 
 class Face:

@@ -13,6 +13,7 @@ from manor_stream.pages.admin import OverviewPages
 from manor_stream.pages.admin_access import AccessPages
 from manor_stream.pages.admin_chat import ChatPages
 from manor_stream.pages.admin_settings import SettingsPages
+from manor_stream.pages.admin_storage import StoragePages
 from manor_stream.pages.embed import EmbedPages
 from manor_stream.pages.face import Face
 from manor_stream.pages.watch import WatchPages
@@ -43,6 +44,7 @@ class Screens(Part):
             EmbedPages(shared, face),
             OverviewPages(shared, face, administering.changing, watching.statistics, watching.hardware),
             SettingsPages(shared, face, administering.changing),
+            StoragePages(shared, face, administering.changing),
             ChatPages(shared, face, administering.changing, Moderation(shared)),
             AccessPages(shared, face, administering),
         )

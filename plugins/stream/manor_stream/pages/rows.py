@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,6 +17,18 @@ Row = Mapping[str, str]
 """A row as it stands in the form, by the names of its setting's members."""
 
 TICKED = "yes"
+
+LABELS = {
+    "title": "text",
+    "url": "address",
+    "video_bitrate": "video, kbit/s",
+    "audio_bitrate": "sound, kbit/s",
+    "scaled_width": "width",
+    "scaled_height": "height",
+    "framerate": "frames a second",
+    "cpu_usage_level": "processor",
+}
+"""What stands beside members of rows that are called otherwise."""
 
 _PLACE = re.compile(r"\[(?P<number>\d+)\](?:\.(?P<member>\w+))?")
 
@@ -30,6 +43,51 @@ HandlesForm = columns_of(SocialHandle)
 ActionsForm = columns_of(ExternalAction)
 QualitiesForm = columns_of(Quality, ("gone", list[str], []), ("wanted", str, ""))
 """`gone` has the numbers of rows to leave out, `wanted` says that the last one counts."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A list's form as it was sent and not taken.
+
+    Args:
+        path: Of the list's rule.
+        rows: All that were sent.
+        wrong: The number of the row that does not fit, from 0 on, and its member; -1 and "" for none.
+        trouble: What is wrong with it.
+        gone: Numbers of rows that were to be left out, as they were sent.
+        wanted: Whether the last row was to count.
+    """
+
+    path: str = ""
+    rows: Sequence[Row] = ()
+    wrong: tuple[int, str] = (-1, "")
+    trouble: str = ""
+    gone: Sequence[str] = ()
+    wanted: bool = False
+
+    @classmethod
+    def of(cls, path: str, form: msgspec.Struct, rows: Sequence[Row], numbers: Sequence[int], unfit: Unfit) -> Typed:
+        """What was sent, and what is wrong with it.
+
+        Args:
+            path: Of the list's rule.
+            form: As it came.
+            rows: All of it; none when they are not complete.
+            numbers: Which rows were looked at.
+            unfit: Why they were not taken.
+        """
+        place, member = place_of(unfit)
+        number = numbers[place] if place >= 0 else -1
+        where = f"Row {number + 1}, {LABELS.get(member, member)}: " if number >= 0 else ""
+        gone, wanted = getattr(form, "gone", ()), bool(getattr(form, "wanted", ""))
+        return cls(path, rows, (number, member), f"{where}{unfit.expected}", gone, wanted)
+
+    def if_of(self, path: str, otherwise: Sequence[Row]) -> Typed:
+        """This one if it is of that list, else the list as it is set."""
+        return self if self.path == path and self.rows else Typed(path, otherwise)
+
+
+NOTHING = Typed()
 
 
 def rows_of(items: Iterable[msgspec.Struct]) -> list[Row]:
