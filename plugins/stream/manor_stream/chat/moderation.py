@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 import trio
 
-from manor import BadRequest, Forbidden, Storage, Transaction, parse_id
+from manor import BadRequest, Forbidden, Transaction, parse_id
 from manor_stream.chat import frames, store
 from manor_stream.chat.listing import ChatClient
-from manor_stream.chat.service import Chat
 from manor_stream.chat.standing import as_written, read_network
 from manor_stream.events import ChatAddressBanned, ChatUser, ChatUserModerated, ChatVisibilityChanged
+from manor_stream.key_check import USER
+
+if TYPE_CHECKING:
+    from manor_stream.parts import Shared
 
 
 class DisabledUser(ChatUser, frozen=True, rename="camel", kw_only=True):
@@ -41,16 +45,18 @@ class UserDetails(msgspec.Struct, frozen=True, rename="camel"):
 class Moderation:
     """What administrators and moderators do.
 
-    A moderator (`by`) acts on nothing of the server's and of other moderators'; an administrator on everything.
+    A moderator (`by`) acts on nothing of the server's and of other moderators'; an administrator on everything. Who is
+    shut out, let in, and may keep order is written into the audit log, and into the logbook for the admin page.
 
     Args:
-        storage: Where messages and people are.
-        chat: Tells everybody.
+        shared: What all parts use.
     """
 
-    def __init__(self, storage: Storage, chat: Chat) -> None:
-        self._storage = storage
-        self._chat = chat
+    def __init__(self, shared: Shared) -> None:
+        self._storage = shared.context.storage
+        self._audit = shared.context.audit
+        self._logbook = shared.logbook
+        self._chat = shared.chat
 
     # --- Messages ------------------------------------------------------------------------------------------------
 
@@ -107,19 +113,26 @@ class Moderation:
             Forbidden: The moderator may not do that with them.
         """
 
+        is_changed = False
+
         def work(transaction: Transaction) -> list[frames.Message]:
+            nonlocal is_changed
             person = _found(transaction, user_id)
             if by is not None and (person.is_moderator or person.user.is_bot):
                 raise Forbidden("A moderator may not do that with moderators and bots")
             if (person.disabled_at is None) == enabled:
                 return []
+            is_changed = True
             store.set_enabled(transaction, person, enabled=enabled)
+            self._record(transaction, f"chat_user_{_enabled(enabled)}", by, target=person.user.id)
             _emit_moderated(transaction, person.user, is_enabled=enabled)
             changed = store.shown_by(transaction, UUID(user_id))
             _emit_visibility(transaction, changed, visible=enabled)
             return changed
 
         await self._changed(work)
+        if is_changed:
+            self._logbook.info(f"Chat user {user_id} was {_enabled(enabled)}{'' if by is None else f' by {by}'}")
 
     async def set_moderator(self, user_id: str, *, is_moderator: bool) -> None:
         """Have somebody keep order, or not.
@@ -128,15 +141,20 @@ class Moderation:
             BadRequest: Nobody has this id; or whoever has it has no token, and could do nothing.
         """
 
-        def work(transaction: Transaction) -> None:
+        def work(transaction: Transaction) -> bool:
             person = _found(transaction, user_id)
             if is_moderator and not person.is_registered:
                 raise BadRequest("Only who has registered can be a moderator")
-            if person.is_moderator != is_moderator:
-                person = store.set_moderator(transaction.connection, person, is_moderator=is_moderator)
-                _emit_moderated(transaction, person.user, is_enabled=person.disabled_at is None)
+            if person.is_moderator == is_moderator:
+                return False
+            person = store.set_moderator(transaction.connection, person, is_moderator=is_moderator)
+            what = "chat_moderator_made" if is_moderator else "chat_moderator_unmade"
+            self._record(transaction, what, None, target=person.user.id)
+            _emit_moderated(transaction, person.user, is_enabled=person.disabled_at is None)
+            return True
 
-        await self._storage.write(work)
+        if await self._storage.write(work):
+            self._logbook.info(f"Chat user {user_id} is {'a' if is_moderator else 'no'} moderator")
 
     async def disabled(self) -> list[DisabledUser]:
         """Those who may not write, the newest first."""
@@ -181,16 +199,19 @@ class Moderation:
         """
         written = _written(address)
 
-        def work(transaction: Transaction) -> None:
+        def work(transaction: Transaction) -> bool:
             there = [row.address for row in store.banned(transaction.connection)]
             if written in there:
-                return
+                return False
             if len(there) >= store.MOST_BANS:
                 raise BadRequest(f"At most {store.MOST_BANS} addresses can be shut out; networks hold many")
             store.ban(transaction, written)
+            self._record(transaction, "chat_address_banned", None, detail={"address": written})
             transaction.emit(ChatAddressBanned(address=written, is_banned=True, timestamp=transaction.now))
+            return True
 
-        await self._storage.write(work)
+        if await self._storage.write(work):
+            self._logbook.info(f"The address {written} was shut out of the chat")
         return written
 
     async def unban(self, address: str) -> str:
@@ -204,10 +225,28 @@ class Moderation:
         def work(transaction: Transaction) -> None:
             if not store.unban(transaction.connection, written):
                 raise BadRequest("This address is not shut out")
+            self._record(transaction, "chat_address_unbanned", None, detail={"address": written})
             transaction.emit(ChatAddressBanned(address=written, is_banned=False, timestamp=transaction.now))
 
         await self._storage.write(work)
+        self._logbook.info(f"The address {written} was let into the chat again")
         return written
+
+    def _record(
+        self,
+        transaction: Transaction,
+        what: str,
+        by: UUID | None,
+        *,
+        target: str = "",
+        detail: Mapping[str, str] | None = None,
+    ) -> None:
+        actor = USER if by is None else str(by)
+        self._audit.record(transaction, f"stream.{what}", actor=actor, target=target, detail=detail)
+
+
+def _enabled(enabled: bool) -> str:
+    return "enabled" if enabled else "disabled"
 
 
 def _found(transaction: Transaction, user_id: str) -> store.Person:

@@ -48,10 +48,10 @@ class Chatting(Part):
     def __init__(self, shared: Shared) -> None:
         context = shared.context
         self._chat = shared.chat
-        moderation = Moderation(context.storage, self._chat)
+        moderation = Moderation(shared)
         sockets = Sockets(self._chat, context.live, context.storage, context.clock, shared.settings)
         self._viewers = ChatHandlers(self._chat, moderation, sockets)
-        self._admin = ChatAdminHandlers(self._chat, moderation, shared.logbook)
+        self._admin = ChatAdminHandlers(self._chat, moderation)
         self._bots = ChatIntegrationHandlers(self._chat, moderation)
         self._retention = Retention(context.storage, context.log)
 

@@ -16,7 +16,6 @@ from manor_stream.chat.service import Chat
 from manor_stream.events import ChatUser
 from manor_stream.http.api import admin_route, basic_response
 from manor_stream.http.chat import Enabled, Visibility, hide
-from manor_stream.logbook import Logbook
 
 Handler = Callable[[Request[Any]], Any]
 
@@ -43,13 +42,11 @@ class ChatAdminHandlers:
     Args:
         chat: Who is connected.
         moderation: What administrators do.
-        logbook: Where that is noted.
     """
 
-    def __init__(self, chat: Chat, moderation: Moderation, logbook: Logbook) -> None:
+    def __init__(self, chat: Chat, moderation: Moderation) -> None:
         self._chat = chat
         self._moderation = moderation
-        self._logbook = logbook
 
     def routes(self) -> Sequence[Route]:
         """Messages, connections, people and addresses."""
@@ -100,24 +97,20 @@ class ChatAdminHandlers:
         """Shut somebody out of the chat and hide what they wrote, or let them in again."""
         body = request.body
         await self._moderation.set_enabled(body.user_id, enabled=body.enabled)
-        self._logbook.info(f"Chat user {body.user_id} was {'enabled' if body.enabled else 'disabled'}")
         return basic_response(f"{body.user_id} enabled: {str(body.enabled).lower()}")
 
     async def set_moderator(self, request: Request[Moderator]) -> Reply:
         """Have somebody keep order in the chat, or not any more."""
         body = request.body
         await self._moderation.set_moderator(body.user_id, is_moderator=body.is_moderator)
-        self._logbook.info(f"Chat user {body.user_id} is {'a' if body.is_moderator else 'no'} moderator")
         return basic_response(f"{body.user_id} is moderator: {str(body.is_moderator).lower()}")
 
     async def ban(self, request: Request[Address]) -> Reply:
         """Shut an address or a network out of the chat."""
         address = await self._moderation.ban(request.body.value)
-        self._logbook.info(f"The address {address} was shut out of the chat")
         return basic_response(f"{address} is shut out")
 
     async def unban(self, request: Request[Address]) -> Reply:
         """Let an address or a network in again."""
         address = await self._moderation.unban(request.body.value)
-        self._logbook.info(f"The address {address} was let into the chat again")
         return basic_response(f"{address} is let in again")

@@ -18,6 +18,7 @@ from tests.stream_chat import (
     UNBAN,
     chat_of,
     entering,
+    make_token,
     promote,
     register,
     say,
@@ -109,7 +110,12 @@ async def test_a_moderator_is_told_so_and_hides_messages(client: Client, admin: 
         assert said["user"]["scopes"] == ["MODERATOR"]
 
 
-async def test_a_moderator_disables_others_but_no_moderator(client: Client, admin: Client) -> None:
+async def test_a_moderator_disables_others_but_neither_moderators_nor_bots(
+    client: Client, admin: Client, house: House
+) -> None:
+    bearer = {"Authorization": f"Bearer {await make_token(admin, 'CAN_SEND_MESSAGES')}"}
+    await client.post("/api/integrations/chat/send", json={"body": "x"}, headers=bearer)
+    bot = (await client.get("/api/chat")).json()[0]["user"]
     async with talking(client, "Ada") as ada, talking(client, "Eve") as eve, talking(client, "Bob") as bob:
         await promote(admin, ada)
         await promote(admin, eve)
@@ -123,7 +129,12 @@ async def test_a_moderator_disables_others_but_no_moderator(client: Client, admi
         assert (await bob.rest())[0][-1]["type"] == "ERROR_USER_DISABLED"
         assert await disable(eve.user) == 403
         assert await disable(ada.user) == 403
+        assert await disable(bot) == 403
         assert await disable({"id": "nobody"}) == 400
+
+    rows = await house.storage.read(lambda transaction: list(house.services.audit.list(transaction)))
+    disabled = [(row.actor, row.target) for row in rows if row.action == "stream.chat_user_disabled"]
+    assert disabled == [(ada.user["id"], bob.user["id"])]
 
 
 async def test_a_moderator_does_not_touch_what_the_server_and_other_moderators_say(

@@ -28,6 +28,7 @@ from tests.stream_chat import (
     shown,
     talking,
 )
+from tests.stream_watching import shared_of
 
 # --- People ------------------------------------------------------------------------------------------------------
 
@@ -182,6 +183,28 @@ def test_addresses_and_networks_are_written_in_one_way(typed: str, written: str 
     network = read_network(typed)
 
     assert (None if network is None else as_written(network)) == written
+
+
+async def test_what_is_decided_is_in_the_audit_log_and_the_logbook(client: Client, admin: Client, house: House) -> None:
+    ada = await register(client, "Ada")
+    acts: list[tuple[str, dict[str, object], str]] = [
+        (PROMOTE, {"userId": ada["id"], "isModerator": True}, "chat_moderator_made"),
+        (PROMOTE, {"userId": ada["id"], "isModerator": False}, "chat_moderator_unmade"),
+        (DISABLE, {"userId": ada["id"], "enabled": False}, "chat_user_disabled"),
+        (DISABLE, {"userId": ada["id"], "enabled": True}, "chat_user_enabled"),
+        (BAN, {"value": "192.0.2.9/24"}, "chat_address_banned"),
+        (UNBAN, {"value": "192.0.2.0/24"}, "chat_address_unbanned"),
+    ]
+    for path, body, action in acts:
+        # What is so already is no decision; nobody is let in twice.
+        for _ in range(1 if path == UNBAN else 2):
+            assert (await admin.post(path, json=body)).status == 200, action
+
+    rows = await house.storage.read(lambda transaction: list(house.services.audit.list(transaction)))
+    assert [(row.action, row.actor) for row in rows] == [(f"stream.{action}", "admin") for _, _, action in acts]
+    assert [row.target for row in rows] == [ada["id"]] * 4 + [""] * 2
+    assert [json.loads(row.detail or "{}") for row in rows][4:] == [{"address": "192.0.2.0/24"}] * 2
+    assert len(shared_of(house).logbook.newest_first()) == len(acts)
 
 
 async def test_a_bot_that_is_disabled_says_nothing_more(client: Client, admin: Client) -> None:
