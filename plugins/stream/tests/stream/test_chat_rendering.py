@@ -106,6 +106,8 @@ def test_a_message_is_shown_as_it_was_meant(typed: str, html: str) -> None:
         "<b></b>",
         "<!-- nothing -->",
         '<img src="https://tracker.example/x.png">',
+        '<img src="/img/emoji/../../api/chat">',
+        '<img src="/img/emoji/a..%2f..%2fapi/chat">',
         "<img src=x onerror=alert(1)>",
         "<svg><script>1</script></svg>",
         "&nbsp;",
@@ -172,6 +174,7 @@ ATTACKS = [
     "<textarea><script>alert(1)</script> x",
     "<noscript><p title='</noscript><img src=x onerror=alert(1)>'> x",
     "<plaintext> x",
+    "a <!-- <img src=x onerror=alert(1)> --> b",
     "<x onclick=alert(1)>x",
     "\uff1cscript\uff1ealert(1)\uff1c/script\uff1e",
     "<\u0000script>alert(1)</script>",
@@ -186,12 +189,20 @@ ATTACKS = [
 ]
 
 
+@pytest.mark.parametrize("words", ["it is <b>me</b>", "x&quot; onload=y", "&lt;script&gt;", "x" * 81, ""])
+def test_an_emoji_says_what_it_is_in_a_few_words_or_not_at_all(words: str) -> None:
+    ((_, _), (tag, attributes)) = read(render(f'a <img src="/img/emoji/smile.svg" alt="{words}" title="{words}">')).tags
+
+    assert (tag, attributes) == ("img", {"src": "/img/emoji/smile.svg", "class": "emoji"})
+
+
 @pytest.mark.parametrize("typed", ATTACKS)
 def test_an_attack_leaves_nothing_that_acts(typed: str) -> None:
     html = render(typed, EMOJI)
 
     assert faults(html) == []
     assert "<script" not in html.lower()
+    assert "<!" not in html
 
 
 @pytest.mark.parametrize("line", ["x\n", "x\n\n", "x<br>", "<p>x", "```\nx\n```\n"])

@@ -114,6 +114,18 @@ async def test_nothing_is_posted_to_a_deleted_webhook(admin: Client, house: Hous
     assert (await receiver.next()).data["type"] == "STREAM_STOPPED"
 
 
+async def test_a_webhook_that_is_made_while_others_hear_hears_what_comes_next(
+    admin: Client, house: House, receiver: Receiver
+) -> None:
+    await make(admin, receiver.url, "CHAT")
+    await tell(house, message())
+    await receiver.next()
+    await make(admin, receiver.url, "STREAM_STARTED")
+    await tell(house, started())
+
+    assert (await receiver.next()).data["type"] == "STREAM_STARTED"
+
+
 # --- What fails ----------------------------------------------------------------------------------------------------
 
 
@@ -136,7 +148,15 @@ def next_later(clock: SetClock, mock_clock: MockClock) -> NextLater:
 
 
 @pytest.mark.parametrize(
-    "failing", [answer("500 Oh"), answer("302 Found", "Location: http://127.0.0.1:1/\r\n"), b"nonsense", b""]
+    "failing",
+    [
+        answer("500 Oh"),
+        answer("302 Found", "Location: /hook\r\n"),
+        answer("307 Elsewhere", "Location: /\r\n"),
+        b"?",
+        b"",
+        None,
+    ],
 )
 async def test_a_failed_delivery_is_made_again_with_the_same_id(
     mock_clock: MockClock,
@@ -152,6 +172,7 @@ async def test_a_failed_delivery_is_made_again_with_the_same_id(
     first = await receiver.next()
     again = await next_later(receiver)
 
+    assert receiver.came == 2
     assert again.body == first.body
     assert again.headers["webhook-id"] == first.headers["webhook-id"]
     assert again.headers["webhook-timestamp"] != first.headers["webhook-timestamp"]
@@ -229,6 +250,21 @@ async def test_who_is_gone_is_asked_once(admin: Client, house: House, receiver: 
     (line,) = shared_of(house).logbook.newest_first(only_warnings=True)
     assert "given up: it answered 410" in line.message
     assert [row.attempts for row in await dead(house)] == [1]
+
+
+async def test_where_the_server_may_not_go_any_more_nothing_is_posted(
+    tmp_path: Path, receiver: Receiver, house_config: Mapping[str, Any]
+) -> None:
+    async with open_test_house(tmp_path, plugins=["stream"], config=house_config) as house:
+        await make(admin_of(house), receiver.url, "CHAT")
+    async with open_test_house(tmp_path, plugins=["stream"], config={"plugins": house_config["plugins"]}) as house:
+        await tell(house, message())
+        with trio.fail_after(20):
+            while not (rows := await dead(house)):
+                await trio.testing.wait_all_tasks_blocked()
+
+    assert [row.attempts for row in rows] == [1]
+    assert receiver.came == 0
 
 
 async def test_what_comes_on_top_of_a_full_queue_is_not_posted_and_said_once(

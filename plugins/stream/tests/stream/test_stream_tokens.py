@@ -15,6 +15,7 @@ import trio
 from manor import Event, NewCredential, issue, new_secret
 from manor.testing import Client, House, open_test_house
 from manor.tokens import NewToken
+from manor_stream.administering import tokens
 from manor_stream.events import StreamTitleChanged
 from manor_stream.http.api import ADMIN_ACCESS, MESSAGES, SCOPES, SYSTEM_MESSAGES
 from tests.stream_admin import basic, config_of, make_token, shared_of
@@ -111,6 +112,16 @@ async def test_a_token_that_cannot_be_made_is_refused(admin: Client, body: Any, 
     assert (answer.status, answer.json()["success"]) == (400, False)
     assert answer.json()["message"].startswith(message)
     assert await listed(admin) == []
+
+
+async def test_there_are_so_many_tokens(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "MOST_TOKENS", 1)
+    made = await make_token(admin, MESSAGES)
+
+    answer = await admin.post("/api/admin/accesstokens/create", json={"name": "x", "scopes": [MESSAGES]})
+    assert (answer.status, answer.json()["message"]) == (400, "There are 1 access tokens; delete one first")
+    await admin.post("/api/admin/accesstokens/delete", json={"token": made["id"]})
+    await make_token(admin, MESSAGES)
 
 
 @pytest.mark.parametrize("named", ["token", "listed", "id"])

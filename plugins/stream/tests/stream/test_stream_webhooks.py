@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,9 @@ import msgspec
 import pytest
 
 from manor import Event
-from manor.testing import Client
+from manor.testing import Client, House
 from manor_stream.events import ViewerCountChanged
+from manor_stream.webhooks import keeping
 from manor_stream.webhooks.payloads import EVENTS, payload_of
 from tests.stream_webhooks import ID, PAYLOADS, TIME, listed, make, message
 
@@ -76,6 +78,28 @@ async def test_a_webhook_that_cannot_be_is_refused(admin: Client, body: Any, mes
     assert (answered.status, answered.json()["success"]) == (400, False)
     assert answered.json()["message"].startswith(message)
     assert await listed(admin) == []
+
+
+async def test_there_are_so_many_webhooks(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "MOST_WEBHOOKS", 1)
+    await make(admin, "https://example.org/hook")
+
+    body = {"url": "https://example.org/hook", "events": ["CHAT"]}
+    answer = await admin.post("/api/admin/webhooks/create", json=body)
+    assert (answer.status, answer.json()["message"]) == (400, "There are 1 webhooks; delete one first")
+
+
+async def test_what_is_made_and_deleted_is_in_the_audit_log_without_its_secret(admin: Client, house: House) -> None:
+    made = await make(admin, "https://example.org/hook/a-secret-of-the-receivers", "CHAT")
+    await admin.post("/api/admin/webhooks/delete", json={"id": made["id"]})
+
+    rows = await house.storage.read(lambda transaction: list(house.services.audit.list(transaction)))
+    assert [(row.action, row.actor) for row in rows] == [
+        ("stream.webhook_made", "admin"),
+        ("stream.webhook_deleted", "admin"),
+    ]
+    detail = {"webhook": 1, "host": "example.org", "events": ["CHAT"]}
+    assert [json.loads(row.detail or "") for row in rows] == [detail] * 2
 
 
 @pytest.mark.parametrize("id_", [1, "1"], ids=["number", "text"])
