@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -76,6 +77,17 @@ class _Place:
 
 def _segments(path: str) -> list[str]:
     return path[1:].split("/")
+
+
+@lru_cache(maxsize=4096)
+def _steps(path: str) -> tuple[tuple[str, str | None], ...]:
+    """A route's segments, each with the parameter's name if it is one."""
+    found = [(segment, _PARAMETER.fullmatch(segment)) for segment in _segments(path)]
+    return tuple((segment, parameter and parameter[1]) for segment, parameter in found)
+
+
+def _is_same(one: Api, other: Api) -> bool:
+    return one is other or one == other
 
 
 def _decode(raw_path: bytes) -> list[str] | None:
@@ -164,9 +176,7 @@ class RouteTable:
         if faults:
             return faults
         self._all += owned
-        for route in owned:
-            self._insert(route)
-        self._count()
+        self._take(owned)
         return []
 
     def remove(self, owner: str) -> None:
@@ -182,28 +192,52 @@ class RouteTable:
         self._all = routes
         self._root = _Place()
         self._disputes: list[str] = []
-        for owned in routes:
-            self._insert(owned)
-        self._count()
+        self._by_literal_path: dict[bytes, _Place] = {}
+        self._prefixes: dict[tuple[str, ...], OwnedRoute] = {}
+        self._apis: dict[str, list[OwnedRoute]] = {}
+        self._at_once: set[bytes] = set()
+        self._take(routes)
 
-    def _insert(self, owned: OwnedRoute) -> None:
+    def _take(self, routes: Sequence[OwnedRoute]) -> None:
+        for owned in routes:
+            place = self._insert(owned)
+            self._note(owned, place)
+        self._longest_prefix = max((len(prefix) for prefix in self._prefixes), default=0)
+        self._only_api = {first: found[0] for first, found in self._apis.items() if len(found) == 1}
+        self.first_segments = frozenset(segment for segment in self._root.literals if segment)
+        self.at_once = tuple(self._at_once)
+
+    def _insert(self, owned: OwnedRoute) -> _Place:
         place, names = self._root, []
-        for segment in _segments(owned.route.path):
-            parameter = _PARAMETER.fullmatch(segment)
+        for segment, parameter in _steps(owned.route.path):
             if parameter is None:
                 place = place.literals.setdefault(segment, _Place())
                 continue
             if place.parameter is None:
-                place.parameter = _Place(name=parameter[1], named_by=owned)
-            elif place.parameter.name != parameter[1]:
-                self._dispute(place.parameter, parameter[1], owned)
+                place.parameter = _Place(name=parameter, named_by=owned)
+            elif place.parameter.name != parameter:
+                self._dispute(place.parameter, parameter, owned)
             place = place.parameter
-            names.append(parameter[1])
+            names.append(parameter)
         place.names = place.names or tuple(names)
         if owned.route.method in place.routes:
             place.rivals.append(owned)
         else:
             place.routes[owned.route.method] = owned
+        return place
+
+    def _note(self, owned: OwnedRoute, place: _Place) -> None:
+        """Note what is looked up per request."""
+        route = owned.route
+        if not place.names:
+            self._by_literal_path[route.path.encode()] = place
+        for prefix in route.api.prefixes:
+            self._prefixes.setdefault(tuple(word for word in prefix.split("/") if word), owned)
+        known = self._apis.setdefault(_steps(route.path)[0][0], [])
+        if not any(_is_same(other.route.api, route.api) for other in known):
+            known.append(owned)
+        if route.door is Door.AT_ONCE and (literal := route.path.partition("{")[0]) != "/":
+            self._at_once.add(f"GET {literal}".encode())
 
     def _dispute(self, place: _Place, name: str, owned: OwnedRoute) -> None:
         first = place.named_by
@@ -236,33 +270,11 @@ class RouteTable:
         for owned in self._all:
             for prefix in owned.route.api.prefixes:
                 claimed = first.setdefault(prefix, owned)
-                if claimed.route.api != owned.route.api:
+                if not _is_same(claimed.route.api, owned.route.api):
                     yield (
                         f"paths below {prefix} are answered by both {claimed.route.api.name!r} of {claimed.owner!r} "
                         f"and {owned.route.api.name!r} of {owned.owner!r}"
                     )
-
-    def _count(self) -> None:
-        """What is looked up per request, worked out once."""
-        self._by_literal_path: dict[bytes, _Place] = {}
-        self._prefixes: dict[tuple[str, ...], OwnedRoute] = {}
-        apis: dict[str, list[OwnedRoute]] = {}
-        for owned in self._all:
-            segments = _segments(owned.route.path)
-            if not any(_PARAMETER.fullmatch(segment) for segment in segments):
-                found = self._find(segments)
-                assert found is not None, "a route that was added is there"
-                self._by_literal_path[owned.route.path.encode()] = found[0]
-            for prefix in owned.route.api.prefixes:
-                self._prefixes.setdefault(tuple(word for word in prefix.split("/") if word), owned)
-            known = apis.setdefault(segments[0], [])
-            if all(other.route.api != owned.route.api for other in known):
-                known.append(owned)
-        self._longest_prefix = max((len(prefix) for prefix in self._prefixes), default=0)
-        self._only_api = {first: found[0] for first, found in apis.items() if len(found) == 1}
-        self.first_segments = frozenset(segment for segment in self._root.literals if segment)
-        at_once = (owned.route.path.partition("{")[0] for owned in self._all if owned.route.door is Door.AT_ONCE)
-        self.at_once = tuple({f"GET {literal}".encode() for literal in at_once if literal != "/"})
 
     first_segments: frozenset[str]
     """The literals that some path begins with: nothing else may be named so (topics)."""

@@ -110,7 +110,9 @@ class Readers:
         self._path = path
         self._clock = clock
         self._inline = inline
-        self._slots = trio.Semaphore(READERS)
+        # On one thread no two units are ever under way.
+        self._shared = 1 if inline else READERS
+        self._slots = trio.Semaphore(self._shared)
         self._free: list[Reader] = []
         self._streams = trio.Semaphore(STREAMS)
         self._open: set[Reader] = set()
@@ -118,7 +120,7 @@ class Readers:
 
     async def open(self) -> None:
         """Connect the readers that transactions share."""
-        for _ in range(READERS):
+        for _ in range(self._shared):
             self._free.append(await self._connect("manor-reader"))
 
     async def read(self, work: Work[T]) -> T:
@@ -148,7 +150,7 @@ class Readers:
         """Wait for the reading units that run, and keep others waiting. Streams go on."""
         taken = 0
         try:
-            for _ in range(READERS):
+            for _ in range(self._shared):
                 await self._slots.acquire()
                 taken += 1
             yield
