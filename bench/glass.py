@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -22,11 +21,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench.reports import keep
 from tests.browser.browser import Browser, start
 from tests.e2e.daemon import Daemon, free_port
 from tests.stream_pages import KEY, stream_tables
 
-HERE = Path(__file__).resolve().parent
 LEVELS = (0, 1, 2)
 LIVE_WITHIN = 60.0
 FRAMES = 30
@@ -67,14 +66,7 @@ def main() -> int:
             )
     finally:
         driver.quit()
-    if options.name:
-        report = {
-            "when": time.strftime("%FT%TZ", time.gmtime()),
-            "command": " ".join(["python -m bench.glass", *sys.argv[1:]]),
-            "load_average": os.getloadavg()[0],
-            "results": rows,
-        }
-        (HERE / "results" / f"{options.name}.json").write_text(json.dumps(report, indent=1) + "\n")
+    keep(options.name, "bench.glass", rows)
     return 0 if all(row["speed"] > 0.9 for row in rows) else 1
 
 

@@ -7,10 +7,7 @@ how to read it. Each round measures every server once, one after the other, so t
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import re
-import socket
 import statistics
 import subprocess
 import sys
@@ -26,12 +23,12 @@ from typing import Any
 import tomli_w
 
 from bench.hls_daemon import PLAYLIST, SEGMENT
+from bench.processes import cpu_seconds, free_port, port_of, running
+from bench.reports import keep
 from bench.server import READY_WITHIN, SERVER_CORE, quiet
 
-HERE = Path(__file__).resolve().parent
 LOAD_CORE = 1
 CONNECTIONS = 8
-TICKS = os.sysconf("SC_CLK_TCK")
 
 Figures = dict[str, Any]
 
@@ -83,16 +80,8 @@ def main() -> int:
     figures = _medians(results)
     for row in figures:
         print(_row(row))
-    if options.name:
-        report = {
-            "when": time.strftime("%FT%TZ", time.gmtime()),
-            "command": " ".join(["python -m bench.hls", *sys.argv[1:]]),
-            "commit": _git("rev-parse", "--short", "HEAD") + ("-dirty" if _git("status", "--porcelain") else ""),
-            "versions": {"nginx": _said("nginx", "-v"), "wrk": _said("wrk", "-v")},
-            "results": figures,
-            "rounds": results,
-        }
-        (HERE / "results" / f"{options.name}.json").write_text(json.dumps(report, indent=1) + "\n")
+    versions = {"nginx": _said("nginx", "-v"), "wrk": _said("wrk", "-v")}
+    keep(options.name, "bench.hls", figures, versions=versions, rounds=results)
     return 1 if any(result["errors"] for result in results) else 0
 
 
@@ -114,39 +103,21 @@ def _servers(folder: str) -> Iterator[list[Target]]:
     limits = {"connections": 20_000, "connections_per_address": 20_000, "address_limit_factor": 0}
     server = {"data_dir": f"{folder}/data", "pin_cpu": False, "limits": limits}
     config.write_text(tomli_w.dumps({"server": server, "plugins": {"stream": {"enabled": True, "rtmp_bind": ""}}}))
-    with _running(sys.executable, "-m", "bench.hls_daemon", str(config)) as daemon:
-        assert daemon.stdout is not None
-        port = int(daemon.stdout.readline())
-        files, cached = _free_port(), _free_port()
+    with running(sys.executable, "-m", "bench.hls_daemon", str(config), core=SERVER_CORE) as daemon:
+        port = port_of(daemon)
+        files, cached = free_port(), free_port()
         for path in (SEGMENT, PLAYLIST):
             kept = Path(f"{folder}/files{path}")
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_bytes(_fetched(port, path))
         nginx_config = Path(folder) / "nginx.conf"
         nginx_config.write_text(_NGINX.format(folder=folder, files=files, cached=cached, daemon=port))
-        with _running("nginx", "-p", folder, "-c", str(nginx_config)) as nginx:
+        with running("nginx", "-p", folder, "-c", str(nginx_config), core=SERVER_CORE) as nginx:
             yield [
                 Target("daemon", port, daemon.pid),
                 Target("nginx, files", files, nginx.pid),
                 Target("nginx, cache of the daemon", cached, nginx.pid),
             ]
-
-
-@contextmanager
-def _running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    pinned = ["taskset", "-c", str(SERVER_CORE), *command]
-    with subprocess.Popen(pinned, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _fetched(port: int, path: str) -> bytes:
@@ -171,13 +142,13 @@ def _bodies_are_equal(targets: list[Target]) -> None:
 
 
 def _measured(target: Target, path: str, kind: str, seconds: int) -> Figures:
-    before, began = _cpu_seconds(target.pid), time.perf_counter()
+    before, began = cpu_seconds(target.pid), time.perf_counter()
     load = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"http://127.0.0.1:{target.port}{path}"]
     with quiet() as busy:
         said = subprocess.run(
             ["taskset", "-c", str(LOAD_CORE), *load], check=True, capture_output=True, text=True, timeout=120
         ).stdout
-    took, cpu = time.perf_counter() - began, _cpu_seconds(target.pid) - before
+    took, cpu = time.perf_counter() - began, cpu_seconds(target.pid) - before
     answered = int(_found(r"(\d+) requests in", said))
     return {
         "what": kind,
@@ -215,11 +186,6 @@ def _row(row: Figures) -> str:
     return f"{row['what']:10} {row['server']:28} {rate}; {row['cpu_us_each']:.0f} us CPU each"
 
 
-def _cpu_seconds(pid: int) -> float:
-    columns = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(columns[11]) + int(columns[12])) / TICKS
-
-
 def _found(pattern: str, text: str) -> str:
     match = re.search(pattern, text)
     assert match is not None, text
@@ -229,10 +195,6 @@ def _found(pattern: str, text: str) -> str:
 def _said(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return (done.stderr + done.stdout).partition("\n")[0].strip()
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -7,20 +7,18 @@ libnginx-mod-rtmp. README.md says how to read it.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-TICKS = os.sysconf("SC_CLK_TCK")
+from bench.processes import cpu_seconds, free_port, port_of, resident_kib, running
+from bench.reports import keep
+
 SETTLE_SECONDS = 3
 """An encoder begins with a burst."""
 
@@ -43,14 +41,7 @@ def main() -> int:
             rows += _measured(folder, film, megabits, options.seconds, options.chunk_size)
     for row in rows:
         print(f"{row['mbit']:>5} Mbit/s  {row['server']:10} {row['cpu_percent']:.2f} % of a core, {row['rss_mib']} MiB")
-    if options.name:
-        report = {
-            "when": time.strftime("%FT%TZ", time.gmtime()),
-            "command": " ".join(["python -m bench.rtmp", *sys.argv[1:]]),
-            "load_average": os.getloadavg()[0],
-            "results": rows,
-        }
-        (HERE / "results" / f"{options.name}.json").write_text(json.dumps(report, indent=1) + "\n")
+    keep(options.name, "bench.rtmp", rows)
     return 0 if all(row["is_whole"] for row in rows) else 1
 
 
@@ -77,20 +68,19 @@ def _film(folder: Path, megabits: float, seconds: int) -> Path:
 
 def _measured(folder: str, film: Path, megabits: float, seconds: int, chunk_size: int) -> list[dict[str, Any]]:
     with ExitStack() as stack:
-        ours = stack.enter_context(_running(sys.executable, "-m", "bench.rtmp_daemon", str(chunk_size)))
-        assert ours.stdout is not None
-        ports = {"manor": int(ours.stdout.readline()), "nginx-rtmp": _free_port()}
+        ours = stack.enter_context(running(sys.executable, "-m", "bench.rtmp_daemon", str(chunk_size)))
+        ports = {"manor": port_of(ours), "nginx-rtmp": free_port()}
         config = Path(folder) / "nginx.conf"
         config.write_text(_NGINX.format(folder=folder, port=ports["nginx-rtmp"], chunk_size=chunk_size))
-        nginx = stack.enter_context(_running("nginx", "-p", folder, "-c", str(config)))
+        nginx = stack.enter_context(running("nginx", "-p", folder, "-c", str(config)))
         _wait_for(ports["nginx-rtmp"])
         servers = {"manor": ours.pid, "nginx-rtmp": nginx.pid}
         encoders = [
-            stack.enter_context(_running(*_publish(film, f"rtmp://127.0.0.1:{port}/live/bench")))
+            stack.enter_context(running(*_publish(film, f"rtmp://127.0.0.1:{port}/live/bench")))
             for port in ports.values()
         ]
         time.sleep(SETTLE_SECONDS)
-        before = {name: _cpu_seconds(pid) for name, pid in servers.items()}
+        before = {name: cpu_seconds(pid) for name, pid in servers.items()}
         began = time.monotonic()
         time.sleep(seconds)
         took = time.monotonic() - began
@@ -100,8 +90,8 @@ def _measured(folder: str, film: Path, megabits: float, seconds: int, chunk_size
                 "mbit": megabits,
                 "chunk_size": chunk_size,
                 "server": name,
-                "cpu_percent": round(100 * (_cpu_seconds(pid) - before[name]) / took, 2),
-                "rss_mib": _resident_mib(pid),
+                "cpu_percent": round(100 * (cpu_seconds(pid) - before[name]) / took, 2),
+                "rss_mib": resident_kib(pid) >> 10,
                 "seconds": round(took, 1),
                 "is_whole": is_whole,
                 "megabytes": round(film.stat().st_size / 1e6, 1),
@@ -114,22 +104,6 @@ def _publish(film: Path, url: str) -> list[str]:
     return ["ffmpeg", "-v", "error", "-re", "-i", str(film), "-c", "copy", "-f", "flv", url]
 
 
-@contextmanager
-def _running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _wait_for(port: int) -> None:
     for _ in range(500):
         with socket.socket() as probe:
@@ -137,17 +111,6 @@ def _wait_for(port: int) -> None:
                 return
         time.sleep(0.02)
     raise TimeoutError(f"nothing listens on port {port}")
-
-
-def _cpu_seconds(pid: int) -> float:
-    columns = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(columns[11]) + int(columns[12])) / TICKS
-
-
-def _resident_mib(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) >> 10
 
 
 if __name__ == "__main__":

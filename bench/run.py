@@ -19,10 +19,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.reports import HERE, keep
 from bench.scenarios import Scenario, scenarios
 from bench.server import SERVER_CORE, Server, quiet, sync_milliseconds
 
-HERE = Path(__file__).resolve().parent
 LOAD_CORE = 1
 STARTS = 5
 SETTLED_AFTER = 2.0  # seconds; what a start leaves behind is collected by then
@@ -39,16 +39,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="manor-loadgen-") as built:
         loadgen = _build(Path(built))
         results = _measure(options, loadgen)
-    report = {
-        "when": time.strftime("%FT%TZ", time.gmtime()),
-        "command": " ".join(["python -m bench.run", *sys.argv[1:]]),
-        "commit": _git("rev-parse", "--short", "HEAD") + ("-dirty" if _git("status", "--porcelain") else ""),
-        "machine": _machine(options),
-        "results": results,
-    }
-    if options.name:
-        target = HERE / "results" / f"{options.name}.json"
-        target.write_text(json.dumps(report, indent=1) + "\n")
+    keep(options.name, "bench.run", results, machine=_machine(options))
     return 1 if any(_is_bad(result) for result in results) else 0
 
 
@@ -190,10 +181,6 @@ def _build(into: Path) -> Path:
 def _raise_descriptor_limit() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

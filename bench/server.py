@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +17,8 @@ from types import TracebackType
 from typing import Self
 
 import tomli_w
+
+from bench.processes import free_port, resident_kib
 
 SERVER_CORE = 0
 TOPIC = "bench0"
@@ -42,7 +42,7 @@ class Server:
         self._log = Path(self._folder.name) / "log"
         self._config = Path(self._folder.name) / "config.toml"
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         self.seconds_to_ready = 0.0
         self._config.write_text(tomli_w.dumps(self._configuration()))
         self._run("topics", "create", TOPIC)
@@ -82,10 +82,7 @@ class Server:
 
     def memory_kib(self) -> int:
         """Resident memory, in KiB."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
-        assert found is not None
-        return int(found[1])
+        return resident_kib(self.pid)
 
     def _wait_until_ready(self, began: float) -> None:
         assert self._process is not None
@@ -144,13 +141,6 @@ def quiet() -> Iterator[list[float]]:
 def _busy_seconds() -> float:
     columns = [int(column) for column in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     return (sum(columns) - columns[3] - columns[4]) / os.sysconf("SC_CLK_TCK")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _environment() -> dict[str, str]:
