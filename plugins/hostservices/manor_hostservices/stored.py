@@ -27,7 +27,7 @@ class StoredJson(Generic[T]):
         path: The file; its lock is a file beside it with `.lock` behind its name.
         shape: What is in it.
         absent: What it is when there is no file.
-        mode: The file's permissions.
+        mode: The permissions of a new file; one that is there keeps its own.
     """
 
     def __init__(self, path: Path, shape: type[T], absent: Callable[[], T], mode: int = 0o600) -> None:
@@ -66,8 +66,15 @@ class StoredJson(Generic[T]):
             before = self.read_now()
             after, result = work(before)
             if after != before:
-                write_whole(self.path, msgspec.json.format(msgspec.json.encode(after), indent=2) + b"\n", self._mode)
+                text = msgspec.json.format(msgspec.json.encode(after), indent=2) + b"\n"
+                write_whole(self.path, text, self._mode_now())
             return result
+
+    def _mode_now(self) -> int:
+        try:
+            return self.path.stat().st_mode & 0o777
+        except FileNotFoundError:
+            return self._mode
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

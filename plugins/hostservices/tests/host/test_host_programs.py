@@ -1,49 +1,74 @@
-"""Programs of the host: how they end, what they say, and what becomes of those that do not end."""
+"""Programs of the host: what they say, how long they may take, and what ends with them."""
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
 
 import pytest
 import trio
 
-from manor_hostservices.programs import HostPrograms
+from manor_hostservices.programs import OUTPUT_LIMIT, HostPrograms
 from manor_hostservices.refusals import NotHere
 
-
-async def test_a_program_that_is_not_installed_is_said_so() -> None:
-    with pytest.raises(NotHere, match="no-such-program is not installed"):
-        await HostPrograms().run(["no-such-program"])
+PROGRAMS = HostPrograms()
 
 
-async def test_what_a_program_says_is_heard_line_by_line() -> None:
+async def test_what_a_program_says_and_how_it_ends() -> None:
+    done = await PROGRAMS.run(["sh", "-c", 'cat; echo "$WORD" >&2; exit 3'], stdin=b"in\n", env={"WORD": "out"})
+
+    assert (done.status, done.output) == (3, "in\nout\n")
+
+
+async def test_lines_are_heard_one_by_one() -> None:
     heard: list[str] = []
-    done = await HostPrograms().run(["sh", "-c", "echo one; cat >&2; exit 3"], stdin=b"two\nthree", hear=heard.append)
 
-    assert done.status == 3
-    assert done.output == "one\ntwo\nthree"
-    assert heard == ["one", "two", "three"]
+    await PROGRAMS.run(["printf", "one\\ntwo\\n\\nthree"], hear=heard.append)
 
-
-async def test_a_program_sees_no_variables_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SECRET", "key")
-    done = await HostPrograms().run(["env"], env={"RESTIC": "yes"})
-
-    assert {line.split("=")[0] for line in done.output.splitlines()} <= {"PATH", "HOME", "LC_ALL", "RESTIC"}
+    assert heard == ["one", "two", "", "three"]
 
 
-async def test_a_program_that_takes_too_long_is_ended_with_its_children() -> None:
-    heard: list[str] = []
+async def test_nothing_of_our_own_environment_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANOR_SECRET", "x")
+
+    done = await PROGRAMS.run(["env"])
+
+    assert {line.partition("=")[0] for line in done.output.splitlines()} - {"PWD", "SHLVL", "_"} == {
+        "PATH",
+        "HOME",
+        "LC_ALL",
+    }
+
+
+async def test_arguments_are_never_read_by_a_shell() -> None:
+    assert (await PROGRAMS.run(["echo", "$(id)", "; id", "*"])).output == "$(id) ; id *\n"
+
+
+async def test_a_flood_is_kept_to_its_end() -> None:
+    flood = f"import sys; sys.stdout.write('x' * {5 * OUTPUT_LIMIT}); sys.stdout.write('end')"
+
+    done = await PROGRAMS.run([sys.executable, "-c", flood])
+
+    assert done.status == 0
+    assert len(done.output) == OUTPUT_LIMIT
+    assert done.output.endswith("xend")
+
+
+async def test_one_that_takes_too_long_ends_with_its_children(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+
     with pytest.raises(trio.TooSlowError):
-        await HostPrograms().run(["sh", "-c", "sleep 60 & echo $!; wait"], seconds=0.3, hear=heard.append)
+        await PROGRAMS.run(["sh", "-c", f"sleep 60 & echo $! > {pid_file}; wait"], seconds=0.5)
 
-    child = int(heard[0])
-    with trio.fail_after(10):
-        while _runs(child):  # noqa: ASYNC110 - nobody tells when somebody else's child ends
-            await trio.sleep(0.01)
+    child = Path(f"/proc/{pid_file.read_text().strip()}/stat")
+    assert not child.exists() or child.read_text().split()[2] == "Z"
 
 
-def _runs(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: PTH123 - vanishes while it is read
-            return file.read().split()[2] != "Z"
-    except OSError:
-        return False
+async def test_one_that_does_not_read_is_no_fault() -> None:
+    assert (await PROGRAMS.run(["true"], stdin=b"x" * 1_000_000)).status == 0
+
+
+@pytest.mark.parametrize("program", ["no-such-program", "/etc/hostname"])
+async def test_one_that_is_missing_is_named(program: str) -> None:
+    with pytest.raises(NotHere, match="is not installed"):
+        await PROGRAMS.run([program])

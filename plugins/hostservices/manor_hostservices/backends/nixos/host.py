@@ -1,0 +1,85 @@
+"""A host that runs NixOS: settings are noted, and rebuilding the system makes them so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+
+from manor_hostservices.backends.kept import KeptHost
+from manor_hostservices.backends.nixos.userdata import UserData
+from manor_hostservices.backends.systemd.bus import Bus
+from manor_hostservices.backends.systemd.journal import read_journal
+from manor_hostservices.backends.systemd.services import Services
+from manor_hostservices.backends.systemd.units import Units
+from manor_hostservices.catalogue import catalogue
+from manor_hostservices.config import HostConfig
+from manor_hostservices.jobs.reporting import Report
+from manor_hostservices.places import Places
+from manor_hostservices.programs import Programs
+from manor_hostservices.refusals import Failed, NotHere
+from manor_hostservices.verbs import JobKind, Lines, ReadJournal, ServiceState, Updates
+
+_RUN = {
+    "apply": ("nixos-rebuild", "switch"),
+    "upgrade": ("nixos-rebuild", "switch", "--upgrade"),
+    "rollback": ("nixos-rebuild", "switch", "--rollback"),
+    "reboot": ("systemctl", "reboot"),
+}
+_DRY_RUN = {
+    "apply": ("nixos-rebuild", "dry-activate"),
+    "upgrade": ("nixos-rebuild", "dry-activate", "--upgrade"),
+    "rollback": ("nixos-rebuild", "dry-activate", "--rollback"),
+}
+
+
+class NixOs(KeptHost):
+    """Notes what is set in `userdata.json`, and rebuilds the system in jobs; see `Backend`.
+
+    Args:
+        config: The admin's table.
+        places: Where the host's files are.
+        programs: Runs the host's programs.
+    """
+
+    def __init__(self, config: HostConfig, places: Places, programs: Programs) -> None:
+        entries = catalogue(config.services)
+        switched = [key for key, entry in entries.items() if entry.switchable]
+        super().__init__(config, places, UserData(places.at(config.userdata), switched))
+        self._programs = programs
+        self._services = Services(Units(Bus(places)), entries)
+
+    async def services(self) -> list[ServiceState]:
+        """What systemd says; a service that was switched on is not there before the system was rebuilt."""
+        return await self._services.states()
+
+    async def journal(self, verb: ReadJournal) -> Lines:
+        """What systemd wrote down."""
+        units = self._services.units_of(verb.key)
+        return await read_journal(self._programs, units, newest=verb.lines, after=verb.after)
+
+    async def updates(self) -> Updates:
+        """NixOS knows what is new only once it has built it; a kernel that waits for a restart is told."""
+        return Updates([], reboot_required=await trio.to_thread.run_sync(self._waits_for_reboot))
+
+    async def perform(self, kind: JobKind, report: Report, *, dry_run: bool = False) -> None:
+        """Run `nixos-rebuild`, or what the admin's table says."""
+        own = getattr(self._config.jobs, kind, ())
+        if dry_run and own:
+            raise NotHere(f"What {' '.join(own)} would do cannot be shown")
+        argv = _DRY_RUN.get(kind) if dry_run else own or _RUN.get(kind)
+        if argv is None:
+            raise NotHere(f"This host has no {kind} that can be shown" if dry_run else f"This host has no {kind}")
+        report.message(f"Running {argv[0]}")
+        done = await self._programs.run(argv, seconds=None, hear=report.log)
+        if done.status != 0:
+            raise Failed(f"{argv[0]} ended with status {done.status}")
+        report.progress(1)
+
+    def _waits_for_reboot(self) -> bool:
+        booted, current = (self._kernel(f"/run/{which}-system/kernel") for which in ("booted", "current"))
+        return booted is not None and current is not None and booted != current
+
+    def _kernel(self, path: str) -> Path | None:
+        kernel = self._places.at(path)
+        return kernel.resolve() if kernel.exists() else None

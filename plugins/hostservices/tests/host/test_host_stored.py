@@ -1,0 +1,77 @@
+"""Small files that several processes change."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+
+from manor_hostservices.stored import StoredJson
+
+
+def counter(path: Path) -> StoredJson[dict[str, int]]:
+    return StoredJson(path, dict[str, int], dict)
+
+
+async def test_what_is_absent_has_a_value_and_no_file(tmp_path: Path) -> None:
+    stored = counter(tmp_path / "deep" / "state.json")
+
+    assert await stored.read() == {}
+    assert not stored.path.exists()
+
+
+async def test_changes_of_many_are_all_made(tmp_path: Path) -> None:
+    async def add(stored: StoredJson[dict[str, int]]) -> None:
+        await stored.change(lambda value: ({"n": value.get("n", 0) + 1}, None))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(add, counter(tmp_path / "state.json"))
+
+    assert await counter(tmp_path / "state.json").read() == {"n": 20}
+
+
+async def test_a_change_that_fails_changes_nothing(tmp_path: Path) -> None:
+    stored = counter(tmp_path / "state.json")
+    await stored.change(lambda _: ({"n": 1}, None))
+
+    def fail(_: dict[str, int]) -> tuple[dict[str, int], None]:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await stored.change(fail)
+    assert await stored.change(lambda value: (value, value["n"])) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state.json", "state.json.lock"]
+
+
+async def test_a_file_that_is_broken_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text('{"n": "a half')
+
+    with pytest.raises(msgspec.DecodeError):
+        await counter(path).change(lambda _: ({"n": 1}, None))
+    assert path.read_text() == '{"n": "a half'
+
+
+async def test_only_its_owner_reads_it(tmp_path: Path) -> None:
+    stored = counter(tmp_path / "state.json")
+    before = os.umask(0)
+    try:
+        await stored.change(lambda _: ({"n": 1}, None))
+    finally:
+        os.umask(before)
+
+    assert stored.path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_permissions_that_an_admin_gave_it_stay(tmp_path: Path) -> None:
+    stored = counter(tmp_path / "state.json")
+    stored.path.write_text("{}")
+    stored.path.chmod(0o640)
+
+    await stored.change(lambda _: ({"n": 1}, None))
+
+    assert stored.path.stat().st_mode & 0o777 == 0o640
