@@ -47,8 +47,11 @@ async def test_who_is_disabled_is_told_and_sent_away_with_what_they_wrote(
                 assert frames[-1]["type"] == "ERROR_USER_DISABLED"
                 assert closing is not None
                 assert closing.code == 4403
-        assert (await bob.hear("VISIBILITY-UPDATE"))["author"] == "Ada"
+        told = await bob.hear("VISIBILITY-UPDATE")
+        assert (told["author"], told["visible"]) == ("Ada", False)
         assert await shown(client) == ["<p>two</p>"]
+        listed = (await admin.get("/api/admin/chat/messages")).json()
+        assert [(message["author"], message["visible"]) for message in listed] == [("Ada", False), ("Bob", True)]
 
     async with client.websocket("/ws", query={"accessToken": ada.token}) as socket:
         assert (await socket.json())["type"] == "ERROR_USER_DISABLED"
@@ -67,7 +70,11 @@ async def test_who_is_enabled_again_is_seen_again_but_for_what_was_hidden(client
     await admin.post(DISABLE, json={"userId": ada.user["id"], "enabled": False})
     assert await shown(client) == []
 
-    await admin.post(DISABLE, json={"userId": ada.user["id"], "enabled": True})
+    async with entering(client) as old:
+        await admin.post(DISABLE, json={"userId": ada.user["id"], "enabled": True})
+        told = await old.hear("VISIBILITY-UPDATE")
+        assert (told["body"], told["visible"]) == ("<p>shown</p>", True)
+        assert await old.hears_nothing()
 
     assert await shown(client) == ["<p>shown</p>"]
     assert (await admin.get("/api/admin/chat/users/disabled")).json() == []

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from manor.testing import Client, House
-from manor_stream.markdown import render_page
+from manor_stream.markdown import LONGEST, render_page
 from manor_stream.quality import Quality
 from manor_stream.settings import ExternalAction, SocialHandle
 from manor_stream.watching.emoji import emoji_paths
@@ -121,6 +121,11 @@ async def test_nothing_public_has_a_secret_in_it(house: House, client: Client) -
         ("a<script>alert(1)</script>b", "<p>ab</p>"),
         ("<img src=x onerror=alert(1)>", '<img src="x">'),
         ("<a href='javascript:alert(1)'>a</a>", '<p><a target="_blank" rel="noopener noreferrer">a</a></p>'),
+        (
+            "<a href='data:text/html,x' onclick=y style=z>a</a>",
+            '<p><a target="_blank" rel="noopener noreferrer">a</a></p>',
+        ),
+        ("<img src='data:image/svg+xml,x' srcset=y>", "<img>"),
         ("[a](data:text/html;base64,PHNjcmlwdD4=)", "<p>[a](data:text/html;base64,PHNjcmlwdD4=)</p>"),
         ("<iframe src=https://a.example></iframe>a", "a"),
         ("<form action=/api/admin/disconnect method=post><button>a</button></form>", "a"),
@@ -134,6 +139,10 @@ async def test_nothing_public_has_a_secret_in_it(house: House, client: Client) -
 )
 def test_a_page_is_markdown_without_what_runs(markdown: str, html: str) -> None:
     assert render_page(markdown).strip() == html
+
+
+def test_a_very_long_page_is_cut() -> None:
+    assert len(render_page("a " * LONGEST)) < LONGEST + len("<p></p>\n")
 
 
 # --- The directory -------------------------------------------------------------------------------------------------
@@ -212,6 +221,7 @@ async def test_platforms_are_listed_with_badges(client: Client) -> None:
     for each in (*platforms.values(), {"icon": "/img/platformlogos/other.svg"}):
         badge = await client.get(each["icon"])
         assert ElementTree.fromstring(badge.body).tag == "{http://www.w3.org/2000/svg}svg"
+        assert "sandbox" in badge.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize(

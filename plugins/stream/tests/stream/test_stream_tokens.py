@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import trio
 
-from manor import Event, NewCredential, issue, new_secret
+from manor import Event, NewCredential, issue, new_secret, revoke
 from manor.testing import Client, House, open_test_house
 from manor.tokens import NewToken
 from manor_stream.administering import tokens
@@ -167,6 +168,16 @@ async def test_a_token_that_nobody_made_is_not_deleted(admin: Client, body: Any)
 
     assert (answer.status, answer.json()["success"]) == (400, False)
     assert len(await listed(admin)) == 1
+
+
+async def test_a_revoked_token_is_neither_listed_nor_taken(admin: Client, client: Client, house: House) -> None:
+    made = await make_token(admin, ADMIN_ACCESS)
+    await house.storage.write(lambda transaction: revoke(transaction, UUID(made["id"])))
+
+    assert await listed(admin) == []
+    assert await set_title(client, made["token"]) == 401
+    for named in (made["token"], made["id"], made["token"][:12] + "..."):
+        assert (await admin.post("/api/admin/accesstokens/delete", json={"token": named})).status == 400
 
 
 async def test_a_credential_of_another_kind_is_not_deleted(admin: Client, house: House) -> None:
