@@ -58,12 +58,12 @@ class Theatre:
         """As somebody's browser has it that has signed in."""
         return self.url(path).replace("://", f"://admin:{KEY}@")
 
-    def set(self, path: str, value: object) -> None:
-        """Change a setting, as another program does."""
+    def ask(self, path: str, value: object = None) -> None:
+        """Have something done, as another program does."""
         secret = b64encode(f"admin:{KEY}".encode()).decode()
         headers = {"Authorization": f"Basic {secret}", "Content-Type": "application/json"}
         body = json.dumps({"value": value}).encode()
-        url = self.url(f"/api/admin/config/{path}")
+        url = self.url(f"/api/admin/{path}")
         urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=DEADLINE).close()
 
     def publish(self) -> None:
@@ -86,14 +86,14 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
     tables = stream_tables(folder, port) | {"server": {"limits": {"address_limit_factor": 0}}}
     made = Theatre(Daemon(folder, tables), port)
     made.daemon.start()
-    made.set("video/streamoutputvariants", QUALITIES)
-    made.set("video/streamlatencylevel", SHORTEST_SEGMENTS)
+    made.ask("config/video/streamoutputvariants", QUALITIES)
+    made.ask("config/video/streamlatencylevel", SHORTEST_SEGMENTS)
     yield made
     made.leave()
     made.daemon.kill()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def other_chromium() -> Iterator[webdriver.Chrome]:
     driver = start()
     yield driver
@@ -101,17 +101,24 @@ def other_chromium() -> Iterator[webdriver.Chrome]:
 
 
 @pytest.fixture
-def other(other_chromium: webdriver.Chrome) -> Browser:
+def other(other_chromium: webdriver.Chrome, theatre: Theatre) -> Browser:
     """Somebody else's browser."""
-    return Browser(other_chromium)
+    fresh = Browser(other_chromium)
+    fresh.forget()
+    forget_what_is_kept(fresh, theatre)
+    return fresh
 
 
 @pytest.fixture(autouse=True)
 def fresh_storage(browser: Browser, theatre: Theatre) -> None:
     """What pages kept in this browser is gone."""
+    forget_what_is_kept(browser, theatre)
+    browser.resize(DESKTOP)
+
+
+def forget_what_is_kept(browser: Browser, theatre: Theatre) -> None:
     arguments = {"origin": theatre.daemon.url, "storageTypes": "local_storage"}
     browser.driver.execute_cdp_cmd("Storage.clearDataForOrigin", arguments)
-    browser.resize(DESKTOP)
 
 
 def until(browser: Browser, is_so: Callable[[], Any], what: str, *, seconds: float = DEADLINE) -> None:
@@ -227,13 +234,15 @@ def test_who_watches_over_a_restart_reads_hears_and_sees_what_comes_after(
     wait_for_picture(browser)
     assert state(browser) == "Live"
 
-    theatre.leave()
+    # Nobody is waited for who was sent away.
+    theatre.ask("disconnect")
     until(browser, lambda: "Nothing is on right now" in browser.text, "over", seconds=STARTING)
     assert "The last broadcast ended on" in browser.text
     assert page.is_enabled(), "the page was loaded again"
     for each in (browser, other):
         each.complaints()
     browser.check()
+    theatre.leave()
 
 
 def test_a_quality_is_added_and_left_out_in_the_admins_browser(scriptless: Browser, theatre: Theatre) -> None:
@@ -310,7 +319,7 @@ def test_reading_older_messages_is_not_disturbed(browser: Browser, other: Browse
     wait_for_chat(browser)
     other.open(theatre.url("/embed/chat/readwrite"))
     wait_for_chat(other)
-    browser.driver.execute_script("document.getElementById('chat-text').value = 'line\\n'.repeat(60) + 'the last line'")
+    browser.driver.execute_script("document.getElementById('chat-text').value = 'line\\n'.repeat(45) + 'the last line'")
     say(browser, "")
     until(browser, lambda: "the last line" in "".join(said(browser)[-1:]), "written")
     assert browser.driver.execute_script(SCROLLED) > 0
