@@ -10,6 +10,9 @@
   const LONGEST_WAIT = 8000;
   const LONGEST_GOODBYE = 30000;
   const STANDS_STILL_AFTER = 5000;
+  const PLAYLIST_WITHIN = 5000;
+  const SEGMENT_BEGINS_WITHIN = 8000;
+  const FAILURES_TOLD = 3;
 
   const find = (id) => document.getElementById(id);
   const [player, video, curtain, sound] = ["player", "video", "curtain", "sound"].map(find);
@@ -39,6 +42,9 @@
     }
   }
 
+  // Where segments come from elsewhere, and nothing answers there, the server of this page has them: it is asked soon.
+  const within = (name, ms) => ({ default: { ...Hls.DefaultConfig[name].default, maxTimeToFirstByteMs: ms, timeoutRetry: null } });
+
   function begin() {
     end();
     isPlaying = true;
@@ -46,7 +52,12 @@
     player.classList.add("playing");
     video.poster = `/thumbnail.jpg?at=${Date.now()}`;
     if (window.Hls && Hls.isSupported()) {
-      hls = new Hls({ backBufferLength: 30, maxLiveSyncPlaybackRate: 1.1 });
+      hls = new Hls({
+        backBufferLength: 30,
+        maxLiveSyncPlaybackRate: 1.1,
+        playlistLoadPolicy: within("playlistLoadPolicy", PLAYLIST_WITHIN),
+        fragLoadPolicy: within("fragLoadPolicy", SEGMENT_BEGINS_WITHIN),
+      });
       hls.on(Hls.Events.MANIFEST_PARSED, () => { offerQualities(); play(); });
       hls.on(Hls.Events.FRAG_BUFFERED, () => { failures = 0; });
       hls.on(Hls.Events.ERROR, (_, problem) => { if (problem.fatal) mend(problem); });
@@ -158,7 +169,8 @@
     isOnline = status.online;
     isLost = false;
     player.dataset.online = isOnline ? "yes" : "";
-    write("state", isOnline ? "Live" : "Offline");
+    const live = failures < FAILURES_TOLD ? "Live" : "Live, but the video does not arrive here";
+    write("state", isOnline ? live : "Offline");
     find("state").classList.toggle("live", isOnline);
     write("viewers", isOnline ? `${status.viewerCount} watching` : "");
     write("stream-title", status.streamTitle || find("stream-title").dataset.otherwise);
