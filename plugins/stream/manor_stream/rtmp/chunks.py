@@ -165,7 +165,6 @@ class ChunkReader:
                 return None
             if int.from_bytes(buffer[at : at + 4], "big") == chunk_stream.field_value:
                 at += 4
-        self._check_size(chunk_stream.size, chunk_stream.kind)
         end = at + min(chunk_stream.size - len(chunk_stream.body), self._chunk_size)
         if end > len(buffer):
             return None

@@ -47,6 +47,7 @@ def test_every_type_that_encoders_send_is_read(data: bytes, value: Any) -> None:
         b"\0\0\0",  # a number that is cut off
         b"\x02\0\x09abc",
         b"\x03\0\x01a\x05",  # an object without an end
+        b"\x03\0\x01a\x09",  # and one that ends where a value belongs
         b"\x0a\xff\xff\xff\xff",  # an array of four thousand millions
         b"\x0c\xff\xff\xff\xffab",
         b"\x11\x0a",  # AMF 3

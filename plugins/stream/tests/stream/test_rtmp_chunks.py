@@ -91,12 +91,41 @@ def test_long_times_are_repeated_on_further_chunks() -> None:
     assert repeated[0].body == bytes(128) + BODY
 
 
+def test_after_a_long_time_a_short_one_is_not_repeated() -> None:
+    body = (5).to_bytes(4, "big") + BODY
+
+    found = read(whole(0x1000000) + whole(5, body) + b"\xc4" + body)
+
+    assert [message.body for message in found] == [BODY, body, body]
+
+
+def test_the_last_bytes_of_a_message_with_a_long_time_may_be_few() -> None:
+    stamp = 0x1000000
+    sent = whole(stamp, bytes(128), rest=b"ab") + b"\xc4" + stamp.to_bytes(4, "big") + b"ab" + whole(5)
+
+    found = read(*(sent[at:end] for at, end in pairwise(range(len(sent) + 1))))
+
+    assert [message.body for message in found] == [bytes(128) + b"ab", BODY]
+
+
 def test_long_steps_are_repeated_too() -> None:
     step = 0x1000000
     later = b"\x84\xff\xff\xff" + step.to_bytes(4, "big") + BODY
     once_more = b"\xc4" + step.to_bytes(4, "big") + BODY
 
     assert stamps(read(whole(1) + later + once_more)) == [1, step + 1, 2 * step + 1]
+
+
+def test_times_wrap_around_without_a_header_too() -> None:
+    step = 0x80000001
+
+    assert stamps(read(whole(step) + b"\xc4" + step.to_bytes(4, "big") + BODY)) == [step, 2]
+
+
+def test_long_times_are_repeated_in_what_is_written() -> None:
+    stamp = (0x1234567).to_bytes(4, "big")
+
+    assert in_chunks([Message(MessageType.VIDEO, bytes(200), 0x1234567, 1)], 128).endswith(stamp + bytes(72))
 
 
 def test_times_wrap_around() -> None:
@@ -113,6 +142,19 @@ def test_messages_of_several_chunk_streams_are_told_apart() -> None:
     ]
 
     assert [message.body for message in read(b"".join(pieces))] == [video, audio]
+
+
+def test_the_number_of_three_bytes_has_its_lowest_first() -> None:
+    begun = b"\0\x01" + whole(1, bytes(128), rest=BODY)[1:]
+    other = b"\x01\0\x01" + whole(2)[1:]
+
+    assert [message.body for message in read(begun + other + b"\xc0\x01" + BODY)] == [BODY, bytes(128) + BODY]
+
+
+def test_the_highest_bit_of_a_chunk_size_says_nothing() -> None:
+    larger = control(MessageType.SET_CHUNK_SIZE, (0x80000000 | 4096).to_bytes(4, "big"))
+
+    assert read(larger + whole(1, bytes(4096)))[1].body == bytes(4096)
 
 
 @pytest.mark.parametrize("size", [128, 129, 4096, 60_000])
@@ -216,3 +258,13 @@ def test_unfinished_messages_are_bounded_together() -> None:
     assert len(read(larger, *begun[:2])) == 1
     with pytest.raises(ProtocolError, match="begun and not ended"):
         read(larger, *begun)
+
+
+def test_messages_that_are_ended_or_aborted_do_not_count_among_them() -> None:
+    half = bytes(chunks.MOST_MEDIA // 2)
+    larger = control(MessageType.SET_CHUNK_SIZE, len(half).to_bytes(4, "big"))
+    begun = head_of(MessageType.VIDEO, chunks.MOST_MEDIA) + half
+    abort = control(MessageType.ABORT, (4).to_bytes(4, "big"))
+
+    assert len(read(larger, *[begun + b"\xc4" + half] * 3)) == 1 + 3
+    assert len(read(larger, *[begun + abort] * 5)) == 1 + 5

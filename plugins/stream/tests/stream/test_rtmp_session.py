@@ -202,6 +202,21 @@ def test_an_encoder_says_how_often_it_wants_to_hear_that() -> None:
     assert len(heard.control(MessageType.ACKNOWLEDGEMENT)) == 20
 
 
+def test_a_window_of_nothing_is_as_large_as_ours() -> None:
+    heard = publishing().messages(window_size(0), *some_media(1))
+
+    assert heard.control(MessageType.ACKNOWLEDGEMENT) == []
+
+
+@pytest.mark.parametrize("transaction", [0.0, -0.0, float("nan"), float("inf")])
+def test_a_command_that_wants_no_answer_gets_none(transaction: float) -> None:
+    heard = publishing()
+    before = len(heard.answers)
+    heard.messages(command("releaseStream", transaction, None, "key"))
+
+    assert len(heard.answers) == before
+
+
 # --- The key ---------------------------------------------------------------------------------------------------------
 
 
@@ -218,6 +233,7 @@ def test_an_encoder_says_how_often_it_wants_to_hear_that() -> None:
         ("/live/KEY", "", "KEY"),
         ("", "KEY", "KEY"),
         ("live", "KEY/", "KEY"),
+        ("live", "KEY/?x=1", "KEY"),
         ("live", "", "live"),
         ("", "", ""),
         ("live", "with space", "with space"),
@@ -271,6 +287,13 @@ def test_a_publisher_that_is_dropped_reads_why() -> None:
 
     assert said(session) == [("error", "NetStream.Failed", "The server stops")]
     assert session.next_event() is None
+
+
+def test_one_that_has_asked_and_is_dropped_reads_why() -> None:
+    session = asking()
+    session.drop("The server stops")
+
+    assert said(session) == [("error", "NetStream.Failed", "The server stops")]
 
 
 def test_before_it_asks_nobody_can_be_told() -> None:
@@ -329,13 +352,17 @@ def test_what_no_encoder_says_ends_the_session(messages: list[Message], text: st
         (Message(MessageType.USER_CONTROL, bytes.fromhex("0006 01020304")), MOST_COMMANDS // LEAST_MESSAGE),
         (Message(MessageType.ACKNOWLEDGEMENT, bytes(4)), MOST_COMMANDS // LEAST_MESSAGE),
         (Message(22, b""), MOST_COMMANDS // LEAST_MESSAGE),
-        (Message(22, bytes(8_000)), 2),
+        (Message(22, bytes(8_192)), 2),
     ],
 )
 def test_little_may_be_said_before_it_asks_to_publish(message: Message, most: int) -> None:
     shaken().messages(*[message] * most)
     with pytest.raises(ProtocolError, match="of messages without asking to publish"):
         shaken().messages(*[message] * (most + 1))
+    # Connecting does not make it more.
+    connected = shaken().messages(asks("live", "key")[0])
+    with pytest.raises(ProtocolError, match="of messages without asking to publish"):
+        connected.messages(*[message] * most)
 
 
 def test_what_comes_without_a_message_is_bounded_too() -> None:
