@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from manor.errors import Forbidden as Forbidden
     from manor.errors import ManorError as ManorError
     from manor.errors import NotFound as NotFound
+    from manor.errors import Problem as Problem
     from manor.errors import Refused as Refused
     from manor.errors import StorageFull as StorageFull
     from manor.errors import TooLarge as TooLarge
@@ -192,6 +193,7 @@ if TYPE_CHECKING:
     from manor.live import LiveService as LiveService
     from manor.live import Voice as Voice
     from manor.logs import Open as Open
+    from manor.logs import log_to_stderr as log_to_stderr
     from manor.mail import Mail as Mail
     from manor.mail import Message as Message
     from manor.mail import server_invite_letter as server_invite_letter
@@ -310,6 +312,7 @@ _EXPORTS = {
     "Forbidden": "manor.errors",
     "ManorError": "manor.errors",
     "NotFound": "manor.errors",
+    "Problem": "manor.errors",
     "Refused": "manor.errors",
     "StorageFull": "manor.errors",
     "TooLarge": "manor.errors",
@@ -443,6 +446,7 @@ _EXPORTS = {
     "LiveService": "manor.live",
     "Voice": "manor.live",
     "Open": "manor.logs",
+    "log_to_stderr": "manor.logs",
     "Mail": "manor.mail",
     "Message": "manor.mail",
     "server_invite_letter": "manor.mail",

@@ -88,6 +88,11 @@ def configure(level: str, *, stream: TextIO | None = None, is_journal: bool = Fa
     logging.basicConfig(level=max(LEVELS[level], logging.WARNING), handlers=[handler], force=True)
 
 
+def log_to_stderr(level: str = "info") -> None:
+    """Log as the daemon does, from a program of a plugin's own; to the journal when systemd runs it."""
+    configure(level, is_journal=leads_to_journal(sys.stderr, os.environ))
+
+
 def leads_to_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     """Whether a stream is the one that systemd connected to the journal (systemd.exec(5), `$JOURNAL_STREAM`)."""
     device, _, inode = environ.get("JOURNAL_STREAM", "").partition(":")
