@@ -1,0 +1,246 @@
+"""The list of jobs on the disk, and what may run beside what."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from manor.clock import SetClock
+from manor_hostservices.jobs.exclusion import check_beside, check_may_end
+from manor_hostservices.jobs.ledger import KEPT, LINE_LIMIT, LOG_LIMIT, Ledger, boot_id
+from manor_hostservices.places import Places
+from manor_hostservices.refusals import Conflicting, Missing
+from manor_hostservices.verbs import Job, JobKind, StartJob
+from tests.host_jobs import NOON, asked, job_id, new_ledger
+
+
+def test_a_job_is_there_for_whoever_reads_later(tmp_path: Path) -> None:
+    made = new_ledger(tmp_path).create(StartJob(job_id(1), "restore", "0a1b2c3d", dry_run=True))
+
+    entry = new_ledger(tmp_path).entry(job_id(1))
+    assert entry.job == made
+    assert entry.asked == StartJob(job_id(1), "restore", "0a1b2c3d", dry_run=True)
+    assert made == Job(job_id(1), "restore", "running", NOON, dry_run=True, snapshot="0a1b2c3d", boot_id="this boot")
+
+
+def test_nobody_else_may_look(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    ledger.create(asked())
+    ledger.append(job_id(1), ["hello"])
+
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in ledger.folder.iterdir()} == {
+        f"{job_id(1)}.json": "0o600",
+        f"{job_id(1)}.log": "0o600",
+    }
+    assert ledger.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_an_id_is_used_once(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    ledger.create(asked())
+
+    with pytest.raises(Conflicting):
+        ledger.create(asked(kind="upgrade"))
+
+
+@pytest.mark.parametrize("id_", ["", "../state", "0" * 31, "0" * 33, f"{job_id(1)}\n", "A" * 32, "/" + "0" * 31])
+def test_what_is_no_id_is_no_file(tmp_path: Path, id_: str) -> None:
+    ledger = new_ledger(tmp_path)
+
+    with pytest.raises(Missing):
+        ledger.entry(id_)
+    with pytest.raises(Missing):
+        ledger.log(id_, 10)
+
+
+def test_the_newest_are_kept_and_those_that_run(tmp_path: Path) -> None:
+    clock = SetClock(NOON)
+    ledger = Ledger(Places(tmp_path), clock, "this boot")
+    for number in range(KEPT + 10):
+        clock.set(NOON + timedelta(minutes=number))
+        job = ledger.create(asked(number))
+        if number:
+            ledger.update(msgspec.structs.replace(job, state="done"))
+            ledger.append(job.id, ["done"])
+
+    kept = [job.id for job in ledger.jobs(limit=1000)]
+    assert kept == [job_id(number) for number in range(KEPT + 9, 9, -1)] + [job_id(0)]
+    assert len(list(ledger.folder.iterdir())) == 2 * KEPT + 1
+    assert [job.id for job in ledger.jobs(limit=2)] == kept[:2]
+    assert [job.id for job in ledger.jobs([job_id(20), job_id(5), job_id(30)])] == [job_id(30), job_id(20)]
+
+
+@pytest.mark.parametrize("spoiled", [b"", b"{", b"\xff\x00", b'{"job":{}}', b"[]"])
+def test_a_file_that_cannot_be_read_is_no_job(tmp_path: Path, spoiled: bytes) -> None:
+    ledger = new_ledger(tmp_path)
+    ledger.create(asked(1))
+    ledger.create(asked(2))
+    (ledger.folder / f"{job_id(1)}.json").write_bytes(spoiled)
+
+    assert [job.id for job in ledger.jobs()] == [job_id(2)]
+    with pytest.raises(Missing):
+        ledger.entry(job_id(1))
+
+
+def test_a_process_that_is_gone_without_a_word_leaves_a_lost_job(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    job = ledger.create(asked())
+
+    settled = ledger.settle(job)
+
+    assert (settled.state, settled.ended_at) == ("lost", NOON)
+    assert ledger.entry(job.id).job == settled
+
+
+def test_an_end_that_was_written_meanwhile_counts(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    job = ledger.create(asked())
+    ledger.update(msgspec.structs.replace(job, state="done"))
+
+    assert ledger.settle(job).state == "done"
+
+
+def test_a_job_that_was_killed_on_demand_is_cancelled(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    job = ledger.create(asked())
+    ledger.ask_to_end(job.id)
+
+    assert ledger.settle(job).state == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("kind", "boot", "state"),
+    [
+        ("reboot", "another boot", "done"),
+        ("reboot", "this boot", "lost"),
+        ("reboot", "", "lost"),
+        ("backup", "another boot", "lost"),
+    ],
+)
+def test_a_restart_is_done_when_the_kernel_is_another(tmp_path: Path, kind: JobKind, boot: str, state: str) -> None:
+    job = new_ledger(tmp_path).create(asked(kind=kind))
+
+    assert new_ledger(tmp_path, boot).settle(job).state == state
+
+
+def test_this_kernel_has_a_boot_id() -> None:
+    assert len(boot_id()) == 36
+
+
+def test_a_log_gives_its_newest_lines(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    ledger.create(asked())
+    assert ledger.log(job_id(1), 10) == []
+
+    ledger.append(job_id(1), ["one", "two\nlines\r", "ä \udcff"])
+    ledger.append(job_id(1), ["x" * 9000])
+
+    assert ledger.log(job_id(1), 10) == ["one", "two lines", "ä ?", "x" * LINE_LIMIT]
+    assert ledger.log(job_id(1), 1) == ["x" * LINE_LIMIT]
+
+
+def test_a_log_that_gets_too_long_loses_its_older_half(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    ledger.create(asked())
+    line = "x" * 1000
+
+    for number in range(0, LOG_LIMIT // 1000 + 100, 50):
+        ledger.append(job_id(1), [f"{number + each:06} {line}" for each in range(50)])
+
+    lines = ledger.log(job_id(1), 1 << 20)
+    assert (ledger.folder / f"{job_id(1)}.log").stat().st_size <= LOG_LIMIT
+    assert all(len(each) == 1007 for each in lines)
+    assert int(lines[-1][:6]) - int(lines[0][:6]) == len(lines) - 1
+    assert len(lines) > LOG_LIMIT // 1007 // 2 - 2
+
+
+WRITER = """
+import sys
+from pathlib import Path
+import msgspec
+from tests.host_jobs import job_id, new_ledger
+ledger = new_ledger(Path(sys.argv[1]))
+job = ledger.entry(job_id(1)).job
+print("ready", flush=True)
+for number in range(1_000_000):
+    ledger.update(msgspec.structs.replace(job, progress=0.5, message="x" * (number % 50_000)))
+"""
+
+
+def test_a_kill_while_it_writes_leaves_a_whole_file(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    job = ledger.create(asked(1))
+    for _ in range(3):
+        path = os.pathsep.join(sys.path)
+        argv = [sys.executable, "-c", WRITER, str(tmp_path)]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, env={"PYTHONPATH": path}) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"ready\n"
+            while ledger.entry(job.id).job.progress < 0.5:
+                pass
+            writer.send_signal(signal.SIGKILL)
+        assert ledger.entry(job.id).job.progress == 0.5
+        ledger.update(job)
+        (ledger.folder / f".{job.id}.json.abc").write_text("half")
+    ledger.settle(job)
+
+    ledger.create(asked(2))
+
+    assert sorted(path.name for path in ledger.folder.iterdir()) == [f"{job_id(1)}.json", f"{job_id(2)}.json"]
+
+
+def running(kind: JobKind) -> Job:
+    return Job(job_id(9), kind, "running", NOON)
+
+
+@pytest.mark.parametrize(
+    ("kind", "beside"),
+    [
+        *((one, other) for one in ("backup", "restore", "init", "forget", "verify") for other in ("backup", "restore")),
+        *((one, other) for one in ("apply", "upgrade", "rollback") for other in ("apply", "upgrade", "rollback")),
+        ("reboot", "backup"),
+        ("reboot", "reload"),
+        ("restore", "upgrade"),
+        ("apply", "restore"),
+        ("backup", "reboot"),
+        ("reload", "reboot"),
+        ("reboot", "reboot"),
+    ],
+)
+def test_what_stands_in_the_way_is_named(kind: JobKind, beside: JobKind) -> None:
+    with pytest.raises(Conflicting) as refused:
+        check_beside(asked(kind=kind), [running("reload"), running(beside)])
+
+    assert beside in refused.value.detail or "restart" in refused.value.detail or "reload" in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("kind", "beside"), [("backup", "upgrade"), ("upgrade", "backup"), ("reload", "backup"), ("reload", "apply")]
+)
+def test_what_does_no_harm_runs_beside(kind: JobKind, beside: JobKind) -> None:
+    check_beside(asked(kind=kind), [running(beside)])
+
+
+def test_force_restarts_whatever_runs() -> None:
+    check_beside(asked(kind="reboot", force=True), [running("backup"), running("apply")])
+    with pytest.raises(Conflicting):
+        check_beside(asked(kind="reboot", force=True), [running("reboot")])
+
+
+@pytest.mark.parametrize("kind", ["apply", "upgrade", "rollback", "reboot"])
+def test_a_package_is_not_left_half_installed(kind: JobKind) -> None:
+    with pytest.raises(Conflicting):
+        check_may_end(running(kind))
+
+
+@pytest.mark.parametrize("state", ["done", "failed", "cancelled", "lost"])
+def test_what_has_ended_is_not_ended_again(state: str) -> None:
+    with pytest.raises(Conflicting):
+        check_may_end(msgspec.structs.replace(running("backup"), state=state))
