@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import trio
 
-from manor import new_id
+from manor import Refused, new_id
 from manor_stream.broadcast.codecs import audio_name, codecs_in, size_of
 from manor_stream.broadcast.following import Following
 from manor_stream.broadcast.intake import Intake
@@ -17,7 +18,7 @@ from manor_stream.broadcast.metadata import completed
 from manor_stream.broadcast.opening import Beginning
 from manor_stream.broadcast.plan import Plan, clip_for, describe_variants
 from manor_stream.broadcast.store import INTERRUPTED, record_end, record_start
-from manor_stream.broadcast.warnings import FULL, Warnings
+from manor_stream.broadcast.warnings import FULL, UNRECORDED, Warnings
 from manor_stream.hls.window import Segment, Variant
 from manor_stream.media import Kind
 from manor_stream.on_air import Metadata, Phase
@@ -76,6 +77,8 @@ class Broadcast:
         self._clips: tuple[Segment | None, ...] = ()
         self._clips_made = trio.Event()
         self._id = new_id()
+        self._unrecorded: Callable[[], Awaitable[None]] | None = None
+        self._has_complained = False
 
     @property
     def qualities(self) -> tuple[Quality, ...]:
@@ -119,10 +122,12 @@ class Broadcast:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._record_start)
+                nursery.start_soon(self._make_clips)
                 while (intake := await self._next_intake()) is not None:
                     await self._follow(intake)
                 if self._is_live:
-                    await self._recorded.wait()
+                    with trio.move_on_after(LAST_WORDS_SECONDS):
+                        await self._recorded.wait()
                     with trio.move_on_after(CLIP_PATIENCE):
                         await self._clips_made.wait()
                 nursery.cancel_scope.cancel()
@@ -130,11 +135,20 @@ class Broadcast:
         finally:
             self.is_ending = True
             at = self._means.context.clock.now()
+            # There are none when it took too long to make them.
+            self._clips = self._clips or (None,) * len(self._variants)
             peak = self._leave_the_air(at, reason)
             ended(Over(self._variants, self._clips) if self._is_live else None)
             if self._is_live:
+                self._unrecorded = partial(record_end, self._means, self._id, at, reason, peak)
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + LAST_WORDS_SECONDS):
-                    await record_end(self._means, self._id, at, reason, peak)
+                    await self._try_to_record_end()
+
+    async def record_end(self) -> None:
+        """See that its end is on disk, however long there is no room for it. After `run`."""
+        while self._unrecorded is not None:
+            await trio.sleep(self._means.timing.storing)
+            await self._try_to_record_end()
 
     # --- Publishers come and go ------------------------------------------------------------------------------------
 
@@ -228,12 +242,31 @@ class Broadcast:
         await self._all_listed.wait()
         on_air = self._means.on_air
         at = on_air.live_since or self._means.context.clock.now()
-        await record_start(self._means, self._id, at, on_air.address, self._source)
-        self._recorded.set()
-        self._clips = await self._make_clips()
-        self._clips_made.set()
+        while not self._recorded.is_set():
+            try:
+                await record_start(self._means, self._id, at, on_air.address, self._source)
+            except Refused as refused:
+                # Viewers watch all the same.
+                self._warnings.begin(UNRECORDED, f"The broadcast cannot be recorded for now: {refused.detail}")
+                await trio.sleep(self._means.timing.storing)
+            else:
+                self._warnings.end(UNRECORDED)
+                self._recorded.set()
 
-    async def _make_clips(self) -> tuple[Segment | None, ...]:
+    async def _try_to_record_end(self) -> None:
+        if self._unrecorded is None:
+            return
+        try:
+            await self._unrecorded()
+        except Refused as refused:
+            if not self._has_complained:
+                self._means.logbook.warning(f"The end of the broadcast cannot be recorded for now: {refused.detail}")
+            self._has_complained = True
+        else:
+            self._unrecorded = None
+
+    async def _make_clips(self) -> None:
+        await self._all_listed.wait()
         clips = Clips(self._means.folder)
         made: list[Segment | None] = []
         for variant in self._variants:
@@ -246,7 +279,8 @@ class Broadcast:
                 data = None
             now = self._means.context.clock.now()
             made.append(None if data is None else Segment(clip.name, data, CLIP_SECONDS, now))
-        return tuple(made)
+        self._clips = tuple(made)
+        self._clips_made.set()
 
     def _leave_the_air(self, at: datetime, reason: str) -> int:
         """Tell viewers that it is over; gives the most that there were."""
@@ -255,7 +289,7 @@ class Broadcast:
         self._warnings.end_all()
         if self._beginnings:
             clips = [None if clip is None else replace(clip, at=at) for clip in self._clips]
-            self._means.window.end(clips or (None,) * len(self._variants))
+            self._means.window.end(clips)
         on_air = self._means.on_air
         on_air.phase = Phase.OFFLINE
         on_air.broadcast_id = on_air.connected_at = on_air.live_since = on_air.disconnect = None

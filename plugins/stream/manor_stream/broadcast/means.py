@@ -18,6 +18,8 @@ from manor_stream.viewers import Viewers
 GRACE_SECONDS = 8.0
 """A publisher who is back so soon goes on, and nobody is told of it."""
 
+STORING_SECONDS = 5.0
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -27,11 +29,13 @@ class Timing:
         grace: For a publisher who is gone, before it is over.
         reset: After its end, until viewers are shown the offline clip alone.
         pauses: Before an encoder that failed is started again.
+        storing: Before what could not be stored is tried again.
     """
 
     grace: float = GRACE_SECONDS
     reset: float = RESUME_SECONDS
     pauses: tuple[float, ...] = PAUSES
+    storing: float = STORING_SECONDS
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from functools import partial
 
 import trio
 
+from manor import Refused
 from manor_stream.broadcast.broadcast import Broadcast, Over
 from manor_stream.broadcast.intake import Intake as Intake
 from manor_stream.broadcast.intake import Publisher as Publisher
@@ -78,7 +79,10 @@ class Broadcasts:
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Serve publishers until cancelled. For a background task that the house waits for."""
         await strays.reap(self.means.folder, self.means.logbook)
-        await end_left_open(self.means)
+        try:
+            await end_left_open(self.means)
+        except Refused as refused:
+            self.means.logbook.warning(f"A broadcast that was left open stays so for now: {refused.detail}")
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._receiver.run)
@@ -97,10 +101,14 @@ class Broadcasts:
             self._over = over or self._over
 
         await broadcast.run(ended)
-        if self._over is not None and self._broadcast is None:
-            await self._reset_later(self._over)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(broadcast.record_end)
+            if self._over is not None and self._broadcast is None:
+                await self._reset_later(self._over)
 
     async def _reset_later(self, over: Over) -> None:
+        # One at a time, which the next publisher puts an end to: one broadcast's end may take longer than the next.
+        self._reset.cancel()
         with trio.CancelScope() as self._reset:
             await trio.sleep(self.means.timing.reset)
             self.means.window.reset(over.variants, over.clips)

@@ -104,11 +104,11 @@ async def end_left_open(means: Means) -> None:
 def _end(transaction: Transaction, broadcast_id: UUID, at: datetime, reason: str, peak: int, told: Described) -> None:
     ended = transaction.connection.execute(
         update(broadcasts)
-        .where(broadcasts.c.id == broadcast_id)
+        .where(broadcasts.c.id == broadcast_id, broadcasts.c.ended_at.is_(None))
         .values(ended_at=at, end_reason=reason, peak_viewers=peak)
     )
     if not ended.rowcount:
-        # Its start never reached the disk: nobody was told of it.
+        # Its start never reached the disk, so nobody was told of it; or its end did before, and everybody was.
         return
     transaction.emit(
         StreamStopped(

@@ -9,6 +9,7 @@ SLOW_ENCODER = "slow encoder"
 SLOW_PUBLISHER = "slow publisher"
 RARE_KEY_FRAMES = "rare key frames"
 FULL = "full"
+UNRECORDED = "unrecorded"
 
 
 class Warnings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from manor_stream.transcoding.children import ENCODER_NICENESS, ChildFailed, out
 CLIP_SECONDS = 4
 RENDER_SECONDS = 60.0
 COLOR = "0x17191f"
+PACKET = 188
+"""Bytes of an MPEG-TS packet; files have nothing else in them (ISO/IEC 13818-1, section 2.4.3.2)."""
+
+MOST_KEPT = 50
+"""Clips on disk: a publisher may have another size, and another frame rate, each time."""
+
 RECIPE = 1
 """Part of what a clip is kept by: higher when one is made otherwise than before."""
 
@@ -97,15 +104,28 @@ class Clips:
 
     async def _found_or_made(self, program: str, clip: Clip) -> bytes:
         path = trio.Path(self._folder / clip.name)
-        try:
-            return await path.read_bytes()
-        except FileNotFoundError:
-            pass
+        with suppress(OSError):
+            kept = await path.read_bytes()
+            # A file that a power cut left empty, or short, is none.
+            if kept and len(kept) % PACKET == 0:
+                return kept
         data = await output_of(clip_arguments(program, clip), seconds=RENDER_SECONDS, niceness=ENCODER_NICENESS)
         if not data:
             raise ChildFailed("nothing was written")
-        await path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
+        # On a disk that is full it is made anew the next time.
+        with suppress(OSError):
+            await _keep(path, data)
+        return data
+
+
+async def _keep(path: trio.Path, data: bytes) -> None:
+    await path.parent.mkdir(parents=True, exist_ok=True)
+    for other in sorted(await path.parent.iterdir())[MOST_KEPT - 1 :]:
+        await other.unlink(missing_ok=True)
+    unfinished = path.with_suffix(".part")
+    try:
         await unfinished.write_bytes(data)
         await unfinished.rename(path)
-        return data
+    except OSError:
+        await unfinished.unlink(missing_ok=True)
+        raise

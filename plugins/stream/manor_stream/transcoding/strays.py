@@ -35,12 +35,15 @@ def note(folder: Path, pid: int) -> None:
     """Keep in mind that this child runs; does nothing where the system does not tell when it was started."""
     started = start_of(pid)
     if started is not None:
-        (folder / NAME).write_bytes(msgspec.json.encode(Noted(pid, started, _boot())))
+        # On a disk that is full: only a crash would leave this one behind.
+        with suppress(OSError):
+            (folder / NAME).write_bytes(msgspec.json.encode(Noted(pid, started, _boot())))
 
 
 def forget(folder: Path) -> None:
     """It is gone."""
-    (folder / NAME).unlink(missing_ok=True)
+    with suppress(OSError):
+        (folder / NAME).unlink(missing_ok=True)
 
 
 async def reap(folder: Path, logbook: Logbook) -> None:
@@ -48,7 +51,7 @@ async def reap(folder: Path, logbook: Logbook) -> None:
     path = folder / NAME
     try:
         noted = msgspec.json.decode(path.read_bytes(), type=Noted)
-    except FileNotFoundError:
+    except OSError:
         return
     except msgspec.MsgspecError:
         forget(folder)
