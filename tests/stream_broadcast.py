@@ -22,27 +22,33 @@ SMALL = Quality(name="small", video_bitrate=100, scaled_height=46, framerate=15,
 AS_IT_COMES = Quality(name="as it comes", video_passthrough=True, audio_passthrough=True)
 
 
-@cache
+LONGEST = 12
+"""Seconds of what is recorded, once for each kind of recording."""
+
+
 def recorded(
-    *, seconds: int = 12, video: bool = True, audio: bool = True, gop: int = RATE, codec: str = "libx264"
+    *, seconds: int = LONGEST, video: bool = True, audio: bool = True, gop: int = RATE, codec: str = "libx264"
 ) -> tuple[Media, ...]:
     """What an encoder would send: a small test picture and a tone.
 
     Args:
-        seconds: How long it is.
+        seconds: How long it is; `LONGEST` at most.
         video: Whether there is a picture.
         audio: Whether there is a tone.
         gop: Frames from key frame to key frame.
         codec: Of the picture.
     """
-    command = ["ffmpeg", "-v", "error"]
-    if video:
-        command += ["-f", "lavfi", "-i", f"testsrc=s=160x90:r={RATE}:d={seconds}"]
-    if audio:
-        command += ["-f", "lavfi", "-i", f"sine=r=44100:d={seconds}"]
-    if video:
-        command += ["-c:v", codec, "-g", str(gop), "-pix_fmt", "yuv420p"]
-        command += ["-preset", "ultrafast", "-tune", "zerolatency"] if codec == "libx264" else []
+    return tuple(each for each in _recorded(video, audio, gop, codec) if each.timestamp < seconds * 1000)
+
+
+@cache
+def _recorded(video: bool, audio: bool, gop: int, codec: str) -> tuple[Media, ...]:
+    if not (video and audio):
+        wanted = Kind.VIDEO if video else Kind.AUDIO
+        return tuple(each for each in _recorded(True, True, gop, codec) if each.kind is wanted)
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc=s=160x90:r={RATE}:d={LONGEST}"]
+    command += ["-f", "lavfi", "-i", f"sine=r=44100:d={LONGEST}", "-c:v", codec, "-g", str(gop), "-pix_fmt", "yuv420p"]
+    command += ["-preset", "ultrafast", "-tune", "zerolatency"] if codec == "libx264" else []
     command += ["-c:a", "aac", "-ac", "2", "-f", "flv", "pipe:1"]
     return tuple(tags_of(subprocess.run(command, check=True, capture_output=True).stdout))
 
