@@ -14,19 +14,17 @@ _WRAP = 1 << 32
 
 
 class Timeline:
-    """Places frames on one line. Of one kind, times never go back; all kinds share the encoder's clock.
+    """Places frames on one line. Of one kind, times never go back.
 
-    A kind may be far behind the other for good, as when a camera and a microphone have clocks of their own: what goes
-    on from its own last frame is no jump, however far it is from the other's.
+    Each kind goes on from its own last frame: a camera and a microphone may have clocks of their own, far from each
+    other. One whose clock was set, or that begins, goes on from the other's if both have the same clock.
     """
 
     def __init__(self) -> None:
-        self._last_stamp: int | None = None
-        # Of the frame that `_last_stamp` is of, on our line.
-        self._position = 0
+        # What the last frame said, and where it is on our line: of each kind, and of all.
+        self._last: dict[Kind, tuple[int, int]] = {}
+        self._last_of_all: tuple[int, int] | None = None
         self._latest: dict[Kind, int] = {}
-        # Of the last frame of each kind, since the clock was set.
-        self._stamps: dict[Kind, int] = {}
 
     def place(self, kind: Kind, stamp: int, *, is_frame: bool = True) -> int:
         """The time of a message.
@@ -36,29 +34,21 @@ class Timeline:
             stamp: What it says itself: milliseconds, of which 32 bits are left.
             is_frame: Whether the clock goes on with it. Headers and data often have 0, whatever the time is.
         """
-        if self._last_stamp is None:
-            if not is_frame:
-                return 0
-            self._last_stamp = stamp
-        step = _step(self._last_stamp, stamp)
-        if _runs_on(step) or (kind in self._stamps and _runs_on(_step(self._stamps[kind], stamp))):
-            position = self._position + step
-        else:
-            position = max(self._latest.values(), default=self._position)
-            if is_frame:
-                self._stamps.clear()
+        if self._last_of_all is None and not is_frame:
+            return 0
+        position = self._position(kind, stamp)
         if is_frame:
-            self._last_stamp, self._position = stamp, position
-            self._stamps[kind] = stamp
+            self._last[kind] = self._last_of_all = stamp, position
         placed = max(position, self._latest.get(kind, 0))
         self._latest[kind] = placed
         return placed
 
-
-def _step(before: int, after: int) -> int:
-    """From one stamp to another, the shorter way around."""
-    return (after - before + _WRAP // 2) % _WRAP - _WRAP // 2
-
-
-def _runs_on(step: int) -> bool:
-    return -MOST_BACK <= step <= MOST_AHEAD
+    def _position(self, kind: Kind, stamp: int) -> int:
+        for before in (self._last.get(kind), self._last_of_all):
+            if before is None:
+                continue
+            said, position = before
+            step = (stamp - said + _WRAP // 2) % _WRAP - _WRAP // 2
+            if -MOST_BACK <= step <= MOST_AHEAD:
+                return position + step
+        return max(self._latest.values(), default=0)

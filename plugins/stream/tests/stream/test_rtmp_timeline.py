@@ -58,9 +58,17 @@ def test_a_kind_that_is_far_behind_the_other_goes_on_at_its_own_pace(behind: int
 
     times = placed(*frames)
 
-    assert times[1::2] == [40 * n for n in range(1_000)]
-    # What it is ahead by counts once.
-    assert times[2::2] == [40 * n + behind for n in range(1, 1_000)]
+    assert times[0::2] == times[1::2] == [40 * n for n in range(1_000)]
+
+
+def test_a_frame_of_the_old_clock_among_those_of_the_new_makes_no_gap() -> None:
+    assert placed((V, 50_000), (A, 50_010), (V, 0), (A, 50_030), (V, 40), (A, 50)) == [0, 10, 10, 30, 50, 60]
+
+
+def test_a_kind_that_was_silent_for_long_goes_on_with_the_other() -> None:
+    video = [(V, 1_000 * n) for n in range(200)]
+
+    assert placed((V, 0), (A, 0), *video[1:], (A, 199_010), (A, 199_030))[-3:] == [199_000, 199_010, 199_030]
 
 
 def test_both_kinds_may_have_their_clock_set_and_wrap() -> None:
