@@ -23,6 +23,7 @@ from markupsafe import Markup
 
 from manor.assets import Assets, core_assets
 from manor.auth import PUBLIC, Access, Cookie, Place
+from manor.compiled import COMPILED
 from manor.dialects import PAGE
 from manor.errors import BadRequest, FieldProblem, Forbidden, Refused, Unprocessable
 from manor.origins import Origins
@@ -118,6 +119,7 @@ class Pages:
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            bytecode_cache=COMPILED,
         )
         self._environment.globals["static"] = self._static
         self._environment.globals["core_static"] = _core_static
