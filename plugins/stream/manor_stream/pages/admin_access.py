@@ -89,12 +89,17 @@ class AccessPages:
         return await self._page(request, done=DONE.get(request.query.done, ""))
 
     async def change_key(self, request: Request[KeyForm]) -> Reply:
-        """Another key: what the browser signs in with is the old one, so it is asked anew at the next page."""
+        """Another key: what the browser signs in with is the old one, so it is asked anew at the next page.
+
+        One that was made here is shown before that: nobody else knows what to sign in with.
+        """
         key = request.body.key or secrets.token_urlsafe(KEY_BYTES)
         try:
             await self._changing.set("key", key, actor=USER)
         except Unfit as unfit:
             return await self._page(request, BadRequest("", errors=[FieldProblem("key", unfit.expected)]))
+        if not request.body.key:
+            return await self._page(request, made=("key", self._shared.settings.now.name, key))
         return redirect(f"{PAGE}?done=key")
 
     async def make_token(self, request: Request[TokenForm]) -> Reply:

@@ -20,6 +20,7 @@ from manor_stream.settings import S3Settings, SettingsChanged
 from tests.stream_admin import basic, config_of, shared_of
 
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
+HUGE = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(1 << 20)).decode()
 S3 = {
     "enabled": True,
     "endpoint": "https://s3.example.org",
@@ -158,6 +159,9 @@ UNFIT: list[tuple[str, Any, str]] = [
     ("logo", "https://elsewhere.example/logo.png", "value: expected a path on this server"),
     ("logo", "javascript:alert(1)", "value: expected a path on this server"),
     ("logo", "/\\elsewhere.example/logo.png", "value: expected a path on this server"),
+    ("logo", "/" + "x" * 2048, "value: expected a path on this server"),
+    ("logo", "data:image/svg+xml;base64,PGh0bWw+", "value: expected a picture that is image/svg+xml"),
+    ("logo", HUGE, "value: expected a picture of at most 1048576 bytes"),
     ("logo", "/a b", "value: expected a path on this server"),
     ("logo", "data:text/html;base64,PGI+", "value: expected data:TYPE;base64"),
     ("logo", "data:image/png,abc", "value: expected data:TYPE;base64"),
