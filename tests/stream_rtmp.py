@@ -11,11 +11,17 @@ import trio
 from manor_stream.media import Kind
 from manor_stream.rtmp import amf0
 from manor_stream.rtmp.chunks import FIRST_CHUNK_SIZE, ChunkReader, in_chunks
-from manor_stream.rtmp.handshake import SIZE
+from manor_stream.rtmp.events import Event, PublishAsked
+from manor_stream.rtmp.handshake import RANDOM_SIZE, SIZE
 from manor_stream.rtmp.messages import Message, MessageType, command, set_chunk_size, window_size
+from manor_stream.rtmp.session import Session
 
 HELLO = b"\x03" + bytes(SIZE)
 """What an encoder sends first."""
+SHAKEN = HELLO + bytes(SIZE)
+"""The whole of its handshake."""
+
+RANDOM = (bytes(range(256)) * 6)[:RANDOM_SIZE]
 
 AVC_HEADER = bytes.fromhex("1700000000014d400bffe1000a674d400bda0a0f690801000428ce0f2c80")
 """An H.264 sequence header, and frames that only look like some."""
@@ -143,3 +149,43 @@ async def connected(address: tuple[str, int]) -> AsyncIterator[TestEncoder]:
     """An encoder over a real socket."""
     async with await trio.open_tcp_stream(*address) as stream:
         yield TestEncoder(stream)
+
+
+class Heard:
+    """A session, and both what it makes of bytes and what it answers."""
+
+    def __init__(self) -> None:
+        self.session = Session(RANDOM)
+        self.events: list[Event] = []
+        self.answers: list[Message] = []
+        self._reader = Answers()
+
+    def hear(self, data: bytes) -> Heard:
+        """What the network brings."""
+        self.session.receive(data)
+        while True:
+            event = self.session.next_event()
+            self.answers += self._reader.read(self.session.data_to_send())
+            if event is None:
+                return self
+            self.events.append(event)
+            if isinstance(event, PublishAsked):
+                self.session.accept()
+
+    def messages(self, *messages: Message) -> Heard:
+        """The same in chunks."""
+        return self.hear(in_chunks(messages, 128))
+
+    def control(self, kind: MessageType) -> list[bytes]:
+        """The bodies of what was answered in messages of this kind."""
+        return [message.body for message in self.answers if message.kind == kind]
+
+
+def shaken() -> Heard:
+    """A session after the handshake."""
+    return Heard().hear(SHAKEN)
+
+
+def publishing(name: str = "key") -> Heard:
+    """A session that takes media."""
+    return shaken().messages(*asks("live", name))

@@ -16,14 +16,13 @@ from manor_stream.rtmp import amf0
 from manor_stream.rtmp.chunks import MOST_CHUNK_STREAMS, in_chunks
 from manor_stream.rtmp.errors import ProtocolError
 from manor_stream.rtmp.events import Event, PublishAsked, PublishEnded
-from manor_stream.rtmp.handshake import RANDOM_SIZE, SIZE
+from manor_stream.rtmp.handshake import RANDOM_SIZE
 from manor_stream.rtmp.messages import Message
 from manor_stream.rtmp.session import Session, State
-from tests.stream_rtmp import HELLO, asks, some_media
+from tests.stream_rtmp import SHAKEN, asks, some_media
 
 RECORDED = Path(__file__).with_name("data").joinpath("ffmpeg.rtmp").read_bytes()
 BEGIN = RECORDED[:5_600]
-SHAKEN = HELLO + bytes(SIZE)
 PUBLISHING = SHAKEN + in_chunks([*asks("live", "key"), *some_media(0.02)], 128)
 RANDOM = bytes(RANDOM_SIZE)
 
@@ -130,7 +129,7 @@ def test_nested_values_are_taken_or_refused(nesting: bytes, end: bytes) -> None:
     values = b"".join(OPENINGS[each % len(OPENINGS)] for each in nesting)
     named = b"\x02\0\x07connect" + amf0.write(1)
     heard([SHAKEN, in_chunks([Message(20, named + values + end)], 128)])
-    heard([SHAKEN, in_chunks([Message(20, named + values * 40 + end)], 128)])
+    heard([SHAKEN, in_chunks([Message(20, named + values * 15 + end)], 128)])
     heard([PUBLISHING, in_chunks([Message(18, b"\x02\0\x0aonMetaData" + values + end)], 128)])
 
 
