@@ -38,8 +38,7 @@ class Changing:
             Unfit: It cannot be had; nothing is changed.
         """
         rule = RULES[path]
-        fitting = rule.check(value)
-        await self._ask_ffmpeg(rule.setting, fitting)
+        fitting = await self.check(path, value)
 
         def also(transaction: Transaction, after: StreamSettings, names: tuple[str, ...]) -> None:
             # Without the values: some are secrets.
@@ -58,6 +57,17 @@ class Changing:
 
         await self._shared.settings.change(also=also, **{rule.setting: fitting})
         return rule.done
+
+    async def check(self, path: str, value: Any) -> Any:
+        """The value as it would be kept, of the rule's shape.
+
+        Raises:
+            Unfit: It cannot be had.
+        """
+        rule = RULES[path]
+        fitting = rule.check(value)
+        await self._ask_ffmpeg(rule.setting, fitting)
+        return fitting
 
     async def codecs(self) -> Sequence[str]:
         """Video encoders that may be asked for and that the ffmpeg in use has; none without one."""

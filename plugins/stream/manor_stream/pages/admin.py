@@ -13,7 +13,8 @@ from manor_stream.administering.changing import Changing
 from manor_stream.key_check import USER
 from manor_stream.pages.chart import chart_of
 from manor_stream.pages.face import ADMIN_PAGES, ADMINISTRATOR, HOME, DoneQuery, Face
-from manor_stream.pages.fields import TITLE, form_of, read_changes
+from manor_stream.pages.fields import TITLE, form_of
+from manor_stream.pages.taking import take
 from manor_stream.parts import Shared
 from manor_stream.watching.hardware import Hardware
 from manor_stream.watching.statistics import Statistics
@@ -76,12 +77,9 @@ class OverviewPages:
 
     async def change_title(self, request: Request[Any]) -> Reply:
         """Say what is on."""
-        typed = {TITLE.name: getattr(request.body, TITLE.name)}
-        changes, problems = read_changes([TITLE], typed, self._shared.settings.now)
+        typed, problems = await take(self._changing, [TITLE], request.body, self._shared.settings.now)
         if problems:
             return await self._page(request, BadRequest("It is not changed", errors=problems), typed=typed)
-        for path, value in changes.items():
-            await self._changing.set(path, value, actor=USER)
         return redirect(f"{HOME}?done=title")
 
     async def disconnect(self, request: Request[Press]) -> Reply:

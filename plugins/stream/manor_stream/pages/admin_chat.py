@@ -9,15 +9,14 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
-from manor import BadRequest, FieldProblem, Refused, Reply, Request, Route, redirect
+from manor import BadRequest, Refused, Reply, Request, Route, redirect
 from manor_stream.administering.changing import Changing
 from manor_stream.chat.moderation import Moderation
-from manor_stream.key_check import USER
 from manor_stream.pages.admin_settings import FORM_LIMIT
 from manor_stream.pages.face import ADMIN_PAGES, ADMINISTRATOR, HOME, DoneQuery, Face
-from manor_stream.pages.fields import CHAT, form_of, read_changes
+from manor_stream.pages.fields import CHAT, form_of
+from manor_stream.pages.taking import take
 from manor_stream.parts import Shared
-from manor_stream.setting_rules import RULES, Unfit
 
 PAGE = f"{HOME}chat"
 
@@ -86,13 +85,7 @@ class ChatPages:
 
     async def change(self, request: Request[Any]) -> Reply:
         """Take what has changed of the settings."""
-        typed = {field.name: getattr(request.body, field.name) for field in CHAT}
-        changes, problems = read_changes(CHAT, typed, self._shared.settings.now)
-        for path, value in changes.items() if not problems else ():
-            try:
-                await self._changing.set(path, value, actor=USER)
-            except Unfit as unfit:
-                problems.append(FieldProblem(RULES[path].setting, unfit.expected))
+        typed, problems = await take(self._changing, CHAT, request.body, self._shared.settings.now)
         if problems:
             return await self._page(request, BadRequest("It is not changed", errors=problems), typed=typed)
         return redirect(f"{PAGE}?done=changed")

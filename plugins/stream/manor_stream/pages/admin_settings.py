@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from manor import BadRequest, FieldProblem, Refused, Reply, Request, Route, redirect
+from manor import BadRequest, Refused, Reply, Request, Route, redirect
 from manor_stream.administering.changing import Changing
 from manor_stream.key_check import USER
 from manor_stream.pages.face import ADMIN_PAGES, ADMINISTRATOR, HOME, DoneQuery, Face
-from manor_stream.pages.fields import GENERAL, VIDEO, Field, form_of, read_changes
+from manor_stream.pages.fields import GENERAL, VIDEO, Field, form_of
 from manor_stream.pages.rows import (
     NOTHING,
     ActionsForm,
@@ -24,6 +24,7 @@ from manor_stream.pages.rows import (
     rows_of,
     sent_rows,
 )
+from manor_stream.pages.taking import take
 from manor_stream.parts import Shared
 from manor_stream.quality import Quality
 from manor_stream.setting_rules import RULES, Unfit
@@ -158,14 +159,7 @@ class SettingsPages:
         )
 
     async def _take(self, request: Request[Any], fields: Sequence[Field], page: str, show: Show) -> Reply:
-        typed = {field.name: getattr(request.body, field.name) for field in fields}
-        changes, problems = read_changes(fields, typed, self._shared.settings.now)
-        if not problems:
-            for path, value in changes.items():
-                try:
-                    await self._changing.set(path, value, actor=USER)
-                except Unfit as unfit:
-                    problems.append(FieldProblem(RULES[path].setting, unfit.expected))
+        typed, problems = await take(self._changing, fields, request.body, self._shared.settings.now)
         if problems:
             return show(request, BadRequest("It is not changed", errors=problems), typed=typed)
         return redirect(f"{HOME}{page}{DONE}")

@@ -184,6 +184,16 @@ async def test_the_latency_is_chosen(house: House, reader: Reader) -> None:
     assert settings(house).latency_level == 0
 
 
+async def test_a_form_is_taken_in_whole_or_not_at_all(house: House, reader: Reader) -> None:
+    before = settings(house)
+    await reader.open("/admin/video")
+    fields = ("latency_level", "0"), ("codec", before.codec), ("ffmpeg_path", "/nowhere/ffmpeg")
+    page = await send(reader, "/admin/video", *fields)
+
+    assert (page.status, "expected an ffmpeg" in page.text) == (400, True)
+    assert settings(house) == before
+
+
 async def test_what_was_set_in_place_of_the_configuration_is_left_out_again(house: House, reader: Reader) -> None:
     await shared_of(house).settings.change(
         server_url="https://tv.example", rtmp_server_port=19350, ffmpeg_path="ffmpeg"
