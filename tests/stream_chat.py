@@ -49,6 +49,11 @@ class Talker:
 
     async def hear(self, *types: str) -> dict[str, Any]:
         """The next frame of one of these types; of any without."""
+        # Longer than two pings are apart: a test may wait for these.
+        with trio.fail_after(70):
+            return await self._next(types)
+
+    async def _next(self, types: tuple[str, ...]) -> dict[str, Any]:
         while True:
             frame: dict[str, Any] = await self.socket.json()
             if not types or frame["type"] in types:

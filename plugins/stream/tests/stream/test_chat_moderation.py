@@ -184,7 +184,12 @@ async def test_a_moderators_name_is_theirs(client: Client, admin: Client) -> Non
         assert (await eve.hear())["type"] == "SYSTEM"
         await ada.send("NAME_CHANGE", newName="ADA")
         assert (await eve.hear("NAME_CHANGE"))["newName"] == "ADA"
-    assert (await register(client, "ada"))["displayName"] != "ada"
+        assert (await register(client, "ada"))["displayName"] != "ada"
+
+        await ada.send("NAME_CHANGE", newName="Countess")
+        assert (await eve.hear("NAME_CHANGE"))["newName"] == "Countess"
+    assert (await register(client, "countess"))["displayName"] != "countess"
+    assert (await register(client, "ada"))["displayName"] == "ada"
 
 
 async def test_only_who_has_registered_becomes_a_moderator(client: Client, admin: Client) -> None:
