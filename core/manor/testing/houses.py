@@ -18,12 +18,13 @@ from manor.discovery import GROUP, Found, discover
 from manor.errors import ManorError
 from manor.events import Delivery, Event, Subscription
 from manor.house import House, open_house
+from manor.identity.passwords import Hasher
 
 if TYPE_CHECKING:
     from manor.clock import Clock
 
 QUICK: Mapping[str, Any] = {"identity": {"argon2_memory_mib": 19, "argon2_time": 2}}
-"""The least that argon2 may do: a test signs people in to see something else."""
+"""The least that argon2 may do, and in a test's house a sign to do less: it signs people in to see something else."""
 
 
 def declared_plugins(root: Path) -> list[str]:
@@ -49,7 +50,7 @@ async def open_test_house(
     Args:
         folder: For its configuration and data; with the same folder a second house finds what the first one stored.
         plugins: Names of the plugins in it; they are enabled whatever the configuration says.
-        config: Tables as in config.toml; passwords are hashed as quickly as it allows when it does not say how.
+        config: Tables as in config.toml; unless it asks for more than the least, passwords are hashed in a millisecond.
         clock: The wall clock; the machine's own without one.
         inline: Run database work in this thread, which `autojump_clock` needs; else on threads, as the daemon does.
 
@@ -67,6 +68,9 @@ async def open_test_house(
         database.write_bytes(await _laid_out(tuple(plugins), clock))
     # A test ends before the power goes: nothing of it has to be on the disk.
     async with open_house(loaded, clock=clock, inline=inline, strict=True, found=found, synchronous="NORMAL") as house:
+        asked = loaded.config.identity
+        if (asked.argon2_memory_mib, asked.argon2_time) == tuple(QUICK["identity"].values()):
+            house.services.identity.hasher = Hasher(memory_mib=1, passes=1, inline=inline)
         yield house
 
 
