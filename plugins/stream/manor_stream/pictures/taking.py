@@ -8,7 +8,6 @@ import trio
 
 from manor_stream.broadcast.means import Means
 from manor_stream.hls.window import Segment
-from manor_stream.on_air import Phase
 from manor_stream.transcoding.abilities import NoFfmpeg
 from manor_stream.transcoding.children import PICTURE_NICENESS, ChildFailed, output_of
 
@@ -96,7 +95,8 @@ class Photographer:
 
     def _best_segment(self) -> Segment | None:
         """The newest one of the variant with the most bits that has a picture."""
-        if self._means.on_air.phase is not Phase.LIVE or not self._means.on_air.metadata.video_codec:
+        # While the broadcaster is away for some seconds viewers are shown what there is, and so is everybody else.
+        if not self._means.on_air.is_online or not self._means.on_air.metadata.video_codec:
             return None
         variants = self._means.window.variants
         best = max(range(len(variants)), key=lambda place: variants[place].bandwidth, default=0)

@@ -15,6 +15,7 @@ from manor.testing import Answer, Client, open_test_house
 from manor_stream.broadcast.means import Means
 from manor_stream.hls.window import Segment, Variant
 from manor_stream.on_air import Metadata, Phase
+from manor_stream.pictures import taking
 from manor_stream.pictures.taking import Photographer, Pictures, preview_arguments, thumbnail_arguments
 from manor_stream.transcoding.children import ChildFailed, output_of
 from tests.stream_broadcast import shared_of, until
@@ -111,6 +112,34 @@ async def test_the_best_quality_is_shown_while_it_is_live(tmp_path: Path, segmen
 
         means.on_air.phase = Phase.OFFLINE
         await answered(client, "/thumbnail.jpg", 302)
+
+
+async def test_a_broadcaster_who_is_away_for_some_seconds_has_a_picture_still(tmp_path: Path, segment: bytes) -> None:
+    async with open_test_house(tmp_path, plugins=["stream"], config=NO_RTMP) as house:
+        means = shared_of(house).broadcasts.means
+        go_live(means, segment)
+        means.on_air.phase = Phase.RECONNECTING
+        await answered(Client(house.dispatcher), "/thumbnail.jpg", 200)
+
+
+async def test_an_ffmpeg_that_takes_too_long_costs_its_picture_alone(
+    tmp_path: Path, segment: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking, "TAKE_SECONDS", 0.5)
+    slow = tmp_path / "ffmpeg"
+    cases = 'case "$*" in *gif*) exec sleep 60;; *mjpeg*) cat >/dev/null; echo picture; exit;; esac'
+    slow.write_text(f'#!/bin/sh\n{cases}\nexec ffmpeg "$@"\n')
+    slow.chmod(0o755)
+    config = {"plugins": {"stream": {"rtmp_bind": "", "ffmpeg": str(slow)}}}
+    async with open_test_house(tmp_path / "house", plugins=["stream"], config=config) as house:
+        means = shared_of(house).broadcasts.means
+        client = Client(house.dispatcher)
+        go_live(means, segment)
+        thumbnail = await answered(client, "/thumbnail.jpg", 200)
+        await until(lambda: any("took longer than 0.5 s" in line.message for line in means.logbook.newest_first()))
+
+        assert thumbnail.body == b"picture\n"
+        assert (await client.get("/preview.gif")).status == 302
 
 
 @pytest.mark.parametrize("trouble", ["no ffmpeg", "no video"])
