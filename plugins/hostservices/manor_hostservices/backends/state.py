@@ -16,11 +16,13 @@ class Account(msgspec.Struct, frozen=True):
         name: What it is called.
         password_hash: As crypt(3) has it.
         keys: Its public keys, whole lines, in the order in which they came.
+        uid: Its user id, where the host chose one: an account of this name with another one is somebody else's.
     """
 
     name: str
     password_hash: str
     keys: tuple[str, ...] = ()
+    uid: int | None = None
 
 
 class HostState(msgspec.Struct, frozen=True):
@@ -34,6 +36,7 @@ class HostState(msgspec.Struct, frozen=True):
         primary_keys: The primary account's that came from here.
         timezone: None: never set.
         auto_upgrade: None: never set.
+        ssh_units: The units that were the SSH server when it was switched off: a service, a socket or both.
     """
 
     services: dict[str, bool] = {}
@@ -43,6 +46,7 @@ class HostState(msgspec.Struct, frozen=True):
     primary_keys: tuple[str, ...] = ()
     timezone: str | None = None
     auto_upgrade: AutoUpgrade | None = None
+    ssh_units: tuple[str, ...] = ()
 
     def account(self, name: str) -> Account:
         """Find an account by its name.

@@ -1,0 +1,165 @@
+"""The system's D-Bus: calls, properties and signals, on a connection of one task."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import trio
+from jeepney import (
+    AuthenticationError,
+    DBusAddress,
+    DBusErrorResponse,
+    HeaderFields,
+    MatchRule,
+    Message,
+    MessageType,
+    Properties,
+    message_bus,
+    new_method_call,
+)
+from jeepney.io.common import RouterClosed
+from jeepney.io.trio import DBusConnection, open_dbus_connection
+from jeepney.wrappers import unwrap_msg
+
+from manor_hostservices.places import Places
+from manor_hostservices.refusals import Conflicting, Failed, HostRefusal, Invalid, Missing, NotHere
+
+SECONDS = 90.0
+"""How long an answer may take; reloading all units of a busy host takes some."""
+
+_SOCKET = "/run/dbus/system_bus_socket"
+_NO_BUS = "This host has no D-Bus to ask systemd by"
+
+
+class Line:
+    """A connection to the bus; one task at a time talks on it.
+
+    jeepney's router gives every connection a nursery, which would wrap each refusal into a group. One task needs none:
+    it reads until its answer comes, and keeps the signals that come before.
+    """
+
+    def __init__(self, connection: DBusConnection) -> None:
+        self._connection = connection
+        self._signals: list[Message] = []
+
+    async def call(self, address: DBusAddress, method: str, signature: str | None = None, body: Any = ()) -> Any:
+        """Call a method and give what it answers: a tuple.
+
+        Raises:
+            HostRefusal: It answers with an error, or not at all.
+        """
+        return await self._ask(new_method_call(address, method, signature, body))
+
+    async def get(self, address: DBusAddress, name: str) -> Any:
+        """Read a property of the address's interface."""
+        [(_, value)] = await self._ask(Properties(address).get(name))
+        return value
+
+    async def listen(self, rule: MatchRule) -> None:
+        """Have signals sent here, from now on."""
+        await self._ask(message_bus.AddMatch(rule))
+
+    async def signal(self, is_meant: Callable[[tuple[Any, ...]], bool]) -> tuple[Any, ...]:
+        """Wait for a signal, which may have come already.
+
+        Args:
+            is_meant: Says by a signal's body whether it is the one.
+        """
+        while True:
+            for message in self._signals:
+                if is_meant(message.body):
+                    self._signals.remove(message)
+                    body: tuple[Any, ...] = message.body
+                    return body
+            self._keep(await self._receive())
+
+    async def _ask(self, message: Message) -> Any:
+        serial = next(self._connection.outgoing_serial)
+        with _in_time():
+            try:
+                await self._connection.send(message, serial=serial)
+            except trio.BrokenResourceError as error:
+                raise NotHere("D-Bus went away") from error
+            while True:
+                answer = await self._receive()
+                if answer.header.fields.get(HeaderFields.reply_serial) == serial:
+                    break
+                self._keep(answer)
+        try:
+            return unwrap_msg(answer)
+        except DBusErrorResponse as error:
+            raise _refusal(error) from error
+
+    async def _receive(self) -> Message:
+        try:
+            return await self._connection.receive()
+        except (trio.BrokenResourceError, trio.EndOfChannel) as error:
+            raise NotHere("D-Bus went away") from error
+
+    def _keep(self, message: Message) -> None:
+        if message.header.message_type is MessageType.signal:
+            self._signals.append(message)
+
+
+class Bus:
+    """The host's system bus.
+
+    Args:
+        places: Where the host's files are.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._address = f"unix:path={places.at(_SOCKET)}"
+
+    @asynccontextmanager
+    async def line(self) -> AsyncIterator[Line]:
+        """Connect.
+
+        Raises:
+            NotHere: There is no bus.
+        """
+        connection = await self._connect()
+        try:
+            yield Line(connection)
+        finally:
+            await connection.aclose()
+
+    async def _connect(self) -> DBusConnection:
+        connection = None
+        with trio.move_on_after(SECONDS):
+            # jeepney says hello in a nursery.
+            try:
+                connection = await open_dbus_connection(self._address)
+            except* (OSError, AuthenticationError, RouterClosed, trio.BrokenResourceError, trio.EndOfChannel):
+                connection = None
+        if connection is None:
+            raise NotHere(_NO_BUS)
+        return connection
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        with trio.fail_after(SECONDS):
+            yield
+    except trio.TooSlowError as error:
+        raise Failed(f"The host did not answer within {SECONDS:.0f} seconds") from error
+
+
+def _refusal(error: DBusErrorResponse) -> HostRefusal:
+    """What an error means: those of the D-Bus specification, and of org.freedesktop.systemd1(5)."""
+    text = error.data[0] if error.data and isinstance(error.data[0], str) else error.name
+    match error.name.rpartition(".")[2]:
+        case "AccessDenied" | "InteractiveAuthorizationRequired":
+            return NotHere(f"Only root may do this: {text}")
+        case "ServiceUnknown" | "NameHasNoOwner" | "UnknownObject" | "UnknownInterface":
+            return NotHere(f"This host cannot do this: {text}")
+        case "NoSuchUnit":
+            return Missing(text)
+        case "UnitMasked":
+            return Conflicting(text)
+        case "InvalidArgs":
+            return Invalid(text)
+    return Failed(text)
