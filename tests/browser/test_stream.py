@@ -295,6 +295,9 @@ def test_an_emoji_is_picked_and_shown(browser: Browser, theatre: Theatre) -> Non
     browser.find("#picker summary").click()
     until(browser, lambda: browser.driver.find_elements("css selector", ".emoji button"), "to be picked")
     browser.check()
+    browser.find(".emoji button").send_keys(Keys.ESCAPE)
+    assert not browser.find(".emoji").is_displayed()
+    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
     browser.find(".emoji button").click()
     browser.find("#chat-text").send_keys("yes" + Keys.ENTER)
 

@@ -306,6 +306,13 @@
     fillPicker(find("picker"), field);
     if (me) keep(me);
   }
+  for (const menu of chat.querySelectorAll("details.menu")) {
+    menu.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !menu.open) return;
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+  }
   newer.addEventListener("click", toEnd);
   list.addEventListener("scroll", () => { if (isAtEnd()) newer.hidden = true; });
   connect();
