@@ -1,31 +1,20 @@
-"""The part that has the host open: the root helper at its socket."""
+"""The part that has the host open: the root helper at its socket, or a sandbox's folder."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Sequence
+from pathlib import Path
 
-from manor import Part, PluginContext
+from manor import BackgroundTask, HealthCheck, Part, PluginContext
+from manor_hostservices.assembly import make_backend, make_backups
 from manor_hostservices.config import HostConfig
+from manor_hostservices.desk import Desk
+from manor_hostservices.helper.client import HelperHost
 from manor_hostservices.host import Host
-from manor_hostservices.refusals import NotHere
-from manor_hostservices.verbs import Verb
-
-A = TypeVar("A")
-
-
-class NoHost:
-    """A host that cannot be asked.
-
-    Args:
-        reason: Why, for a person.
-    """
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-
-    async def ask(self, verb: Verb[A]) -> A:
-        """Say why not; see `Host`."""
-        raise NotHere(self.reason)
+from manor_hostservices.jobs.in_process import InProcessJobs
+from manor_hostservices.jobs.ledger import Ledger, boot_id
+from manor_hostservices.places import Places
+from manor_hostservices.programs import HostPrograms, Programs, WrittenDown
 
 
 class Hosting(Part):
@@ -36,7 +25,39 @@ class Hosting(Part):
 
     Attributes:
         host: The host.
+        programs: Runs this process's programs; in a sandbox it only writes them down.
     """
 
     def __init__(self, context: PluginContext[HostConfig]) -> None:
-        self.host: Host = NoHost(f"Nobody listens at {context.config.helper_socket}")
+        config = context.config
+        self._helper: HelperHost | None = None
+        self._jobs: InProcessJobs | None = None
+        self.programs: Programs
+        self.host: Host
+        if config.backend == "sandbox":
+            self.programs, places = WrittenDown(), Places(Path(config.root))
+            backend = make_backend(config, places, self.programs)
+            backups = make_backups(config, places, self.programs)
+            self._jobs = InProcessJobs(Ledger(places, context.clock, boot_id()), backend, backups)
+            self.host = Desk(backend, self._jobs, backups)
+            return
+        # Nobody with a sandbox needs D-Bus.
+        from manor_hostservices.backends.systemd.bus import Bus
+        from manor_hostservices.jobs.units import UnitJobs
+
+        self.programs, places = HostPrograms(), Places()
+        jobs = UnitJobs(Ledger(places, context.clock, boot_id()), Bus(places))
+        own_eyes = Desk(make_backend(config, places, self.programs), jobs, make_backups(config, places, self.programs))
+        self.host = self._helper = HelperHost(config.helper_socket, own_eyes)
+
+    def background_tasks(self) -> Sequence[BackgroundTask]:
+        """A sandbox's jobs run in the daemon."""
+        return () if self._jobs is None else [BackgroundTask("sandbox jobs", self._jobs.run, ready=True)]
+
+    def health_checks(self) -> Sequence[HealthCheck]:
+        """Whether the host can be changed from here."""
+        return [HealthCheck("host", self._check)]
+
+    async def _check(self) -> str | None:
+        trouble = None if self._helper is None else await self._helper.look()
+        return None if trouble is None else f"read-only: {trouble}"
