@@ -104,6 +104,20 @@ async def test_what_a_disabled_user_still_sends_is_not_taken(client: Client, adm
         assert await other.hears_nothing()
 
 
+async def test_what_was_on_its_way_when_somebody_was_sent_away_is_not_taken(client: Client, house: House) -> None:
+    async with entering(client) as old:
+        (connection,) = chat_of(house).connections
+        chat_of(house).send_away(connection, "ERROR_USER_DISABLED")
+        chat_of(house).send_away(connection, "CHAT_DISABLED")
+        await old.send("CHAT", author="Bob", body="too late")
+
+        frames, closing = await old.rest()
+    assert [frame["type"] for frame in frames] == ["ERROR_USER_DISABLED"]
+    assert closing is not None
+    assert closing.code == 4403
+    assert await shown(client) == []
+
+
 async def test_who_is_disabled_while_their_socket_opens_does_not_come_in(
     client: Client, admin: Client, house: House
 ) -> None:
