@@ -43,7 +43,6 @@ class Client:
         is_registered: Whether it came by `/ws`; by `/entry` if not.
         user: Who it is; None on `/entry` until they say something.
         message_count: What was sent.
-        has_joined: Whether everybody was told that it is there.
         noticed_at: `trio.current_time()` of the last notice about something that was not taken.
         visit: Ends it.
     """
@@ -56,7 +55,6 @@ class Client:
     is_registered: bool
     user: ChatUser | None = None
     message_count: int = 0
-    has_joined: bool = False
     noticed_at: float = float("-inf")
     visit: Visit | None = field(default=None, repr=False)
 

@@ -198,8 +198,7 @@ class Sockets:
             if name is None:
                 return
             await self._chat.identify(client, name)
-        if client.user is not None and not client.has_joined:
-            client.has_joined = True
+        if client.user is not None:
             self._chat.presence.joined(client.user)
 
     def _name(self, client: Client, wanted: str) -> str | None:
