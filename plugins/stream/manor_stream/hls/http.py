@@ -78,7 +78,7 @@ class VideoHandlers:
     def master(self, request: Request) -> Reply:
         """The qualities that there are."""
         if self._window.is_empty:
-            raise NotFound("Nothing has been broadcast yet")
+            raise _nothing("Nothing has been broadcast yet")
         self._note_viewer(request)
         variants = self._window.variants
         urls = tuple(self._base_url(number) for number in range(len(variants)))
@@ -93,7 +93,7 @@ class VideoHandlers:
         number = _NUMBERS.get(request.params["variant"], -1)
         body = self._window.playlist(number)
         if body is None or self._base_url(number) is not None:
-            raise NotFound("There is no such playlist here; /hls/stream.m3u8 names those that there are")
+            raise _nothing("There is no such playlist here; /hls/stream.m3u8 names those that there are")
         self._note_viewer(request)
         rendered = self._playlists.get(number)
         if rendered is None or rendered.key is not body:
@@ -104,7 +104,7 @@ class VideoHandlers:
         """Some seconds of one quality."""
         found = self._window.find(_NUMBERS.get(request.params["variant"], -1), request.params["segment"])
         if found is None:
-            raise NotFound("There is no such segment, or not any more; playlists name those that there are")
+            raise _nothing("There is no such segment, or not any more; playlists name those that there are")
         etag = f'"{found.name}"'
         headers = {"Cache-Control": SEGMENT_CACHING, "ETag": etag, "Accept-Ranges": "bytes"}
         if is_unchanged(request.head, etag):
@@ -114,6 +114,11 @@ class VideoHandlers:
     def _note_viewer(self, request: Request) -> None:
         if request.head.method == "GET":
             self._touch(request.head.address, request.headers.get("user-agent") or "")
+
+
+def _nothing(detail: str) -> NotFound:
+    # A cache may keep a 404 as it likes (RFC 9110 section 15.1): viewers behind it would miss how the stream begins.
+    return NotFound(detail, headers=UNCACHED)
 
 
 def _playlist(body: bytes) -> Reply:

@@ -37,6 +37,13 @@ async def test_before_the_first_broadcast_there_is_nothing_to_watch(client: Clie
     assert (await client.get("/hls/0/stream.m3u8")).status == 404
 
 
+async def test_no_cache_keeps_that_there_is_nothing_to_watch(client: Client) -> None:
+    for path in ("/hls/stream.m3u8", "/hls/0/stream.m3u8", "/hls/0/stream-v0-1.ts"):
+        answer = await client.get(path)
+        assert (answer.status, answer.headers["Cache-Control"]) == (404, "no-cache, no-store, must-revalidate")
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
 async def test_before_the_first_broadcast_the_offline_clip_is_watched(client: Client, house: House) -> None:
     shared_of(house).window.reset([LOW], [CLIP])
 
