@@ -265,10 +265,14 @@ async def test_objects_that_are_none_of_ours_are_not_listed_and_do_not_end_the_l
         assert ([blob.key for blob in page.blobs], page.after) == (["fine"], "its name\n/../odd")
 
 
-async def test_a_failed_removal_among_many_is_told() -> None:
-    body = b"<DeleteResult><Error><Key>file</Key><Code>AccessDenied</Code></Error></DeleteResult>"
-    async with open_server(plain(body)) as server:
-        with pytest.raises(BlobsFailed, match="AccessDenied"):
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("AccessDenied", "AccessDenied"), ("", "Error"), ("Access.Denied", "Error"), ("a\nsecret", "Error")],
+)
+async def test_a_failed_removal_among_many_is_told(code: str, told: str) -> None:
+    body = f"<DeleteResult><Error><Key>file</Key><Code>{code}</Code></Error></DeleteResult>"
+    async with open_server(plain(body.encode())) as server:
+        with pytest.raises(BlobsFailed, match=f"not all files could be deleted: {told}$"):
             await store_at(server.url).delete_many(["file"])
 
 

@@ -65,8 +65,11 @@ def error_code(body: bytes) -> str:
 def error_in(document: Element) -> str:
     """The code of the first error in a document; "" when there is none."""
     error = document if document.tag == "Error" else document.find("Error")
-    code = "" if error is None else text_of(error, "Code") or "Error"
-    return code if code.isalnum() else code[:0]
+    if error is None:
+        return ""
+    code = text_of(error, "Code")
+    # What is no code is repeated nowhere, and is an error all the same.
+    return code if code.isalnum() else "Error"
 
 
 def read_listing(body: bytes) -> tuple[list[Listed], bool]:
