@@ -22,6 +22,7 @@ ONE_BY_ONE = (
     "tests/torture/",
     "tests/e2e/test_cli.py",
     "tests/e2e/test_doorbell.py",
+    "tests/e2e/test_notifer_client.py",
 )
 """Where tests share something large, or load the disk: the tests of each are left to one worker."""
 
