@@ -20,7 +20,7 @@ from manor_hostservices.stored import write_whole
 from manor_hostservices.verbs import Job, StartJob
 
 KEPT = 200
-"""Jobs that are remembered."""
+"""Jobs that are remembered: months of nightly backups."""
 
 LOG_LIMIT = 4 << 20
 """Bytes of a job's log; beyond that its older half goes."""
@@ -54,12 +54,14 @@ class Ledger:
         places: Where the host's files are.
         clock: What time it is.
         boot: The kernel's boot id now.
+        kept: Jobs that are remembered; those that run are not forgotten.
     """
 
-    def __init__(self, places: Places, clock: Clock, boot: str) -> None:
+    def __init__(self, places: Places, clock: Clock, boot: str, kept: int = KEPT) -> None:
         self.folder = places.own / "jobs"
         self.clock = clock
         self.boot = boot
+        self._kept = kept
 
     def create(self, asked: StartJob) -> Job:
         """Write a new job down, as running; the oldest ones that have ended are forgotten.
@@ -79,7 +81,7 @@ class Ledger:
             snapshot=asked.snapshot,
             boot_id=self.boot,
         )
-        self._write(Entry(job, asked))
+        self.write(Entry(job, asked))
         self._forget_old()
         return job
 
@@ -94,16 +96,16 @@ class Ledger:
             raise Missing("Job not found")
         return entry
 
-    def update(self, job: Job) -> None:
+    def write(self, entry: Entry) -> None:
         """Write down how a job fares."""
-        self._write(Entry(job, self.entry(job.id).asked))
+        write_whole(self._file(entry.job.id), msgspec.json.encode(entry), 0o600)
 
     def remove(self, id_: str) -> None:
         """Forget a job and what belongs to it."""
         for suffix in ("log", "end", "json"):
             self.folder.joinpath(f"{id_}.{suffix}").unlink(missing_ok=True)
 
-    def jobs(self, ids: Sequence[str] = (), limit: int = KEPT) -> list[Job]:
+    def jobs(self, ids: Sequence[str] = (), limit: int = 1000) -> list[Job]:
         """Jobs, newest first.
 
         Args:
@@ -116,11 +118,11 @@ class Ledger:
 
     def settle(self, job: Job) -> Job:
         """Write down how a job ended whose process is gone, unless it has said so itself meanwhile."""
-        job = self.entry(job.id).job
-        if job.state != "running":
-            return job
-        settled = self._without_a_word(job)
-        self.update(settled)
+        entry = self.entry(job.id)
+        if entry.job.state != "running":
+            return entry.job
+        settled = self._without_a_word(entry.job)
+        self.write(Entry(settled, entry.asked))
         return settled
 
     def _without_a_word(self, job: Job) -> Job:
@@ -177,9 +179,6 @@ class Ledger:
             raise Missing("Job not found")
         return self.folder / f"{id_}.json"
 
-    def _write(self, entry: Entry) -> None:
-        write_whole(self._file(entry.job.id), msgspec.json.encode(entry), 0o600)
-
     def _read(self, path: Path) -> Entry | None:
         try:
             return msgspec.json.decode(path.read_bytes(), type=Entry)
@@ -195,8 +194,8 @@ class Ledger:
         return [path for path in paths if path.suffix == ".json" and not path.name.startswith(".")]
 
     def _forget_old(self) -> None:
-        jobs = self.jobs(limit=1 << 20)
-        for job in jobs[KEPT:]:
+        jobs = self.jobs()
+        for job in jobs[self._kept :]:
             if job.state != "running":
                 self.remove(job.id)
         running = {job.id for job in jobs if job.state == "running"}

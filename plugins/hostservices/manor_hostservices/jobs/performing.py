@@ -11,7 +11,7 @@ import trio
 
 from manor import contained
 from manor_hostservices.backends.backend import Backend
-from manor_hostservices.jobs.ledger import Ledger
+from manor_hostservices.jobs.ledger import Entry, Ledger
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.refusals import HostRefusal
 from manor_hostservices.verbs import Job, JobKind, StartJob
@@ -144,13 +144,13 @@ async def perform_to_the_end(
 
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_keep_written, ledger, progress)
+            nursery.start_soon(_keep_written, ledger, entry.asked, progress)
             with contained(unexpected):
                 ending = await _outcome(entry.asked, backend, backups, progress, restart_within)
             nursery.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(_end, ledger, progress, ending)
+            await trio.to_thread.run_sync(_end, ledger, entry.asked, progress, ending)
 
 
 async def _outcome(
@@ -168,30 +168,30 @@ async def _outcome(
     return "failed", "The host did not restart"
 
 
-async def _keep_written(ledger: Ledger, progress: Progress) -> None:
+async def _keep_written(ledger: Ledger, asked: StartJob, progress: Progress) -> None:
     while True:
         await progress.news()
         job, lines = progress.take()
         # What was taken has to be written, also when the job ends now.
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(_write, ledger, job, lines)
+            await trio.to_thread.run_sync(_write, ledger, Entry(job, asked), lines)
         await trio.sleep(PACE)
 
 
-def _write(ledger: Ledger, job: Job, lines: list[str]) -> None:
+def _write(ledger: Ledger, entry: Entry, lines: list[str]) -> None:
     try:
         if lines:
-            ledger.append(job.id, lines)
-        ledger.update(job)
+            ledger.append(entry.job.id, lines)
+        ledger.write(entry)
     except OSError as error:
         # A full disk is no reason to end what works.
-        log.warning("a job's progress could not be written down", job=job.id, reason=error.strerror)
+        log.warning("how a job fares could not be written down", job=entry.job.id, reason=error.strerror)
 
 
-def _end(ledger: Ledger, progress: Progress, ending: _Ending | None) -> None:
+def _end(ledger: Ledger, asked: StartJob, progress: Progress, ending: _Ending | None) -> None:
     job, lines = progress.take()
     if ending is None and job.kind == "reboot":
-        _write(ledger, job, lines)
+        _write(ledger, Entry(job, asked), lines)
         return
     if ending is None and ledger.is_to_end(job.id):
         ending = "cancelled", "Cancelled"
@@ -204,4 +204,4 @@ def _end(ledger: Ledger, progress: Progress, ending: _Ending | None) -> None:
         progress=1.0 if state == "done" else job.progress,
         message=message or job.message,
     )
-    _write(ledger, ended, lines)
+    _write(ledger, Entry(ended, asked), lines)

@@ -15,7 +15,7 @@ from manor import Clock, SystemClock, log_to_stderr
 from manor_hostservices.assembly import make_backend, make_backups
 from manor_hostservices.config import HostConfig
 from manor_hostservices.helper.configuration import load
-from manor_hostservices.jobs.ledger import Ledger, boot_id
+from manor_hostservices.jobs.ledger import Entry, Ledger, boot_id
 from manor_hostservices.jobs.performing import perform_to_the_end
 from manor_hostservices.places import Places
 from manor_hostservices.programs import HostPrograms
@@ -58,15 +58,15 @@ def main(arguments: list[str], clock: Clock) -> int:
     places = Places()
     ledger = Ledger(places, clock, boot_id())
     try:
-        job = ledger.entry(id_).job
-        if job.state != "running":
+        entry = ledger.entry(id_)
+        if entry.job.state != "running":
             sys.stderr.write("The job has ended\n")
             return 1
         try:
             config = load()
         except HostRefusal as refusal:
-            ended = msgspec.structs.replace(job, state="failed", message=refusal.detail, ended_at=clock.now())
-            ledger.update(ended)
+            ended = msgspec.structs.replace(entry.job, state="failed", message=refusal.detail, ended_at=clock.now())
+            ledger.write(Entry(ended, entry.asked))
             return 0
         trio.run(run, id_, ledger, places, config)
     except HostRefusal as refusal:

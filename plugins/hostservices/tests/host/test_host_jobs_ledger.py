@@ -14,7 +14,7 @@ import pytest
 
 from manor.clock import SetClock
 from manor_hostservices.jobs.exclusion import check_beside, check_may_end
-from manor_hostservices.jobs.ledger import KEPT, LINE_LIMIT, LOG_LIMIT, Ledger, boot_id
+from manor_hostservices.jobs.ledger import LINE_LIMIT, LOG_LIMIT, Entry, Ledger, boot_id
 from manor_hostservices.places import Places
 from manor_hostservices.refusals import Conflicting, Missing
 from manor_hostservices.verbs import Job, JobKind, StartJob
@@ -62,19 +62,19 @@ def test_what_is_no_id_is_no_file(tmp_path: Path, id_: str) -> None:
 
 def test_the_newest_are_kept_and_those_that_run(tmp_path: Path) -> None:
     clock = SetClock(NOON)
-    ledger = Ledger(Places(tmp_path), clock, "this boot")
-    for number in range(KEPT + 10):
+    ledger = Ledger(Places(tmp_path), clock, "this boot", kept=10)
+    for number in range(20):
         clock.set(NOON + timedelta(minutes=number))
         job = ledger.create(asked(number))
         if number:
-            ledger.update(msgspec.structs.replace(job, state="done"))
+            ledger.write(Entry(msgspec.structs.replace(job, state="done"), asked()))
             ledger.append(job.id, ["done"])
 
-    kept = [job.id for job in ledger.jobs(limit=1000)]
-    assert kept == [job_id(number) for number in range(KEPT + 9, 9, -1)] + [job_id(0)]
-    assert len(list(ledger.folder.iterdir())) == 2 * KEPT + 1
+    kept = [job.id for job in ledger.jobs()]
+    assert kept == [job_id(number) for number in range(19, 9, -1)] + [job_id(0)]
+    assert len(list(ledger.folder.iterdir())) == 2 * 10 + 1
     assert [job.id for job in ledger.jobs(limit=2)] == kept[:2]
-    assert [job.id for job in ledger.jobs([job_id(20), job_id(5), job_id(30)])] == [job_id(30), job_id(20)]
+    assert [job.id for job in ledger.jobs([job_id(12), job_id(5), job_id(14)])] == [job_id(14), job_id(12)]
 
 
 @pytest.mark.parametrize("spoiled", [b"", b"{", b"\xff\x00", b'{"job":{}}', b"[]"])
@@ -102,7 +102,7 @@ def test_a_process_that_is_gone_without_a_word_leaves_a_lost_job(tmp_path: Path)
 def test_an_end_that_was_written_meanwhile_counts(tmp_path: Path) -> None:
     ledger = new_ledger(tmp_path)
     job = ledger.create(asked())
-    ledger.update(msgspec.structs.replace(job, state="done"))
+    ledger.write(Entry(msgspec.structs.replace(job, state="done"), asked()))
 
     assert ledger.settle(job).state == "done"
 
@@ -165,19 +165,20 @@ WRITER = """
 import sys
 from pathlib import Path
 import msgspec
-from tests.host_jobs import job_id, new_ledger
+from manor_hostservices.jobs.ledger import Entry
+from tests.host_jobs import asked, job_id, new_ledger
 ledger = new_ledger(Path(sys.argv[1]))
 job = ledger.entry(job_id(1)).job
 print("ready", flush=True)
 for number in range(1_000_000):
-    ledger.update(msgspec.structs.replace(job, progress=0.5, message="x" * (number % 50_000)))
+    ledger.write(Entry(msgspec.structs.replace(job, progress=0.5, message="x" * (number % 50_000)), asked()))
 """
 
 
 def test_a_kill_while_it_writes_leaves_a_whole_file(tmp_path: Path) -> None:
     ledger = new_ledger(tmp_path)
     job = ledger.create(asked(1))
-    for _ in range(3):
+    for _ in range(2):
         path = os.pathsep.join(sys.path)
         argv = [sys.executable, "-c", WRITER, str(tmp_path)]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, env={"PYTHONPATH": path}) as writer:
@@ -187,7 +188,7 @@ def test_a_kill_while_it_writes_leaves_a_whole_file(tmp_path: Path) -> None:
                 pass
             writer.send_signal(signal.SIGKILL)
         assert ledger.entry(job.id).job.progress == 0.5
-        ledger.update(job)
+        ledger.write(Entry(job, asked()))
         (ledger.folder / f".{job.id}.json.abc").write_text("half")
     ledger.settle(job)
 
