@@ -34,7 +34,7 @@ LAST_WORDS_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Over:
-    """What is left of a broadcast that was live.
+    """What is left of a broadcast that was live, or almost: some of its qualities had a segment.
 
     Args:
         variants: As it had them.
@@ -65,6 +65,7 @@ class Broadcast:
         self._arrived = trio.Event()
         self._final_reason = ""
         self._is_live = False
+        self._has_listed = False
         self._beginnings = 0
         self._source = Metadata()
         self._kinds: frozenset[Kind] = frozenset()
@@ -116,7 +117,7 @@ class Broadcast:
         """Follow its publishers until there is none.
 
         Args:
-            ended: Called once viewers have been told; with None when it never was live.
+            ended: Called once viewers have been told; with None when they never saw anything of it.
         """
         reason = INTERRUPTED
         try:
@@ -138,7 +139,7 @@ class Broadcast:
             # There are none when it took too long to make them.
             self._clips = self._clips or (None,) * len(self._variants)
             peak = self._leave_the_air(at, reason)
-            ended(Over(self._variants, self._clips) if self._is_live else None)
+            ended(Over(self._variants, self._clips) if self._has_listed else None)
             if self._is_live:
                 self._unrecorded = partial(record_end, self._means, self._id, at, reason, peak)
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + LAST_WORDS_SECONDS):
@@ -218,6 +219,7 @@ class Broadcast:
                 codecs = tuple(self._codecs[place] for place in range(len(self._variants)))
                 self._variants = describe_variants(self._plan, self._source, codecs)
                 self._means.window.describe(self._variants)
+        self._has_listed = True
         self._means.window.add(variant, Segment(listed.name, data, listed.seconds, at, is_discontinuous))
         if not self._is_live and all(self._means.window.added(place) for place in range(len(self._variants))):
             self._go_on_air()

@@ -97,8 +97,9 @@ class Broadcasts:
         def ended(over: Over | None) -> None:
             # From here on a publisher begins a new one.
             self._broadcast = None
-            # One that never was live changes nothing that viewers see.
-            self._over = over or self._over
+            # One without a clip, as one that never was live, leaves viewers with that of the one before.
+            if over is not None and (self._over is None or any(over.clips)):
+                self._over = over
 
         await broadcast.run(ended)
         async with trio.open_nursery() as nursery:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,6 +92,19 @@ async def test_a_publisher_who_leaves_before_it_is_live_was_no_broadcast(tmp_pat
         assert here.told == []
         assert await here.row() == []
         assert here.window.is_empty
+
+
+async def test_what_one_quality_had_of_a_broadcast_that_never_was_is_cleared_away(tmp_path: Path) -> None:
+    async with studio(tmp_path, qualities=(AS_IT_COMES, SMALL)) as here:
+        intake = here.broadcasts.accept(Encoder())
+        here.window.watch(lambda variant, segment, playlist: intake.gone(""))
+        with suppress(Unplayable):
+            await send(intake, recorded(seconds=3), speed=SPEED)
+        await until(lambda: here.on_air.phase is Phase.OFFLINE)
+        assert not here.window.is_empty
+        await until(lambda: here.window.is_empty)
+
+        assert here.told == []
 
 
 async def test_a_second_publisher_is_refused_while_the_first_sends(tmp_path: Path) -> None:
