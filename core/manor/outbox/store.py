@@ -199,6 +199,7 @@ _DUE_FRESH = _IN_TURN.where(_FRESH, _MINE, _IS_IDLE, _IS_FREE, outbox.c.due_at <
 _NEXT = select(outbox.c.due_at).where(_MINE, outbox.c.due_at > _NOW).order_by(outbox.c.due_at).limit(1)
 _NEXT_FRESH = _NEXT.where(_FRESH)
 _NEXT_TRIED = _NEXT.where(_TRIED)
+_ANY = select(outbox.c.id).limit(1)
 
 
 def due(connection: Connection, question: Question, now: datetime, *, rows: int) -> Page:
@@ -234,6 +235,11 @@ def due(connection: Connection, question: Question, now: datetime, *, rows: int)
     later = [moment for which in (_NEXT_FRESH, _NEXT_TRIED) for moment in connection.execute(which, asked).scalars()]
     next_due = min(later, default=None)
     return Page(question.target, list(batches.values())[: question.most], next_due)
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether nothing waits, whoever for: then nobody has to be looked up one by one, which is so at most starts."""
+    return connection.execute(_ANY).first() is None
 
 
 def remove(connection: Connection, row: OutboxRow) -> None:

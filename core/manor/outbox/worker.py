@@ -181,6 +181,8 @@ class Worker:
         self._is_counted = False
 
         def work(transaction: Transaction) -> list[Page]:
+            if store.is_empty(transaction.connection):
+                return [Page(question.target, [], None) for question in questions]
             now = self._clock.now()
             return [store.due(transaction.connection, question, now, rows=ROWS_READ) for question in questions]
 
