@@ -160,7 +160,7 @@ class Following:
                 await encoder.start()
                 task_status.started(run)
                 await encoder.watch()
-                await self._receiver.settle(destination)
+                await self._receiver.settle()
             finally:
                 run.done.set()
 

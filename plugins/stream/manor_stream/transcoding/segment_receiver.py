@@ -34,6 +34,9 @@ HEAD_SECONDS = 5.0
 READ_BYTES = 256 * 1024
 SETTLE_SECONDS = 2.0
 
+ACCEPT_SECONDS = 0.05
+"""What ffmpeg connected last, before it ended, is accepted by then."""
+
 
 USER = "ffmpeg"
 HOST = "segments.invalid"
@@ -79,9 +82,8 @@ class SegmentReceiver:
     """A small HTTP server that knows PUT, and takes it only from who knows a secret."""
 
     def __init__(self) -> None:
-        # Both by the authorization that is sent along.
+        # By the authorization that is sent along.
         self._expected: dict[bytes, Uploads] = {}
-        self._open: dict[bytes, int] = {}
         self._changed = trio.Event()
         self._places = trio.CapacityLimiter(MOST_CONNECTIONS)
         self._port = 0
@@ -104,10 +106,11 @@ class SegmentReceiver:
         finally:
             del self._expected[destination.authorization]
 
-    async def settle(self, destination: Destination) -> None:
-        """Wait until what was being sent there is here; not for long."""
+    async def settle(self) -> None:
+        """Wait until what was being sent is here; not for long."""
         with trio.move_on_after(SETTLE_SECONDS):
-            while self._open.get(destination.authorization):
+            await trio.sleep(ACCEPT_SECONDS)
+            while self._places.borrowed_tokens:
                 await self._changed.wait()
 
     async def _serve(self, stream: trio.SocketStream) -> None:
@@ -122,6 +125,8 @@ class SegmentReceiver:
                 await self._converse(stream, connection)
         finally:
             self._places.release()
+            self._changed.set()
+            self._changed = trio.Event()
 
     async def _converse(self, stream: trio.SocketStream, connection: h11.Connection) -> None:
         while True:
@@ -149,12 +154,7 @@ class SegmentReceiver:
             raise _Refused(403)
         variant, name = _file(request, uploads)
         most = MOST_PLAYLIST_BYTES if name == PLAYLIST else MOST_SEGMENT_BYTES
-        self._count(authorization, 1)
-        try:
-            data = await self._body(stream, connection, most)
-            uploads.take(variant, name, data)
-        finally:
-            self._count(authorization, -1)
+        uploads.take(variant, name, await self._body(stream, connection, most))
 
     async def _body(self, stream: trio.SocketStream, connection: h11.Connection, most: int) -> bytes:
         chunks: list[bytes] = []
@@ -182,15 +182,6 @@ class SegmentReceiver:
             if patience.cancelled_caught:
                 raise trio.BrokenResourceError("nothing came for too long")
             connection.receive_data(data)
-
-    def _count(self, authorization: bytes, change: int) -> None:
-        count = self._open.get(authorization, 0) + change
-        if count:
-            self._open[authorization] = count
-        else:
-            self._open.pop(authorization, None)
-        self._changed.set()
-        self._changed = trio.Event()
 
 
 def _file(request: h11.Request, uploads: Uploads) -> tuple[int, str]:

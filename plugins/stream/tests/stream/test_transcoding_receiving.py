@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -213,20 +214,41 @@ async def test_what_was_on_its_way_is_waited_for(receiving: Receiving, nursery: 
     stream = await receiving.connect()
     head = receiving.head("/0/stream.m3u8", f"Content-Length: {len(PLAYLIST)}")
     await stream.send_all(head + PLAYLIST[:5])
-    await until(lambda: receiving.receiver._open)
+    await until(lambda: receiving.receiver._places.borrowed_tokens)
     settled = trio.Event()
 
     async def settle() -> None:
-        await receiving.receiver.settle(receiving.destination)
+        await receiving.receiver.settle()
         settled.set()
 
     nursery.start_soon(settle)
     await trio.testing.wait_all_tasks_blocked()
     assert not settled.is_set()
     await stream.send_all(PLAYLIST[5:])
+    await stream.aclose()
     with trio.fail_after(1):
         await settled.wait()
-    await stream.aclose()
+    assert receiving.receiver._places.borrowed_tokens == 0
+
+
+async def test_what_was_sent_last_is_waited_for_though_nobody_has_looked_at_it(receiving: Receiving) -> None:
+    for name, body in (("stream-5e55-0.ts", b"video"), ("stream.m3u8", PLAYLIST)):
+        # Without a moment in which it could be accepted.
+        with socket.create_connection(("127.0.0.1", receiving.destination.port)) as sender:
+            sender.sendall(receiving.head(f"/0/{name}", f"Content-Length: {len(body)}\r\nConnection: close") + body)
+    assert receiving.segments == []
+    await receiving.receiver.settle()
+
+    assert receiving.segments == [("stream-5e55-0.ts", b"video")]
+
+
+async def test_who_only_connects_holds_up_the_end_for_a_moment_alone(
+    receiving: Receiving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment_receiver, "SETTLE_SECONDS", 0.2)
+    async with await receiving.connect():
+        with trio.fail_after(2):
+            await receiving.receiver.settle()
 
 
 async def test_more_connections_than_there_may_be_are_closed(receiving: Receiving) -> None:
