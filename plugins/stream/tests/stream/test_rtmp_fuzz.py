@@ -130,6 +130,8 @@ def test_nested_values_are_taken_or_refused(nesting: bytes, end: bytes) -> None:
     named = b"\x02\0\x07connect" + amf0.write(1)
     heard([SHAKEN, in_chunks([Message(20, named + values + end)], 128)])
     heard([SHAKEN, in_chunks([Message(20, named + values * 15 + end)], 128)])
+    deeper = b"".join(OPENINGS[each % 4] for each in nesting)
+    heard([SHAKEN, in_chunks([Message(20, named + deeper * (12_000 // (1 + len(deeper))) + end)], 128)])
     heard([PUBLISHING, in_chunks([Message(18, b"\x02\0\x0aonMetaData" + values + end)], 128)])
 
 
