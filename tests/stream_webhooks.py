@@ -81,14 +81,14 @@ PAYLOADS: list[tuple[Event, str, Mapping[str, Any]]] = [
         },
     ),
     (
-        ChatNameChanged(ID, ADA, "Eve", "Ada", NOON),
+        ChatNameChanged(ID, ADA, 7, "Eve", "Ada", NOON),
         "NAME_CHANGE",
-        {"id": str(ID), "user": ADA_SHOWN, "oldName": "Eve", "newName": "Ada", "timestamp": TIME},
+        {"id": str(ID), "user": ADA_SHOWN, "clientId": 7, "oldName": "Eve", "newName": "Ada", "timestamp": TIME},
     ),
     (
-        ChatUserJoined(ID, ADA, NOON),
+        ChatUserJoined(ID, ADA, 7, NOON),
         "USER_JOINED",
-        {"id": str(ID), "user": ADA_SHOWN, "username": "Ada", "timestamp": TIME},
+        {"id": str(ID), "user": ADA_SHOWN, "clientId": 7, "username": "Ada", "timestamp": TIME},
     ),
     (
         ChatUserParted(ID, ADA, NOON),

@@ -116,11 +116,12 @@ class ChatMessageSent(Event, frozen=True):
 
 
 class ChatUserJoined(Event, frozen=True):
-    """Somebody came into the chat while a broadcast is live."""
+    """Somebody came into the chat while a broadcast is live; `client_id` as where they write."""
 
     name: ClassVar[str] = "stream.chat_user_joined"
     id: UUID
     user: ChatUser
+    client_id: int
     timestamp: datetime
 
 
@@ -134,11 +135,12 @@ class ChatUserParted(Event, frozen=True):
 
 
 class ChatNameChanged(Event, frozen=True):
-    """Somebody in the chat is called otherwise; `user` has the new name already."""
+    """Somebody in the chat is called otherwise; `user` has the new name already, `client_id` as where they write."""
 
     name: ClassVar[str] = "stream.chat_name_changed"
     id: UUID
     user: ChatUser
+    client_id: int
     old_name: str
     new_name: str
     timestamp: datetime

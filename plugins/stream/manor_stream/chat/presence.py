@@ -84,7 +84,7 @@ class Presence:
         if self._settings.now.welcome_message:
             self.welcomes.put(client)
         if client.user is not None:
-            self.joined(client.user)
+            self.joined(client, client.user)
 
     def left(self, client: Client) -> None:
         """It is gone."""
@@ -92,13 +92,15 @@ class Presence:
         if client.user is not None and client.user.id in self._told and not self._clients.of(client.user.id):
             self.partings.put(client.user)
 
-    def joined(self, user: ChatUser) -> None:
+    def joined(self, client: Client, user: ChatUser) -> None:
         """Somebody is there: told once, whatever their connections."""
         if user.id in self._told or not self._on_air.is_online:
             return
         self._told.add(user.id)
         self._submit(
-            lambda transaction: transaction.emit(ChatUserJoined(id=new_id(), user=user, timestamp=transaction.now))
+            lambda transaction: transaction.emit(
+                ChatUserJoined(id=new_id(), user=user, client_id=client.id, timestamp=transaction.now)
+            )
         )
 
     def _part(self, user: ChatUser) -> None:

@@ -252,7 +252,14 @@ class Chat:
                 return person.user
             user = store.rename(transaction.connection, person, name).user
             transaction.emit(
-                ChatNameChanged(id=new_id(), user=user, old_name=before, new_name=name, timestamp=transaction.now)
+                ChatNameChanged(
+                    id=new_id(),
+                    user=user,
+                    client_id=client.id,
+                    old_name=before,
+                    new_name=name,
+                    timestamp=transaction.now,
+                )
             )
             return user
 

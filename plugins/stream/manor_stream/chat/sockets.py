@@ -199,7 +199,7 @@ class Sockets:
                 return
             await self._chat.identify(client, name)
         if client.user is not None:
-            self._chat.presence.joined(client.user)
+            self._chat.presence.joined(client, client.user)
 
     def _name(self, client: Client, wanted: str) -> str | None:
         """A name that was asked for, clean; "" for none, None for one that is not to be had, which is said."""

@@ -46,10 +46,16 @@ def payload_of(event: Event, number: str) -> tuple[str, dict[str, Any]] | None:
             # What the server itself says is nobody's message: a bot that answers messages would answer itself.
             return (CHAT, _message(event)) if event.kind == CHAT else None
         case ChatNameChanged():
-            data = {"user": event.user, "oldName": event.old_name, "newName": event.new_name}
+            data = {
+                "user": event.user,
+                "clientId": event.client_id,
+                "oldName": event.old_name,
+                "newName": event.new_name,
+            }
             return "NAME_CHANGE", data | {"id": event.id, "timestamp": event.timestamp}
         case ChatUserJoined():
-            return "USER_JOINED", _coming(event)
+            # Bots greet who comes with `POST /api/integrations/chat/system/client/{clientId}`.
+            return "USER_JOINED", _coming(event) | {"clientId": event.client_id}
         case ChatUserParted():
             return "USER_PARTED", _coming(event)
         case ChatVisibilityChanged():

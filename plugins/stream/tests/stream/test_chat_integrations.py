@@ -8,9 +8,10 @@ import pytest
 
 from manor import Event
 from manor.testing import Client, House
-from manor_stream.events import ChatMessageSent
+from manor.testing.houses import hear_all
+from manor_stream.events import ChatMessageSent, ChatNameChanged, ChatUserJoined
 from tests.stream_chat import entering, make_token, talking
-from tests.stream_watching import shared_of
+from tests.stream_watching import go_live, shared_of
 
 MESSAGES, SYSTEM, ADMIN = "CAN_SEND_MESSAGES", "CAN_SEND_SYSTEM_MESSAGES", "HAS_ADMIN_ACCESS"
 
@@ -127,6 +128,21 @@ async def test_the_server_speaks_to_one_alone(client: Client, bot: Bot) -> None:
         assert (await one.hear())["body"] == "<p>psst</p>"
         assert await other.hears_nothing()
     assert (await client.get("/api/chat")).json() == []
+
+
+async def test_a_bot_greets_those_of_whom_it_hears(client: Client, house: House, bot: Bot) -> None:
+    go_live(house)
+    heard = hear_all(house)
+    async with entering(client) as other, talking(client, "Ada") as ada:
+        await other.hear("USER_JOINED")
+        await ada.send("NAME_CHANGE", newName="Countess")
+        await other.hear("NAME_CHANGE")
+        numbers = [event.client_id for event in heard if isinstance(event, ChatUserJoined | ChatNameChanged)]
+        for number in numbers:
+            await bot.post(f"chat/system/client/{number}", {"body": "welcome"})
+            assert (await ada.hear("SYSTEM"))["body"] == "<p>welcome</p>"
+        assert await other.hears_nothing()
+    assert len(numbers) == 2
 
 
 @pytest.mark.parametrize("number", ["0", "99", "-1", "x", "1e3", "٣", "9" * 40, "%00"])
