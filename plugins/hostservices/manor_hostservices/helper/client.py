@@ -19,6 +19,8 @@ A = TypeVar("A")
 PATIENCE = 30.0
 """Seconds beyond a verb's own that the helper gets: to start, and to serve those who came before."""
 
+CHUNK = 64 << 10
+
 
 class HelperHost:
     """A `Host` at a socket.
@@ -96,19 +98,18 @@ async def _exchanged(stream: trio.SocketStream, line: bytes, seconds: float) -> 
     answer = bytearray()
     try:
         with trio.fail_after(seconds):
-            # It may have said why before it hung up.
+            # It may have said why not before it hung up on what we say.
             with suppress(trio.BrokenResourceError):
                 await stream.send_all(line)
-            async for chunk in stream:
+            while not answer.endswith(b"\n"):
+                chunk = await stream.receive_some(CHUNK)
+                if not chunk or len(answer) > ANSWER_LIMIT:
+                    raise Failed(_CUT)
                 answer += chunk
-                if len(answer) > ANSWER_LIMIT:
-                    raise Failed("The root helper says too much")
     except trio.TooSlowError as error:
         raise Failed(f"The root helper did not answer within {seconds:.0f} seconds; it may go on") from error
     except trio.BrokenResourceError as error:
         raise Failed(_CUT) from error
-    if not answer.endswith(b"\n"):
-        raise Failed(_CUT)
     return bytes(answer)
 
 

@@ -37,7 +37,7 @@ def load(folder: Path = FOLDER, owners: Collection[int] = ROOT) -> HostConfig:
                 continue
         config, is_enabled = decode_texts(texts, PLUGIN, HostConfig)
     except OSError as error:
-        raise NotHere(f"The root helper cannot read its configuration: {error}") from error
+        raise NotHere(f"The root helper cannot read its configuration: {error.filename}: {error.strerror}") from error
     except AdminFault as fault:
         raise NotHere(f"The root helper does not take its configuration: {fault}") from fault
     if not is_enabled:

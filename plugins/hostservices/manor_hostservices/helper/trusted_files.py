@@ -46,12 +46,15 @@ def read_trusted(path: Path, owners: Collection[int] = ROOT) -> bytes:
     # Only those who are trusted can change the way there, so nothing can be changed under our feet. A device or a pipe
     # that stands there must not hold us up.
     descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise Untrusted(place, "is no file")
         _check(place, status, owners)
-        data = file.read(LONGEST + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(LONGEST + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > LONGEST:
         raise Untrusted(place, f"has more than {LONGEST} bytes")
     return data
