@@ -200,7 +200,7 @@ async def test_what_a_script_around_the_encoder_has_started_ends_with_it(
 async def test_a_script_that_is_asked_leaves_nothing_behind(tmp_path: Path) -> None:
     left = tmp_path / "left"
     with pytest.raises(ChildFailed, match="longer than"):
-        await output_of(["sh", "-c", f"sleep 60 & echo $! > {left}; wait"], seconds=0.3)
+        await output_of(["sh", "-c", f"(trap '' TERM; exec sleep 60) & echo $! > {left}; wait"], seconds=0.3)
 
     await until(lambda: strays.start_of(int(left.read_text())) is None)
 
