@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.box.host import HostInBox, host_in, put_toys
 from tests.box.machine import Box, booted
 from tests.box.service import UNIT, Service
 from tests.box.tree import PROJECT, build_wheel, tree
@@ -32,3 +33,18 @@ def manor(installed: Service) -> Iterator[Service]:
     installed.reset()
     yield installed
     print(installed.box.journal(UNIT))  # noqa: T201 - shown by pytest when the test failed
+
+
+@pytest.fixture(scope="session")
+def host_process(installed: Service) -> Iterator[HostInBox]:
+    """The host's back end as root, with units that stand for services."""
+    put_toys(installed.box)
+    with host_in(installed.box) as host:
+        yield host
+
+
+@pytest.fixture
+def host(host_process: HostInBox) -> HostInBox:
+    """The host's back end as root, with nothing set from here."""
+    host_process.forget()
+    return host_process

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 BOOTED_WITHIN = 60.0  # seconds; two when nothing else runs
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 
 class BoxFailed(Exception):
@@ -40,14 +41,22 @@ class Box:
     def attempt(self, *command: str, within: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run a command in the box as root, whatever its exit status will be; 124 when it was not done in time."""
         # `timeout` works inside: killing nsenter from here would leave its child behind, with our pipes open.
-        enter = ["nsenter", "--target", str(self._leader), "--all", "--root", "--wd"]
         return subprocess.run(
-            [*enter, "timeout", "--kill-after=5", str(within), *command],
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
+            [*self._enter(), "timeout", "--kill-after=5", str(within), *command],
+            env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
         )
+
+    def converse(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command in the box as root that ends when its standard input does; the caller sees to that."""
+        return subprocess.Popen(
+            [*self._enter(), *command], env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def _enter(self) -> list[str]:
+        return ["nsenter", "--target", str(self._leader), "--all", "--root", "--wd"]
 
     def put(self, path: str, text: str, mode: int = 0o644) -> None:
         """Write a file into the box."""

@@ -21,7 +21,7 @@ class Service:
 
     def __init__(self, box: Box) -> None:
         self.box = box
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def install(self, wheel: Path) -> None:
@@ -95,7 +95,8 @@ class Service:
         return [message["message"] for message in answer.json()["messages"]]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens at now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -109,6 +109,7 @@ class Apt:
             hear=lambda line: _tell(line, report),
         )
         restart = "; the host wants a restart" if self.wants_restart() else ""
+        report.progress(1)
         report.message(f"Upgraded {bringing} packages{restart}")
 
     async def preview(self, report: Report) -> None:

@@ -136,15 +136,26 @@ def _read(folder: int, owner: Owner) -> list[str]:
         raise
     except OSError as error:
         raise Conflicting("The account's authorized_keys is a link; it is left alone") from error
-    with os.fdopen(file, "rb") as opened:
+    try:
         found = os.fstat(file)
         # A second name may be that of a file which only root may read: what it holds must not land in the account's.
         if not stat.S_ISREG(found.st_mode) or found.st_uid != owner.uid or found.st_nlink != 1:
             raise Conflicting("The account's authorized_keys is not its own file; it is left alone")
         if found.st_size > LONGEST:
             raise Conflicting("The account's authorized_keys is too long; it is left alone")
-        text = opened.read(LONGEST + 1).decode(errors="surrogateescape")
+        text = _all_of(file).decode(errors="surrogateescape")
+    finally:
+        os.close(file)
     return text.removesuffix("\n").split("\n") if text else []
+
+
+def _all_of(file: int) -> bytes:
+    data = b""
+    while chunk := os.read(file, LONGEST):
+        data += chunk
+        if len(data) > LONGEST:
+            raise Conflicting("The account's authorized_keys grows while it is read; it is left alone")
+    return data
 
 
 def _replace(folder: int, owner: Owner, data: bytes) -> None:

@@ -42,6 +42,7 @@ class Line:
 
     def __init__(self, connection: DBusConnection) -> None:
         self._connection = connection
+        self._listened: set[tuple[str, str]] = set()
         self._signals: list[Message] = []
 
     async def call(self, address: DBusAddress, method: str, signature: str | None = None, body: Any = ()) -> Any:
@@ -57,12 +58,16 @@ class Line:
         [(_, value)] = await self._ask(Properties(address).get(name))
         return value
 
-    async def listen(self, rule: MatchRule) -> None:
-        """Have signals sent here, from now on."""
+    async def listen(self, address: DBusAddress, member: str) -> None:
+        """Have a signal of the address sent here, from now on."""
+        self._listened.add((address.interface, member))
+        rule = MatchRule(
+            type="signal", sender=address.bus_name, path=address.object_path, interface=address.interface, member=member
+        )
         await self._ask(message_bus.AddMatch(rule))
 
     async def signal(self, is_meant: Callable[[tuple[Any, ...]], bool]) -> tuple[Any, ...]:
-        """Wait for a signal, which may have come already.
+        """Wait for a signal that is listened to; it may have come already.
 
         Args:
             is_meant: Says by a signal's body whether it is the one.
@@ -99,7 +104,10 @@ class Line:
             raise NotHere("D-Bus went away") from error
 
     def _keep(self, message: Message) -> None:
-        if message.header.message_type is MessageType.signal:
+        # The bus has signals of its own, which nobody asked for.
+        fields = message.header.fields
+        told = fields.get(HeaderFields.interface), fields.get(HeaderFields.member)
+        if message.header.message_type is MessageType.signal and told in self._listened:
             self._signals.append(message)
 
 

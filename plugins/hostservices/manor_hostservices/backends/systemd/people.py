@@ -113,6 +113,8 @@ class People:
         async with self._record.turn(MATTER):
             if not (kept := _kept(await self._record.read(), self._primary, user)):
                 return False
+            if dry_run and await self._accounts.find(user) is None:
+                return True  # they would be put into the account that would be made before
             there = {_blob(key) for key in await self.keys(user)}
             gone = [key for key in kept if _blob(key) not in there]
             if gone and not dry_run:

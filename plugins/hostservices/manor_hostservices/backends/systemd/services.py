@@ -35,9 +35,7 @@ class Services:
 
     async def states(self) -> list[ServiceState]:
         """How all fare, in the catalogue's order."""
-        names = [name for entry in self._entries.values() for name in entry.units]
-        found = iter(await self._units.measure(names))
-        return [state_of(key, entry, list(islice(found, len(entry.units)))) for key, entry in self._entries.items()]
+        return await states_of(self._units, self._entries)
 
     def units_of(self, key: str) -> tuple[str, ...]:
         """The units that are a service, and those that go on and off with it.
@@ -99,6 +97,13 @@ class Services:
             return self._entries[key]
         except KeyError:
             raise Missing(f"There is no service {key}") from None
+
+
+async def states_of(units: Units, entries: Mapping[str, Entry]) -> list[ServiceState]:
+    """How services fare, in the catalogue's order."""
+    names = [name for entry in entries.values() for name in entry.units]
+    found = iter(await units.measure(names))
+    return [state_of(key, entry, list(islice(found, len(entry.units)))) for key, entry in entries.items()]
 
 
 def state_of(key: str, entry: Entry, units: Sequence[tuple[Unit, Figures]]) -> ServiceState:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import trio
-from jeepney import DBusAddress, MatchRule
+from jeepney import DBusAddress
 
 from manor_hostservices.backends.systemd.bus import Bus, Line
 from manor_hostservices.refusals import Failed
@@ -96,15 +96,15 @@ class Units:
             Failed: One did not start; it still starts with the host.
         """
         async with self._bus.line() as line:
-            await line.call(MANAGER, "EnableUnitFiles", "asbb", (list(names), False, False))
-            await line.call(MANAGER, "Reload")
+            _, changes = await line.call(MANAGER, "EnableUnitFiles", "asbb", (list(names), False, False))
+            await _reload_if(line, changes)
             await _await_jobs(line, _jobs("StartUnit", names))
 
     async def switch_off(self, names: Sequence[str]) -> None:
         """Stop units in this order, and have them start with the host no more."""
         async with self._bus.line() as line:
-            await line.call(MANAGER, "DisableUnitFiles", "asb", (list(names), False))
-            await line.call(MANAGER, "Reload")
+            [changes] = await line.call(MANAGER, "DisableUnitFiles", "asb", (list(names), False))
+            await _reload_if(line, changes)
             await _await_jobs(line, _jobs("StopUnit", names))
 
     async def stop(self, name: str) -> None:
@@ -172,6 +172,12 @@ async def _figures(line: Line, unit: Unit) -> Figures:
     )
 
 
+async def _reload_if(line: Line, changes: Sequence[Any]) -> None:
+    # It runs every generator of units: too much for nothing.
+    if changes:
+        await line.call(MANAGER, "Reload")
+
+
 @dataclass(frozen=True)
 class _Call:
     """A call of the manager that queues a job."""
@@ -187,8 +193,7 @@ def _jobs(method: str, names: Sequence[str]) -> dict[str, _Call]:
 
 async def _await_jobs(line: Line, calls: Mapping[str, _Call]) -> None:
     """Queue one job for each unit and wait for their ends."""
-    manager = {"interface": MANAGER.interface, "path": MANAGER.object_path}
-    await line.listen(MatchRule(type="signal", sender=SYSTEMD, member="JobRemoved", **manager))
+    await line.listen(MANAGER, "JobRemoved")
     # Without a subscriber systemd sends no signals.
     await line.call(MANAGER, "Subscribe")
     results = {}

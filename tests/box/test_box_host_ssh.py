@@ -1,0 +1,397 @@
+"""A real host's accounts, keys and SSH server, managed by the back end for systemd and tried with `ssh`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from manor_hostservices.refusals import Conflicting, Failed, Invalid, Missing, NotHere
+from manor_hostservices.verbs import (
+    AddKey,
+    AddUser,
+    DeleteUser,
+    ReadAutoUpgrade,
+    ReadDkim,
+    ReadKeys,
+    ReadServices,
+    ReadSsh,
+    ReadTimezone,
+    ReadUsers,
+    RemoveKey,
+    SetAutoUpgrade,
+    SetSsh,
+    SetTimezone,
+    SshSettings,
+    SwitchService,
+    Verb,
+)
+from tests.box.host import HostInBox, Server, host_in
+from tests.box.service import free_port
+
+pytestmark = pytest.mark.box
+
+HASH = "$6$saltsalt$" + "a" * 86
+DROP_IN = "/etc/ssh/sshd_config.d/50-manor.conf"
+SHADOW = "/etc/shadow"
+
+
+@pytest.fixture(scope="module")
+def server(host_process: HostInBox) -> Server:
+    """The SSH server, off; and the primary account."""
+    server = Server(host_process.box, free_port())
+    server.prepare()
+    host_process.box.run("useradd", "--create-home", "chief")
+    return server
+
+
+@pytest.fixture
+def eve(host: HostInBox) -> Iterator[HostInBox]:
+    """The host with an account that was made from here."""
+    host.ask(AddUser("eve", HASH))
+    yield host
+    if "eve" in host.ask(ReadUsers()):
+        host.ask(DeleteUser("eve"))
+
+
+@pytest.fixture
+def running(host: HostInBox, server: Server) -> Iterator[Server]:
+    """The SSH server, on, as Debian configures it; without keys of administrators."""
+    host.ask(SetSsh(enable=True))
+    yield server
+    for user in ("root", "chief"):
+        for key in host.ask(ReadKeys(user)):
+            host.ask(RemoveKey(user, key))
+    host.ask(SetSsh(enable=False))
+    (host.box.root / DROP_IN.lstrip("/")).unlink(missing_ok=True)
+
+
+def write_as(host: HostInBox, account: str, command: str) -> None:
+    host.box.run("setpriv", f"--reuid={account}", f"--regid={account}", "--clear-groups", "sh", "-c", command)
+
+
+# --- Accounts ------------------------------------------------------------------------------------------------------
+
+
+def test_an_account_has_a_home_and_the_password_and_is_gone_with_all_it_had(host: HostInBox) -> None:
+    host.ask(AddUser("eve", HASH))
+    made = host.box.run("getent", "passwd", "eve").split(":")
+    shadow = host.box.run("getent", "shadow", "eve").split(":")
+    owner = host.box.run("stat", "--format=%U:%G", "/home/eve")
+    # What an account still runs does not keep it.
+    host.box.run("systemd-run", "--quiet", "--uid=eve", "sleep", "infinity")
+    names = host.ask(ReadUsers())
+    host.ask(DeleteUser("eve"))
+
+    assert int(made[2]) >= 1000
+    assert made[5:] == ["/home/eve", "/bin/bash"]
+    assert shadow[1] == HASH
+    assert owner == "eve:eve"
+    assert names == ["eve"]
+    assert host.box.attempt("getent", "passwd", "eve").returncode == 2
+    assert host.box.attempt("getent", "group", "eve").returncode == 2
+    assert host.box.attempt("pgrep", "-u", made[2]).returncode != 0
+    assert [
+        path.name for path in (host.box.root / "home").iterdir() if "eve" in path.name or "manor" in path.name
+    ] == []
+    assert host.ask(ReadUsers()) == []
+
+
+def test_accounts_that_were_not_made_from_here_are_not_touched(host: HostInBox, server: Server) -> None:
+    host.box.run("useradd", "--create-home", "bob")
+    shadow = host.read(SHADOW)
+    for name, refusal, sentence in (
+        ("bob", Conflicting, "User already exists"),
+        ("chief", Conflicting, "User already exists"),
+        ("root", Conflicting, "forbidden"),
+        ("manor", Conflicting, "forbidden"),
+        ("systemd-network", Conflicting, "forbidden"),
+        ("daemon", Conflicting, "User already exists"),
+        ("users", Conflicting, "a group of this name"),
+        ("-rf", Invalid, "alphanumeric"),
+        ("a/../b", Invalid, "alphanumeric"),
+    ):
+        with pytest.raises(refusal, match=sentence):
+            host.ask(AddUser(name, HASH))
+    for name, other in (("bob", Missing), ("daemon", Missing), ("root", Missing), ("chief", Invalid)):
+        with pytest.raises(other):
+            host.ask(DeleteUser(name))
+
+    assert host.read(SHADOW) == shadow
+    assert (host.box.root / "home/bob").is_dir()
+    host.box.run("userdel", "--remove", "bob")
+
+
+def test_an_account_that_somebody_made_anew_is_not_ours_to_remove(eve: HostInBox) -> None:
+    eve.box.run("usermod", "--uid", "4711", "eve")
+    with pytest.raises(Conflicting, match="not ours any more"):
+        eve.ask(DeleteUser("eve"))
+    eve.box.run("usermod", "--uid", "300", "eve")
+    with pytest.raises(Conflicting):
+        eve.ask(DeleteUser("eve"))
+
+    assert eve.box.run("id", "-u", "eve") == "300"
+    eve.box.run("userdel", "--remove", "eve")
+    eve.ask(DeleteUser("eve"))  # of what is gone, only the note is left to remove
+    assert eve.ask(ReadUsers()) == []
+
+
+def test_files_from_before_are_not_a_new_accounts(host: HostInBox) -> None:
+    host.box.put("/home/eve/secret", "somebody else's")
+    with pytest.raises(Conflicting, match="a home of this name"):
+        host.ask(AddUser("eve", HASH))
+
+    assert host.box.attempt("getent", "passwd", "eve").returncode == 2
+    host.box.run("rm", "-r", "/home/eve")
+
+
+# --- Keys ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_lets_in_until_it_is_removed(eve: HostInBox, running: Server) -> None:
+    assert not running.lets_in("eve")
+    eve.ask(AddKey("eve", running.key))
+    came = running.try_to_come_in("eve")
+    mode = eve.box.run("stat", "--format=%U:%G %a", "/home/eve/.ssh", "/home/eve/.ssh/authorized_keys").splitlines()
+    keys = eve.ask(ReadKeys("eve"))
+    with pytest.raises(Conflicting, match="Key already exists"):
+        eve.ask(AddKey("eve", running.key.replace("eve@laptop", "another comment")))
+    with pytest.raises(Missing, match="Key not found"):
+        eve.ask(RemoveKey("eve", running.key.replace("eve@laptop", "another comment")))
+    eve.ask(RemoveKey("eve", running.key))
+
+    assert came.stdout == "eve\n"
+    assert mode == ["eve:eve 700", "eve:eve 600"]
+    assert keys == [running.key]
+    assert not running.lets_in("eve")
+    assert eve.ask(ReadKeys("eve")) == []
+
+
+def test_lines_that_are_not_ours_are_kept(eve: HostInBox, server: Server) -> None:
+    theirs = f"# mine\nrestrict {server.key}\n\necdsa-sha2-nistp256 AAAA eve@phone"
+    write_as(eve, "eve", f"mkdir -m 700 ~eve/.ssh; printf '%s' '{theirs}' > ~eve/.ssh/authorized_keys")
+    before = eve.ask(ReadKeys("eve"))
+    eve.ask(AddKey("eve", server.key))
+    added = eve.read("/home/eve/.ssh/authorized_keys")
+    eve.ask(RemoveKey("eve", server.key))
+    with pytest.raises(Missing):
+        eve.ask(RemoveKey("eve", "# mine"))
+
+    assert before == []
+    assert added == f"{theirs}\n{server.key}\n"
+    assert eve.read("/home/eve/.ssh/authorized_keys") == f"{theirs}\n"
+
+
+@pytest.mark.parametrize(
+    "trap",
+    [
+        "mkdir ~eve/.ssh; ln -s /etc/shadow ~eve/.ssh/authorized_keys",
+        "mkdir ~eve/.ssh; mkfifo ~eve/.ssh/authorized_keys",
+        "mkdir ~eve/.ssh ~eve/.ssh/authorized_keys",
+        "ln -s /etc ~eve/.ssh",
+        "ln -s /root/.ssh ~eve/.ssh",
+        "touch ~eve/.ssh",
+    ],
+)
+def test_traps_in_a_home_are_left_alone(eve: HostInBox, server: Server, trap: str) -> None:
+    write_as(eve, "eve", trap)
+    shadow, roots = eve.read(SHADOW), eve.read("/root/.ssh/authorized_keys")
+    verbs: list[Verb[Any]] = [ReadKeys("eve"), AddKey("eve", server.key), RemoveKey("eve", server.key)]
+    for verb in verbs:
+        with pytest.raises(Conflicting, match="left alone"):
+            eve.ask(verb)
+
+    assert eve.read(SHADOW) == shadow
+    assert eve.read("/root/.ssh/authorized_keys") == roots
+    assert eve.box.run("stat", "--format=%U:%G %a", SHADOW) == "root:shadow 640"
+
+
+def test_a_second_name_of_roots_file_is_not_given_away(eve: HostInBox, server: Server) -> None:
+    eve.box.put("/home/secret", "root's alone\n", 0o600)
+    write_as(eve, "eve", "mkdir -m 700 ~eve/.ssh")
+    eve.box.run("ln", "/home/secret", "/home/eve/.ssh/authorized_keys")
+    with pytest.raises(Conflicting, match="not its own file"):
+        eve.ask(AddKey("eve", server.key))
+
+    assert eve.box.run("stat", "--format=%U %a", "/home/eve/.ssh/authorized_keys") == "root 600"
+
+
+def test_keys_are_for_accounts_that_were_made_from_here(host: HostInBox, server: Server) -> None:
+    for user in ("daemon", "manor", "nobody", "../root"):
+        verbs: list[Verb[Any]] = [ReadKeys(user), AddKey(user, server.key), RemoveKey(user, server.key)]
+        for verb in verbs:
+            with pytest.raises(Missing, match="User not found"):
+                host.ask(verb)
+    with pytest.raises(Invalid, match="Invalid key type"):
+        host.ask(AddKey("root", f'command="sh" {server.key}'))
+    with pytest.raises(Invalid):
+        host.ask(AddKey("root", f"{server.key}\nssh-rsa AAAA"))
+
+    assert host.ask(ReadKeys("root")) == []
+
+
+# --- The server ----------------------------------------------------------------------------------------------------
+
+
+def test_the_server_goes_off_and_comes_back(host: HostInBox, running: Server) -> None:
+    host.ask(AddKey("root", running.key))
+    assert running.try_to_come_in("root").stdout == "root\n"
+    off = host.ask(SetSsh(enable=False))
+    refused = running.try_to_come_in("root").stderr
+    was = host.is_active("ssh.service"), host.is_enabled("ssh.service")
+    # Only once it is off is its folder in /run gone, without which sshd checks nothing.
+    still_off = host.ask(SetSsh(password_authentication=False))
+    on = host.ask(SetSsh(enable=True))
+
+    assert off == SshSettings(enable=False, password_authentication=True)
+    assert "Connection refused" in refused
+    assert was == ("inactive", "disabled")
+    assert still_off == SshSettings(enable=False, password_authentication=False)
+    assert on == host.ask(ReadSsh()) == SshSettings(enable=True, password_authentication=False)
+    assert host.is_enabled("ssh.service") == "enabled"
+    assert running.lets_in("root")
+
+
+def test_a_server_behind_a_socket_comes_back_behind_it(host: HostInBox, running: Server) -> None:
+    listen = f"[Socket]\nListenStream=\nListenStream=127.0.0.1:{running.port}\n"
+    host.box.put("/etc/systemd/system/ssh.socket.d/port.conf", listen)
+    host.box.run("systemctl", "daemon-reload")
+    host.box.run("systemctl", "disable", "--now", "--quiet", "ssh.service")
+    host.box.run("systemctl", "enable", "--now", "--quiet", "ssh.socket")
+    before = host.ask(ReadSsh())
+    host.ask(SetSsh(enable=False))
+    off = host.is_active("ssh.socket"), host.is_enabled("ssh.socket")
+    host.ask(SetSsh(enable=True))
+    on = host.is_active("ssh.socket"), host.is_enabled("ssh.socket"), host.is_enabled("ssh.service")
+    host.ask(SetSsh(enable=False))
+    host.forget()
+
+    assert before.enable is True
+    assert off == ("inactive", "disabled")
+    assert on == ("active", "enabled", "disabled")
+
+
+def test_passwords_go_off_only_when_somebody_has_a_key(host: HostInBox, running: Server) -> None:
+    with pytest.raises(Conflicting, match="Nobody could sign in"):
+        host.ask(SetSsh(password_authentication=False))
+    nothing = host.read(DROP_IN)
+    host.ask(AddKey("chief", running.key))
+    host.ask(SetSsh(password_authentication=False))
+    offered = running.try_to_come_in("chief", "-o", "PubkeyAuthentication=no").stderr
+    came = running.try_to_come_in("chief").stdout
+    host.ask(SetSsh(password_authentication=True))
+    offered_again = running.try_to_come_in("chief", "-o", "PubkeyAuthentication=no").stderr
+    host.ask(RemoveKey("chief", running.key))
+    forced = host.ask(SetSsh(password_authentication=False, force=True))
+
+    assert nothing is None
+    assert "(publickey)" in offered
+    assert came == "chief\n"
+    assert "(publickey,password)" in offered_again
+    assert forced.password_authentication is False
+
+
+def test_roots_key_is_no_way_in_where_root_may_not_sign_in(host: HostInBox, running: Server) -> None:
+    host.ask(AddKey("root", running.key))
+    host.box.put("/etc/ssh/sshd_config.d/10-admin.conf", "PermitRootLogin no\n")
+    with pytest.raises(Conflicting, match="Nobody could sign in"):
+        host.ask(SetSsh(password_authentication=False))
+    (host.box.root / "etc/ssh/sshd_config.d/10-admin.conf").unlink()
+
+
+def test_a_setting_that_another_file_overrules_is_taken_back(host: HostInBox, running: Server) -> None:
+    host.ask(AddKey("root", running.key))
+    host.ask(SetSsh(password_authentication=True))
+    before = host.read(DROP_IN)
+    host.box.put("/etc/ssh/sshd_config.d/10-cloud.conf", "PasswordAuthentication yes\n")
+    with pytest.raises(Failed, match="Another file"):
+        host.ask(SetSsh(password_authentication=False))
+    (host.box.root / "etc/ssh/sshd_config.d/10-cloud.conf").unlink()
+
+    assert host.read(DROP_IN) == before
+    assert host.state()["ssh"]["password_authentication"] is True
+    assert running.lets_in("root")
+
+
+def test_a_broken_configuration_is_said_and_left_as_it_was(host: HostInBox, running: Server) -> None:
+    host.ask(AddKey("root", running.key))
+    host.box.put("/etc/ssh/sshd_config.d/60-broken.conf", "NoSuchOption yes\n")
+    with pytest.raises(Failed, match="Bad configuration option: NoSuchOption"):
+        host.ask(SetSsh(password_authentication=False))
+    with pytest.raises(Failed, match="NoSuchOption"):
+        host.ask(ReadSsh())
+    (host.box.root / "etc/ssh/sshd_config.d/60-broken.conf").unlink()
+
+    assert host.read(DROP_IN) is None
+    assert running.lets_in("root")
+
+
+# --- All together --------------------------------------------------------------------------------------------------
+
+
+def test_what_was_set_is_brought_about_again_whatever_fails_beside_it(host: HostInBox, server: Server) -> None:
+    zone = host.ask(ReadTimezone())
+    host.ask(SetTimezone("Asia/Tokyo"))
+    host.ask(AddUser("eve", HASH))
+    host.ask(AddKey("eve", server.key))
+    host.ask(AddKey("root", server.key))
+    host.ask(SetSsh(enable=False, password_authentication=False))
+    host.ask(SwitchService("gitea", on=True))
+    settled = host.perform("apply")
+    # Everything is undone behind our back, and one thing cannot be brought back.
+    host.box.run("sh", "-c", "ln -sf ../usr/share/zoneinfo/UTC /etc/localtime; rm /root/.ssh/authorized_keys")
+    host.box.run("systemctl", "disable", "--now", "--quiet", "toy-gitea.service")
+    host.box.run("rm", DROP_IN)
+    host.box.run("userdel", "--remove", "eve")
+    host.box.put("/home/eve/left", "somebody's")
+    would = host.perform("apply", dry_run=True)
+    untouched = host.is_active("toy-gitea.service"), host.read(DROP_IN)
+    with pytest.raises(Failed, match="the account eve: There is a home of this name") as failed:
+        host.perform("apply")
+    now = host.ask(ReadTimezone()), host.ask(ReadKeys("root")), host.ask(ReadSsh()), host.is_active("toy-gitea.service")
+    host.box.run("rm", "-r", "/home/eve")
+    last = host.perform("apply")
+    keys = host.ask(ReadKeys("eve"))
+    shadow = host.box.run("getent", "shadow", "eve").split(":")[1]
+    host.ask(DeleteUser("eve"))
+    host.ask(RemoveKey("root", server.key))
+    host.ask(SwitchService("gitea", on=False))
+    host.ask(SetTimezone(zone if zone != "Etc/UTC" else "UTC"))
+    host.box.run("rm", DROP_IN)
+
+    assert settled.messages[-1] == "0 of 8 settings were put right"
+    assert untouched == ("inactive", None)
+    assert "gitea: would be put right" in would.lines
+    assert str(failed.value).count("; ") == 1, "the account, and its keys"
+    assert now == ("Asia/Tokyo", [server.key], SshSettings(enable=False, password_authentication=False), "active")
+    assert last.messages[-1] == "2 of 8 settings were put right"
+    assert last.fractions[-1] == 1
+    assert keys == [server.key]
+    assert shadow == HASH
+
+
+def test_an_ordinary_account_reads_what_the_host_lets_it_and_changes_nothing(host: HostInBox, server: Server) -> None:
+    host.ask(SetTimezone(host.ask(ReadTimezone())))  # so that there is something of root's
+    state = host.read("/var/lib/manor-host/state.json")
+    with host_in(host.box, account="manor") as daemon:
+        allowed: list[Verb[Any]] = [ReadServices(), ReadTimezone(), ReadAutoUpgrade(), ReadDkim()]
+        for verb in allowed:
+            assert daemon.ask(verb) == host.ask(verb)
+        refused: list[Verb[Any]] = [
+            ReadUsers(),
+            ReadSsh(),
+            ReadKeys("root"),
+            AddUser("eve", HASH),
+            AddKey("chief", server.key),
+            SetSsh(enable=True),
+            SetTimezone("UTC"),
+            SetAutoUpgrade(enable=False),
+            SwitchService("gitea", on=True),
+        ]
+        for verb in refused:
+            with pytest.raises(NotHere):
+                daemon.ask(verb)
+
+    assert host.read("/var/lib/manor-host/state.json") == state
+    assert host.is_active("toy-gitea.service") == "inactive"
