@@ -232,7 +232,7 @@ def test_who_watches_over_a_restart_reads_hears_and_sees_what_comes_after(
     wait_for_said(browser, "before", "after")
     assert said(browser).count("before") == 1
     wait_for_picture(browser)
-    assert state(browser) == "Live"
+    until(browser, lambda: state(browser) == "Live", "live")
 
     # Nobody is waited for who was sent away.
     theatre.ask("disconnect")

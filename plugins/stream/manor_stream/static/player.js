@@ -59,7 +59,7 @@
         fragLoadPolicy: within("fragLoadPolicy", SEGMENT_BEGINS_WITHIN),
       });
       hls.on(Hls.Events.MANIFEST_PARSED, () => { offerQualities(); play(); });
-      hls.on(Hls.Events.FRAG_BUFFERED, () => { failures = 0; });
+      hls.on(Hls.Events.FRAG_BUFFERED, () => { failures = 0; sayState(); });
       hls.on(Hls.Events.ERROR, (_, problem) => { if (problem.fatal) mend(problem); });
       hls.loadSource(SOURCE);
       hls.attachMedia(video);
@@ -164,13 +164,20 @@
   };
   const shortTime = (text) => new Date(text).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
+  function sayState() {
+    if (isLost) return;
+    const live = failures < FAILURES_TOLD ? "Live" : "Live, but the video does not arrive here";
+    write("state", isOnline ? live : "Offline");
+  }
+
   function tell(status) {
     const [wasOnline, wasLost] = [isOnline, isLost];
     isOnline = status.online;
     isLost = false;
     player.dataset.online = isOnline ? "yes" : "";
-    const live = failures < FAILURES_TOLD ? "Live" : "Live, but the video does not arrive here";
-    write("state", isOnline ? live : "Offline");
+    // What failed while the server was away says nothing of the video.
+    if (wasLost) failures = Math.min(failures, 1);
+    sayState();
     find("state").classList.toggle("live", isOnline);
     write("viewers", isOnline ? `${status.viewerCount} watching` : "");
     write("stream-title", status.streamTitle || find("stream-title").dataset.otherwise);
