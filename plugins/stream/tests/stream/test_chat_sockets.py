@@ -222,7 +222,7 @@ async def test_several_sockets_of_a_user_do_not_help(client: Client, house: Hous
     assert sum(isinstance(event, ChatMessageSent) for event in heard) == 5
 
 
-async def test_many_names_at_one_address_do_not_help(client: Client, heard: list[Event]) -> None:
+async def test_many_names_at_one_address_do_not_help(client: Client, heard: list[Event], mock_clock: MockClock) -> None:
     for _ in range(5):
         async with entering(client) as old:
             for _ in range(5):
