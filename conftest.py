@@ -49,6 +49,8 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.enable()
         gc.freeze()
+        # The rest is a house for each test, which the counts of references see to but for a few of its cycles.
+        gc.set_threshold(20_000, 20, 10)
 
 
 @pytest.hookimpl(tryfirst=True)
