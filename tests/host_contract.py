@@ -230,7 +230,8 @@ async def accounts_need_a_name_and_a_password(api: HostApi) -> None:
     ):
         status, said = await api.ask("POST", "/users", body)
         assert status == 400
-        assert set(said["message"]) == missing
+        assert said["message"]
+        assert set(said["message"]) <= missing
     for password in ("", "two\nlines", "x" * 2000, "a\x00b"):
         assert is_told(await api.ask("POST", "/users", {"username": "eve_1", "password": password}), 400)
     for broken in (b"", b"{", b"[1]", b'"x"', {"username": 1, "password": "x"}, {"username": "eve_1", "password": 1}):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from tests.contracts.access_matrix import Matrix, misworded, people_of, uneven
 from tests.contracts.access_objects import OBJECTS, TOKENS
 from tests.contracts.access_table import PATH, Entry, Table, TableFault, build_table, read_table
 from tests.contracts.conftest import _quart
+from tests.host_folders import furnish
 
 TABLE = read_table()
 
@@ -28,9 +30,11 @@ def house_plugins(request: pytest.FixtureRequest) -> Sequence[str]:
 
 
 @pytest.fixture
-def house_config(house_config: Mapping[str, Any]) -> Mapping[str, Any]:
+def house_config(house_config: Mapping[str, Any], tmp_path: Path) -> Mapping[str, Any]:
     """Nobody publishes here."""
-    return {**house_config, "plugins": {"stream": {"rtmp_bind": ""}}}
+    root = tmp_path / "host"
+    sandbox = {"backend": "sandbox", "root": str(root), **furnish(root)}
+    return {**house_config, "plugins": {"stream": {"rtmp_bind": ""}, "hostservices": sandbox}}
 
 
 @pytest.mark.parametrize("owner", sorted({entry.owner for entry in TABLE.entries}))

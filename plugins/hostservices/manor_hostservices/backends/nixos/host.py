@@ -10,21 +10,21 @@ from manor_hostservices.backends.kept import KeptHost
 from manor_hostservices.backends.nixos.userdata import UserData
 from manor_hostservices.backends.systemd.bus import Bus
 from manor_hostservices.backends.systemd.journal import read_journal
-from manor_hostservices.backends.systemd.services import Services
+from manor_hostservices.backends.systemd.power import Power
+from manor_hostservices.backends.systemd.services import states_of
 from manor_hostservices.backends.systemd.units import Units
 from manor_hostservices.catalogue import catalogue
 from manor_hostservices.config import HostConfig
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
 from manor_hostservices.programs import Programs
-from manor_hostservices.refusals import Failed, NotHere
+from manor_hostservices.refusals import Failed, Missing, NotHere
 from manor_hostservices.verbs import JobKind, Lines, ReadJournal, ServiceState, Updates
 
 _RUN = {
     "apply": ("nixos-rebuild", "switch"),
     "upgrade": ("nixos-rebuild", "switch", "--upgrade"),
     "rollback": ("nixos-rebuild", "switch", "--rollback"),
-    "reboot": ("systemctl", "reboot"),
 }
 _DRY_RUN = {
     "apply": ("nixos-rebuild", "dry-activate"),
@@ -43,20 +43,23 @@ class NixOs(KeptHost):
     """
 
     def __init__(self, config: HostConfig, places: Places, programs: Programs) -> None:
-        entries = catalogue(config.services)
-        switched = [key for key, entry in entries.items() if entry.switchable]
+        switched = [key for key, entry in catalogue(config.services).items() if entry.switchable]
         super().__init__(config, places, UserData(places.at(config.userdata), switched))
         self._programs = programs
-        self._services = Services(Units(Bus(places)), entries)
+        bus = Bus(places)
+        self._units = Units(bus)
+        self._power = Power(bus)
 
     async def services(self) -> list[ServiceState]:
         """What systemd says; a service that was switched on is not there before the system was rebuilt."""
-        return await self._services.states()
+        return await states_of(self._units, self._catalogue)
 
     async def journal(self, verb: ReadJournal) -> Lines:
         """What systemd wrote down."""
-        units = self._services.units_of(verb.key)
-        return await read_journal(self._programs, units, newest=verb.lines, after=verb.after)
+        entry = self._catalogue.get(verb.key)
+        if entry is None:
+            raise Missing(f"There is no service {verb.key}")
+        return await read_journal(self._programs, (*entry.units, *entry.also), newest=verb.lines, after=verb.after)
 
     async def updates(self) -> Updates:
         """NixOS knows what is new only once it has built it; a kernel that waits for a restart is told."""
@@ -64,6 +67,9 @@ class NixOs(KeptHost):
 
     async def perform(self, kind: JobKind, report: Report, *, dry_run: bool = False) -> None:
         """Run `nixos-rebuild`, or what the admin's table says."""
+        if kind == "reboot":
+            await self._power.restart(report, dry_run=dry_run)
+            return
         own = getattr(self._config.jobs, kind, ())
         if dry_run and own:
             raise NotHere(f"What {' '.join(own)} would do cannot be shown")
