@@ -16,7 +16,7 @@ from manor_hostservices.desk import Desk
 from manor_hostservices.helper.configuration import load
 from manor_hostservices.helper.configured import Configured
 from manor_hostservices.helper.peers import trusted_peers
-from manor_hostservices.helper.server import Helper
+from manor_hostservices.helper.server import IDLE_SECONDS, Helper
 from manor_hostservices.host import Host
 from manor_hostservices.jobs.ledger import Ledger, boot_id
 from manor_hostservices.jobs.units import UnitJobs
@@ -38,9 +38,9 @@ def make_host(clock: Clock) -> Host:
     return Configured(load, make)
 
 
-async def serve(listening: socket.socket, host: Host) -> None:
+async def serve(listening: socket.socket, host: Host, idle_seconds: float) -> None:
     """Serve until nobody asks any more, or SIGTERM."""
-    helper = Helper(host, trusted_peers())
+    helper = Helper(host, trusted_peers(), idle_seconds=idle_seconds)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signal, helper)
         await helper.serve(trio.SocketListener(trio.socket.from_stdlib_socket(listening)))
@@ -65,16 +65,21 @@ def passed_socket(descriptor: int = PASSED) -> socket.socket | None:
     return None
 
 
-def main(clock: Clock) -> int:
-    """Serve at the socket that systemd passes."""
+def main(arguments: list[str], clock: Clock) -> int:
+    """Serve at the socket that systemd passes; the seconds after which it ends may be given."""
     log_to_stderr()
+    try:
+        [idle_seconds] = [float(argument) for argument in arguments] or [IDLE_SECONDS]
+    except ValueError:
+        sys.stderr.write("usage: python -m manor_hostservices.helper [SECONDS]\n")
+        return 64
     listening = passed_socket()
     if listening is None:
         sys.stderr.write("The root helper is started by manor-host.socket: systemctl start manor-host.socket\n")
         return 64
-    trio.run(serve, listening, make_host(clock))
+    trio.run(serve, listening, make_host(clock), idle_seconds)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(SystemClock()))
+    sys.exit(main(sys.argv[1:], SystemClock()))
