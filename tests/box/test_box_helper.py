@@ -315,7 +315,7 @@ def test_without_the_helper_the_host_is_read_only(helped: Helped) -> None:
     assert helped.degraded() == []
 
 
-@pytest.mark.parametrize(("unit", "worst"), [(HELPER, 5.0), (UNIT, 1.5)])
+@pytest.mark.parametrize(("unit", "worst"), [(HELPER, 3.0), (UNIT, 1.5)])
 def test_units_are_as_confined_as_their_work_allows(helped: Helped, unit: str, worst: float) -> None:
     score = helped.box.run("systemd-analyze", "security", "--no-pager", unit)
 

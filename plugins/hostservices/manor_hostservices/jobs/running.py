@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable, Sequence
 
 import msgspec
 import trio
@@ -19,10 +20,13 @@ from manor_hostservices.jobs.ledger import Entry, Ledger, boot_id
 from manor_hostservices.jobs.performing import perform_to_the_end
 from manor_hostservices.places import Places
 from manor_hostservices.programs import HostPrograms
-from manor_hostservices.refusals import HostRefusal
+from manor_hostservices.refusals import Missing, NotHere
 
 RESTART_SECONDS = 600.0
 """Within which a host that was told to restart ends this process; some services take minutes to stop."""
+
+
+ROOT = Places()
 
 
 async def run(id_: str, ledger: Ledger, places: Places, config: HostConfig) -> None:
@@ -48,32 +52,45 @@ async def _end_on_signal(
             scope.cancel()
 
 
-def main(arguments: list[str], clock: Clock) -> int:
-    """Do the job that is named; the exit status is 0 when how it ended is written down, however that was."""
+def main(
+    arguments: Sequence[str],
+    clock: Clock,
+    places: Places = ROOT,
+    read: Callable[[], HostConfig] = load,
+) -> int:
+    """Do the job that is named.
+
+    Args:
+        arguments: The job's id.
+        clock: What time it is.
+        places: Where the host's files are.
+        read: Reads the configuration, or raises `NotHere`.
+
+    Returns:
+        The exit status: 0 when how the job ended is written down, however that was.
+    """
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m manor_hostservices.jobs.running ID\n")
         return 64
-    log_to_stderr()
-    [id_] = arguments
-    places = Places()
     ledger = Ledger(places, clock, boot_id())
     try:
-        entry = ledger.entry(id_)
-        if entry.job.state != "running":
-            sys.stderr.write("The job has ended\n")
-            return 1
-        try:
-            config = load()
-        except HostRefusal as refusal:
-            ended = msgspec.structs.replace(entry.job, state="failed", message=refusal.detail, ended_at=clock.now())
-            ledger.write(Entry(ended, entry.asked))
-            return 0
-        trio.run(run, id_, ledger, places, config)
-    except HostRefusal as refusal:
+        entry = ledger.entry(arguments[0])
+    except Missing as refusal:
         sys.stderr.write(f"{refusal}\n")
         return 1
+    if entry.job.state != "running":
+        sys.stderr.write("The job has ended\n")
+        return 1
+    try:
+        config = read()
+    except NotHere as refusal:
+        ended = msgspec.structs.replace(entry.job, state="failed", message=refusal.detail, ended_at=clock.now())
+        ledger.write(Entry(ended, entry.asked))
+        return 0
+    trio.run(run, entry.job.id, ledger, places, config)
     return 0
 
 
 if __name__ == "__main__":
+    log_to_stderr()
     sys.exit(main(sys.argv[1:], SystemClock()))
