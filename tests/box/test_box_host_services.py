@@ -207,7 +207,7 @@ def test_an_upgrade_is_seen_beforehand_and_keeps_what_somebody_configured(host: 
     assert preview.lines == [f"{PACKAGE} 1.0 -> 2.0, for security"]
     assert host.box.run("dpkg-query", "--show", "--showformat=${Version}", PACKAGE) == "2.0"
     assert host.read("/etc/toy.conf") == "ours\n"
-    assert done.messages[-1] == "Upgraded 1 packages; the host wants a restart"
+    assert done.messages[-1] == "Packages upgraded: 1; the host wants a restart"
     assert done.fractions == sorted(done.fractions)
     assert done.fractions[-1] == 1
     assert host.ask(ReadUpdates()).reboot_required is True

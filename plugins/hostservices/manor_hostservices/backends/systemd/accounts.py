@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import secrets
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import psutil
 import trio
 
 from manor_hostservices.backends.systemd.bus import Bus
+from manor_hostservices.backends.systemd.files import refusing
 from manor_hostservices.backends.systemd.power import LOGIN
 from manor_hostservices.backends.systemd.running import run_to_its_end, run_well
 from manor_hostservices.backends.systemd.units import Units
@@ -146,16 +148,15 @@ class Accounts:
     def _set_aside(self, account: HostAccount) -> Path | None:
         """Take the home from the account, so that removing it may take its time; None: it has none of its own."""
         home = self._places.at(account.home)
-        try:
-            found = os.lstat(home)
-            if found.st_uid != account.uid or home.is_symlink() or not home.is_dir():
+        doomed = home.with_name(f".manor-removed-{secrets.token_hex(8)}")
+        with refusing("The account is locked, and its home cannot be removed"):
+            try:
+                found = os.lstat(home)
+            except FileNotFoundError:
                 return None
-            doomed = home.with_name(f".manor-removed-{secrets.token_hex(8)}")
+            if found.st_uid != account.uid or not stat.S_ISDIR(found.st_mode):
+                return None
             home.rename(doomed)
-        except OSError as error:
-            if isinstance(error, FileNotFoundError):
-                return None
-            raise Failed(f"The account's home cannot be removed: {error.strerror}") from error
         return doomed
 
     def _remove_mail(self, account: HostAccount) -> None:

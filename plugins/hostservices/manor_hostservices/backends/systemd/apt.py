@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import msgspec
 
 from manor_hostservices.backends.state import changed_auto_upgrade
+from manor_hostservices.backends.systemd.files import replaced
 from manor_hostservices.backends.systemd.record import Record
-from manor_hostservices.backends.systemd.replacing import replaced
 from manor_hostservices.backends.systemd.running import run_well
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
@@ -26,7 +26,7 @@ _QUIET = {"DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none
 
 _SETTING = re.compile(r'(\S+) "(.*)";')
 _NEW = re.compile(r"Inst (?P<name>\S+)(?: \[(?P<old>[^\]]*)\])? \((?P<new>\S+) (?P<origins>.*?) ?\[[^\]]*\]\)")
-_STATUS = re.compile(r"(dlstatus|pmstatus):[^:]*:([0-9.]+):(.*)")
+_STATUS = re.compile(r"(dlstatus|pmstatus):.*?:([0-9.]+):(.*)")
 _FETCHING = 0.3
 """How much of an upgrade fetching it is, as its progress is told."""
 
@@ -87,10 +87,12 @@ class Apt:
             Failed: apt says no; it can be tried again.
         """
         options = ["-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0"]
+        # Where an upgrade was cut off, apt refuses any other before this.
+        await run_well(self._programs, ["dpkg", "--force-confold", "--configure", "-a"], env=_QUIET, seconds=None)
         report.message("Fetching the lists of packages")
         await run_well(self._programs, ["apt-get", "-q", *options, "update"], env=_QUIET, seconds=None, hear=report.log)
         bringing = len((await self.updates()).packages)
-        report.message(f"Upgrading {bringing} packages")
+        report.message(f"Packages to upgrade: {bringing}")
         await run_well(
             self._programs,
             [
@@ -110,7 +112,7 @@ class Apt:
         )
         restart = "; the host wants a restart" if self.wants_restart() else ""
         report.progress(1)
-        report.message(f"Upgraded {bringing} packages{restart}")
+        report.message(f"Packages upgraded: {bringing}{restart}")
 
     async def preview(self, report: Report) -> None:
         """Say what an upgrade would bring."""
@@ -118,7 +120,7 @@ class Apt:
         for package in found.packages:
             security = ", for security" if package.security else ""
             report.log(f"{package.name} {package.old or 'new'} -> {package.new}{security}")
-        report.message(f"Would upgrade {len(found.packages)} packages")
+        report.message(f"Packages to upgrade: {len(found.packages)}")
 
     async def _set(self, wanted: AutoUpgrade) -> None:
         with replaced(self._places.at(SETTINGS), settings_text(wanted)):

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from manor_hostservices.refusals import Conflicting, Failed, NotHere
+from manor_hostservices.backends.systemd.files import refusing
+from manor_hostservices.refusals import Conflicting
 
 LONGEST = 1 << 20
 """Bytes of a file; a key has some hundred."""
@@ -45,7 +46,7 @@ def read_lines(owner: Owner) -> list[str]:
         Conflicting: What is there is a link, or not the account's own.
         NotHere: It is not ours to read.
     """
-    with _refusing(), _ssh_folder(owner, make=False) as folder:
+    with refusing("The keys cannot be read"), _ssh_folder(owner, make=False) as folder:
         return [] if folder is None else _read(folder, owner)
 
 
@@ -60,22 +61,12 @@ def change_lines(owner: Owner, work: Callable[[list[str]], list[str]]) -> None:
         Conflicting: What is there is a link, or not the account's own.
         Failed: It cannot be written.
     """
-    with _refusing(), _ssh_folder(owner, make=True) as folder:
+    with refusing("The keys cannot be kept"), _ssh_folder(owner, make=True) as folder:
         assert folder is not None
         before = _read(folder, owner)
         after = work(before)
         if after != before:
             _replace(folder, owner, "".join(f"{line}\n" for line in after).encode(errors="surrogateescape"))
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    try:
-        yield
-    except PermissionError as error:
-        raise NotHere("The keys are not ours to read") from error
-    except OSError as error:
-        raise Failed(f"The keys cannot be kept: {error.strerror}") from error
 
 
 @contextmanager
@@ -98,6 +89,8 @@ def _ssh_folder(owner: Owner, *, make: bool) -> Iterator[int | None]:
         except FileNotFoundError:
             yield None
             return
+        except PermissionError:
+            raise
         except OSError as error:
             raise Conflicting("The account's .ssh is a link or no folder; it is left alone") from error
     finally:

@@ -12,10 +12,11 @@ from manor_hostservices.backends.systemd.applying import Piece, put_right
 from manor_hostservices.backends.systemd.apt import Apt
 from manor_hostservices.backends.systemd.bus import Bus
 from manor_hostservices.backends.systemd.clock import Clock
+from manor_hostservices.backends.systemd.files import refusing
 from manor_hostservices.backends.systemd.journal import read_journal
 from manor_hostservices.backends.systemd.people import ROOT, People
 from manor_hostservices.backends.systemd.power import Power
-from manor_hostservices.backends.systemd.record import ONLY_ROOT, Record
+from manor_hostservices.backends.systemd.record import Record
 from manor_hostservices.backends.systemd.running import run_well
 from manor_hostservices.backends.systemd.services import Services
 from manor_hostservices.backends.systemd.sshd import SshServer
@@ -147,12 +148,11 @@ class Systemd:
         """The configured file."""
         if not self._config.dkim_file:
             return None
-        try:
-            return await trio.Path(self._places.at(self._config.dkim_file)).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
-        except PermissionError as error:
-            raise NotHere(ONLY_ROOT) from error
+        with refusing("The record cannot be read"):
+            try:
+                return await trio.Path(self._places.at(self._config.dkim_file)).read_bytes()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
 
     async def updates(self) -> Updates:
         """What apt would upgrade."""

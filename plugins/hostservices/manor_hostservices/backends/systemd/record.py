@@ -11,11 +11,10 @@ import msgspec
 import trio
 
 from manor_hostservices.backends.state import HostState
+from manor_hostservices.backends.systemd.files import refusing
 from manor_hostservices.places import Places
-from manor_hostservices.refusals import Failed, NotHere
+from manor_hostservices.refusals import Failed
 from manor_hostservices.stored import StoredJson
-
-ONLY_ROOT = "Only the root helper may do this"
 
 _LOOK_AGAIN = 0.05
 """Seconds between two tries for a turn: a thread that waits for a lock could not be cancelled."""
@@ -40,18 +39,16 @@ class Record:
             Failed: It is damaged.
         """
         try:
-            return await self._stored.read()
-        except PermissionError as error:
-            raise NotHere(ONLY_ROOT) from error
+            with refusing("What was set from here cannot be read"):
+                return await self._stored.read()
         except msgspec.MsgspecError as error:
             raise Failed(f"What was set from here cannot be read: {error}") from error
 
     async def change(self, work: Callable[[HostState], HostState]) -> None:
         """Change it."""
         try:
-            await self._stored.change(lambda state: (work(state), None))
-        except PermissionError as error:
-            raise NotHere(ONLY_ROOT) from error
+            with refusing("What was set from here cannot be noted"):
+                await self._stored.change(lambda state: (work(state), None))
         except msgspec.MsgspecError as error:
             raise Failed(f"What was set from here cannot be read: {error}") from error
 
@@ -65,12 +62,10 @@ class Record:
         Raises:
             NotHere: Nothing is ours to change.
         """
-        try:
+        with refusing("What is set from here cannot be noted"):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(self._folder / f"{matter}.lock", flags, 0o600)
-        except PermissionError as error:
-            raise NotHere(ONLY_ROOT) from error
         try:
             while not _take(descriptor):  # noqa: ASYNC110 - another process tells nobody when it is done
                 await trio.sleep(_LOOK_AGAIN)

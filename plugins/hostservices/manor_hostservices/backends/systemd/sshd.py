@@ -7,9 +7,9 @@ import os
 import msgspec
 
 from manor_hostservices.backends.state import changed_ssh, check_passwords_off
+from manor_hostservices.backends.systemd.files import ONLY_ROOT, replaced
 from manor_hostservices.backends.systemd.people import MATTER, ROOT, People
-from manor_hostservices.backends.systemd.record import ONLY_ROOT, Record
-from manor_hostservices.backends.systemd.replacing import replaced
+from manor_hostservices.backends.systemd.record import Record
 from manor_hostservices.backends.systemd.running import run_to_its_end
 from manor_hostservices.backends.systemd.units import RUNNING, Figures, Unit, Units
 from manor_hostservices.places import Places
@@ -76,11 +76,15 @@ class SshServer:
         check_passwords_off(before, verb, has_key=await self._has_way_in(effective))
         if verb.password_authentication is not None:
             await self._take_passwords(verb.password_authentication)
+            # Noted at once: this holds whether or not the server starts.
+            await self._note(changed_ssh(before, msgspec.structs.replace(verb, enable=None)))
         if verb.enable is not None:
             await self._switch(on=verb.enable)
-        after = changed_ssh(before, verb)
-        await self._record.change(lambda state: msgspec.structs.replace(state, ssh=after))
+        await self._note(changed_ssh(before, verb))
         return await self.settings()
+
+    async def _note(self, settings: SshSettings) -> None:
+        await self._record.change(lambda state: msgspec.structs.replace(state, ssh=settings))
 
     def _settings(self, units: dict[str, tuple[Unit, Figures]], effective: dict[str, str]) -> SshSettings:
         is_running = any(unit.status == RUNNING for unit, _ in units.values())
@@ -124,9 +128,7 @@ class SshServer:
     # --- Passwords -------------------------------------------------------------------------------------------------
 
     async def _take_passwords(self, allowed: bool) -> None:
-        path = self._places.at(DROP_IN)
-        path.parent.mkdir(mode=0o755, exist_ok=True)
-        with replaced(path, drop_in(passwords=allowed)):
+        with replaced(self._places.at(DROP_IN), drop_in(passwords=allowed)):
             await self._check(passwords=allowed)
             await self._reload()
 

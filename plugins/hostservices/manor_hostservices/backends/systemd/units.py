@@ -22,7 +22,7 @@ SWITCHED_WITHIN = 120.0
 RUNNING, STOPPED, UNKNOWN = 0, 3, 4
 """As `systemctl status` exits."""
 
-_ON = frozenset({"enabled", "enabled-runtime", "generated", "linked"})
+_ON = frozenset({"enabled", "enabled-runtime", "generated"})
 _NOT_COUNTED = 2**64 - 1
 """What a counter says that is off."""
 
