@@ -9,6 +9,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+LEAST_WEIGHT = 256
+"""Bytes that a tag counts for at least: a body of one byte is an object and a place in a queue, too."""
+
 
 class Kind(enum.Enum):
     """What a tag has in it, with the number that both FLV and RTMP give it."""
@@ -54,8 +57,13 @@ class Media:
                 return ""
 
     @property
+    def weight(self) -> int:
+        """What it counts for where memory is bounded, in bytes."""
+        return max(len(self.data), LEAST_WEIGHT)
+
+    @property
     def is_enhanced(self) -> bool:
-        """Whether its header has a FourCC, which ffmpeg reads from 6.1 on and only for some codecs."""
+        """Whether its header has a FourCC, which ffmpeg reads from 6.1 on for some codecs, and from 8.0 for more."""
         return bool(self.data) and (
             (self.kind is Kind.VIDEO and bool(self.data[0] & _ENHANCED_VIDEO))
             or (self.kind is Kind.AUDIO and self.data[0] >> 4 == _ENHANCED_AUDIO)

@@ -35,17 +35,18 @@ class Feed:
         self.bytes = 0
 
     async def put(self, media: Media) -> None:
-        """Add to it; waits while it is full.
+        """Add to it; waits while it is full, and gives way to others also while it is not: a read has many frames.
 
         Raises:
             FeedClosed: Nobody takes it any more.
         """
+        await trio.lowlevel.checkpoint()
         if self.bytes >= self._most_bytes:
             await self._wait_for_room()
         if self._is_closed:
             raise FeedClosed
         self._waiting.append(media)
-        self.bytes += len(media.data)
+        self.bytes += media.weight
         self._tell()
 
     async def get(self) -> Media | None:
@@ -56,7 +57,7 @@ class Feed:
                 return None
             await self._changed.wait()
         media = self._waiting.popleft()
-        self.bytes -= len(media.data)
+        self.bytes -= media.weight
         self._tell()
         return media
 

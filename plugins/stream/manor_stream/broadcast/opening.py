@@ -71,7 +71,7 @@ class Opening:
             self.note_header(media)
         elif self._fits(media):
             self._backlog.append(media)
-            self._bytes += len(media.data)
+            self._bytes += media.weight
         return self._beginning(now - self._began)
 
     def note_header(self, media: Media) -> None:

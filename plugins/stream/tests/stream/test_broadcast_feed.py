@@ -6,11 +6,11 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from manor_stream.broadcast.feed import FULL_SECONDS, Feed, FeedClosed
-from manor_stream.media import Kind, Media
+from manor_stream.broadcast.feed import FULL_SECONDS, MOST_BYTES, Feed, FeedClosed
+from manor_stream.media import LEAST_WEIGHT, Kind, Media
 
 
-def media(size: int = 100, at: int = 0) -> Media:
+def media(size: int = 1000, at: int = 0) -> Media:
     return Media(Kind.VIDEO, at, bytes(size))
 
 
@@ -30,16 +30,54 @@ async def test_media_comes_out_in_the_order_that_it_went_in() -> None:
 
 
 async def test_who_fills_it_waits_for_room(nursery: trio.Nursery) -> None:
-    feed = Feed(ignore, most_bytes=150)
+    feed = Feed(ignore, most_bytes=1500)
     await feed.put(media())
     await feed.put(media())
     nursery.start_soon(feed.put, media(at=3))
     await wait_all_tasks_blocked()
-    assert feed.bytes == 200
+    assert feed.bytes == 2000
 
     await feed.get()
     await wait_all_tasks_blocked()
-    assert feed.bytes == 200
+    assert feed.bytes == 2000
+
+
+async def test_frames_of_one_byte_fill_it_too(nursery: trio.Nursery) -> None:
+    feed = Feed(ignore)
+    most = MOST_BYTES // LEAST_WEIGHT
+    put = 0
+
+    async def publish() -> None:
+        nonlocal put
+        while True:
+            await feed.put(media(1))
+            put += 1
+
+    nursery.start_soon(publish)
+    await wait_all_tasks_blocked()
+    assert put == most
+    await feed.get()
+    await wait_all_tasks_blocked()
+    assert put == most + 1
+    nursery.cancel_scope.cancel()
+
+
+async def test_who_fills_it_lets_others_have_their_turn(nursery: trio.Nursery) -> None:
+    feed = Feed(ignore)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    nursery.start_soon(other)
+    for _ in range(10):
+        await feed.put(media(1))
+
+    assert turns >= 5
+    nursery.cancel_scope.cancel()
 
 
 async def test_one_that_stays_full_is_told_once(autojump_clock: MockClock, nursery: trio.Nursery) -> None:

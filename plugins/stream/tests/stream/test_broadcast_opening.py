@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from manor_stream.broadcast.opening import KEY_FRAME_SECONDS, TOLD_SECONDS, UNTOLD_SECONDS, Beginning, Opening
+from manor_stream.broadcast.opening import (
+    KEY_FRAME_SECONDS,
+    MOST_BYTES,
+    TOLD_SECONDS,
+    UNTOLD_SECONDS,
+    Beginning,
+    Opening,
+)
 from manor_stream.broadcast.patience import Patience
-from manor_stream.media import Kind, Media
+from manor_stream.media import LEAST_WEIGHT, Kind, Media
 from manor_stream.on_air import Metadata
 
 BOTH = Metadata(width=160, height=90, video_codec="H.264", audio_codec="AAC")
@@ -156,15 +163,16 @@ def test_a_new_header_makes_what_came_before_it_worthless() -> None:
     assert beginning.headers[Kind.VIDEO].data.endswith(b"two")
 
 
-def test_what_waits_takes_no_more_memory_than_it_may() -> None:
+@pytest.mark.parametrize(("size", "most"), [(1_000_000, 5), (1, MOST_BYTES // LEAST_WEIGHT)])
+def test_what_waits_takes_no_more_memory_than_it_may(size: int, most: int) -> None:
     opening = Opening(BOTH)
     opening.take(avc_header(), 0)
     opening.take(key_frame(), 0)
-    beginnings = [opening.take(frame(size=1_000_000), 0) for _ in range(5)]
+    beginnings = [opening.take(frame(size=size), 0) for _ in range(most)]
 
-    assert beginnings[:4] == [None] * 4
-    assert beginnings[4] is not None
-    assert beginnings[4].kinds == {Kind.VIDEO}
+    assert beginnings[:-1] == [None] * (most - 1)
+    assert beginnings[-1] is not None
+    assert beginnings[-1].kinds == {Kind.VIDEO}
 
 
 def test_after_an_encoder_ended_a_key_frame_is_enough() -> None:
