@@ -13,10 +13,15 @@ from manor_stream.transcoding.abilities import Abilities
 READ_BY_ALL = {"H.264", "AAC", "MP3"}
 """Codecs that every ffmpeg reads from a publisher."""
 
-ENHANCED_SINCE = (6, 1)
-"""The first ffmpeg that reads codecs which are named by four letters."""
-
 ENHANCED = {"H.265", "AV1"}
+"""Codecs that have no number in FLV, four letters only."""
+
+ENHANCED_SINCE = (6, 1)
+"""The first ffmpeg that reads those."""
+
+RENAMED_SINCE = (8, 0)
+"""The first that reads others by four letters, too (Enhanced RTMP, version 2): all audio, and `avc1`."""
+
 IN_TRANSPORT_STREAMS = {"H.264", "H.265", "AAC", "MP3"}
 """What MPEG-TS segments can carry as it comes."""
 
@@ -38,11 +43,13 @@ def refusal(media: Media, abilities: Abilities, qualities: tuple[Quality, ...]) 
     wanted = "H.264" if media.kind is Kind.VIDEO else "AAC"
     if not codec or codec == "several tracks" or codec not in READ_BY_ALL | ENHANCED:
         return f"This server cannot read {codec or 'this codec'} over RTMP; send {wanted}"
-    is_new = media.is_enhanced or codec in ENHANCED
+    needed = (ENHANCED_SINCE if codec in ENHANCED else RENAMED_SINCE) if media.is_enhanced else (0, 0)
+    # A number that is in no specification is not what any version can be trusted to read.
     is_legacy = media.kind is Kind.VIDEO and not media.is_enhanced and media.data[0] & 0x0F in LEGACY_IDS
-    # A number that is in no specification is read by no ffmpeg, whatever its version.
-    if is_legacy or (is_new and abilities.number < ENHANCED_SINCE):
-        return f"This server's ffmpeg ({abilities.version}) cannot read {codec} over RTMP; send {wanted}"
+    if is_legacy or abilities.number < needed:
+        # Who sends the right codec would look for the fault in vain.
+        how = f"{wanted} by its number, without Enhanced RTMP" if codec == wanted else wanted
+        return f"This server's ffmpeg ({abilities.version}) cannot read {codec} over RTMP; send {how}"
     if codec not in IN_TRANSPORT_STREAMS and any(quality.video_passthrough for quality in qualities):
         return f"A quality of this server sends video through as it comes, which {codec} cannot; send {wanted}"
     return ""

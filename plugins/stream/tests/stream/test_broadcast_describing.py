@@ -114,13 +114,22 @@ def test_what_every_ffmpeg_reads_is_taken(media: Media, number: tuple[int, int])
     assert refusal(media, ffmpeg(number), DEFAULT_QUALITIES) == ""
 
 
-@pytest.mark.parametrize(("media", "codec"), [(HEVC, "H.265"), (AV1, "AV1"), (ENHANCED_AVC, "H.264")])
-def test_codecs_by_four_letters_need_a_newer_ffmpeg(media: Media, codec: str) -> None:
-    assert (
-        refusal(media, ffmpeg((5, 1)), ENCODED)
-        == f"This server's ffmpeg (5.1) cannot read {codec} over RTMP; send H.264"
-    )
-    assert refusal(media, ffmpeg((6, 1)), ENCODED) == ""
+@pytest.mark.parametrize(
+    ("media", "before", "since", "said"),
+    [
+        (HEVC, (5, 1), (6, 1), "H.265 over RTMP; send H.264"),
+        (AV1, (6, 0), (6, 1), "AV1 over RTMP; send H.264"),
+        (ENHANCED_AVC, (7, 1), (8, 0), "H.264 over RTMP; send H.264 by its number, without Enhanced RTMP"),
+        (audio(b"\x90mp4a\x12\x10"), (7, 1), (8, 0), "AAC over RTMP; send AAC by its number, without Enhanced RTMP"),
+        (audio(b"\x90.mp3"), (6, 1), (8, 0), "MP3 over RTMP; send AAC"),
+    ],
+)
+def test_codecs_by_four_letters_need_a_newer_ffmpeg(
+    media: Media, before: tuple[int, int], since: tuple[int, int], said: str
+) -> None:
+    number = ".".join(map(str, before))
+    assert refusal(media, ffmpeg(before), ENCODED) == f"This server's ffmpeg ({number}) cannot read {said}"
+    assert refusal(media, ffmpeg(since), ENCODED) == ""
 
 
 def test_numbers_that_nobody_specified_are_read_by_no_ffmpeg() -> None:
