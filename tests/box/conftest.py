@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.box.host import HostInBox, host_in, put_toys
+from tests.box.host import HostInBox, Server, host_in, put_toys
 from tests.box.machine import Box, booted
-from tests.box.service import UNIT, Service
+from tests.box.service import UNIT, Service, free_port
 from tests.box.tree import PROJECT, build_wheel, tree
 
 
@@ -48,3 +48,12 @@ def host(host_process: HostInBox) -> HostInBox:
     """The host's back end as root, with nothing set from here."""
     host_process.forget()
     return host_process
+
+
+@pytest.fixture(scope="session")
+def ssh_server(host_process: HostInBox) -> Server:
+    """The SSH server, off, as Debian configures it; and the primary account."""
+    server = Server(host_process.box, free_port())
+    server.prepare()
+    host_process.box.run("useradd", "--create-home", "chief")
+    return server

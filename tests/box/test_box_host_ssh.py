@@ -28,7 +28,6 @@ from manor_hostservices.verbs import (
     Verb,
 )
 from tests.box.host import HostInBox, Server, host_in
-from tests.box.service import free_port
 
 pytestmark = pytest.mark.box
 
@@ -38,15 +37,11 @@ SHADOW = "/etc/shadow"
 
 
 @pytest.fixture(scope="module")
-def started(host_process: HostInBox) -> Iterator[Server]:
-    """The SSH server, on, as Debian configures it; and the primary account."""
-    host_process.box.run("useradd", "--create-home", "chief")
-    server = Server(host_process.box, free_port())
-    server.prepare()
+def started(host_process: HostInBox, ssh_server: Server) -> Iterator[Server]:
+    """The SSH server, on."""
     host_process.ask(SetSsh(enable=True))
-    yield server
+    yield ssh_server
     host_process.ask(SetSsh(enable=False))
-    host_process.box.run("userdel", "--remove", "chief")
 
 
 @pytest.fixture

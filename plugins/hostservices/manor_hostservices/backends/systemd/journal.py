@@ -77,7 +77,8 @@ def read_entries(output: str, after: str = "") -> Lines:
         after = record.cursor
         who = _text(record.identifier) + (f"[{_text(record.pid)}]" if record.pid else "")
         said = _text(record.message)[:LONGEST]
-        lines.append(f"{when.isoformat(timespec='milliseconds').replace('+00:00', 'Z')} {who}: {said}")
+        stamp = when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        lines.append(f"{stamp} {who}: {said}" if who else f"{stamp} {said}")
     return Lines(lines, after)
 
 
