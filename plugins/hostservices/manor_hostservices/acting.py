@@ -11,7 +11,7 @@ from manor_hostservices.verbs import Verb
 
 A = TypeVar("A")
 
-_TARGETS = ("key", "name", "user", "zone", "bucket", "kind")
+_TARGETS = ("key", "name", "user", "zone", "bucket", "kind", "id")
 """Members of verbs that say what is changed, in the order in which they are looked for."""
 
 

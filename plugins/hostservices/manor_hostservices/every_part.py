@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from manor import Part, PluginContext
 from manor_hostservices.config import HostConfig
 from manor_hostservices.http.part import Answering
+from manor_hostservices.jobs.part import FollowingJobs
 from manor_hostservices.parts import Shared
 
 
 def every_part(context: PluginContext[HostConfig]) -> Sequence[Part]:
     """Make them all."""
     shared = Shared.of(context)
-    return [shared.hosting, Answering(shared)]
+    return [shared.hosting, FollowingJobs(shared), Answering(shared)]

@@ -58,6 +58,10 @@ class Hosting(Part):
         """Whether the host can be changed from here."""
         return [HealthCheck("host", self._check)]
 
+    async def trouble(self) -> str | None:
+        """Why the host can only be looked at; None when it can be changed."""
+        return None if self._helper is None else await self._helper.look()
+
     async def _check(self) -> str | None:
-        trouble = None if self._helper is None else await self._helper.look()
+        trouble = await self.trouble()
         return None if trouble is None else f"read-only: {trouble}"

@@ -33,7 +33,7 @@ class Shared:
         """Make them."""
         hosting = Hosting(context)
         acting = Acting(context, hosting.host)
-        return cls(context, hosting, acting, Jobs(acting))
+        return cls(context, hosting, acting, Jobs(context, hosting.host, acting))
 
     @property
     def config(self) -> HostConfig:

@@ -1,0 +1,159 @@
+"""Watching the host: services that fail, and updates that are there. What was told is kept, and not told again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import structlog
+import trio
+from sqlalchemy import Column, MetaData, String, Table, delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from manor import Storage, Transaction
+from manor_hostservices.events import ServiceFailed, UpdatesAvailable
+from manor_hostservices.host import Host
+from manor_hostservices.refusals import HostRefusal
+from manor_hostservices.verbs import ReadServices, ReadUpdates, ServiceState, Updates
+
+SERVICES_EVERY = 30.0
+UPDATES_EVERY = 86_400.0
+
+SETTLING = 300.0
+"""Seconds after the start until updates are asked for: a host that boots has better to do."""
+
+UPDATES = "updates"
+FAILED = "failed:"
+
+metadata = MetaData()
+
+told = Table(
+    "hostservices_told",
+    metadata,
+    Column("what", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+"""What was told last, by what it is about: a failed service since when, or the updates that there were."""
+
+log = structlog.get_logger("manor_hostservices.watching")
+
+
+class ServiceWatch:
+    """Looks at the services now and then, and tells of each failure once.
+
+    Args:
+        storage: Keeps what was told.
+        host: The host.
+    """
+
+    def __init__(self, storage: Storage, host: Host) -> None:
+        self._storage = storage
+        self._host = host
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            await trio.sleep(SERVICES_EVERY)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look once."""
+        try:
+            services = await self._host.ask(ReadServices())
+        except HostRefusal as refusal:
+            log.debug("the host does not say how its services fare", reason=refusal.detail)
+            return
+        failed = [service for service in services if service.active == "failed"]
+        now = {FAILED + service.key: _since(service) for service in failed}
+        before = await self._storage.read(_told_failures)
+        if now != before:
+            await self._storage.write(lambda transaction: _tell_failures(transaction, failed, now))
+
+
+class UpdateWatch:
+    """Looks once a day what an upgrade would bring, and tells when that is something else than the last time.
+
+    Args:
+        storage: Keeps what was told.
+        host: The host.
+    """
+
+    def __init__(self, storage: Storage, host: Host) -> None:
+        self._storage = storage
+        self._host = host
+        self._soon = trio.Event()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        pause = SETTLING
+        while True:
+            with trio.move_on_after(pause):
+                await self._soon.wait()
+            self._soon = trio.Event()
+            await self.look()
+            pause = UPDATES_EVERY
+
+    def look_soon(self) -> None:
+        """Packages have changed: do not wait for tomorrow."""
+        self._soon.set()
+
+    async def look(self) -> None:
+        """Look once."""
+        try:
+            updates = await self._host.ask(ReadUpdates())
+        except HostRefusal as refusal:
+            log.info("what an upgrade would bring is not known", reason=refusal.detail)
+            return
+        await self._storage.write(lambda transaction: _tell_updates(transaction, updates))
+
+
+def _since(service: ServiceState) -> str:
+    return "" if service.since is None else service.since.isoformat()
+
+
+def _told_failures(transaction: Transaction) -> dict[str, str]:
+    query = select(told.c.what, told.c.value).where(told.c.what.startswith(FAILED, autoescape=True))
+    return {row.what: row.value for row in transaction.connection.execute(query)}
+
+
+def _tell_failures(transaction: Transaction, failed: Sequence[ServiceState], now: Mapping[str, str]) -> None:
+    before = _told_failures(transaction)
+    for gone in before.keys() - now.keys():
+        transaction.connection.execute(delete(told).where(told.c.what == gone))
+    for service in failed:
+        what = FAILED + service.key
+        if before.get(what) == now[what]:
+            continue
+        _note(transaction, what, now[what])
+        summary = f"{service.title} has failed"
+        transaction.emit(ServiceFailed(service.key, service.title, service.since, summary, transaction.now))
+
+
+def _tell_updates(transaction: Transaction, updates: Updates) -> None:
+    known = msgspec.json.encode(sorted((each.name, each.new) for each in updates.packages)).decode()
+    before = transaction.connection.execute(select(told.c.value).where(told.c.what == UPDATES)).scalar()
+    if known == before:
+        return
+    _note(transaction, UPDATES, known)
+    if updates.packages:
+        security = sum(each.security for each in updates.packages)
+        transaction.emit(
+            UpdatesAvailable(
+                [each.name for each in updates.packages],
+                len(updates.packages),
+                security,
+                updates.reboot_required,
+                _in_words(len(updates.packages), security),
+                transaction.now,
+            )
+        )
+
+
+def _in_words(count: int, security: int) -> str:
+    packages = "1 package" if count == 1 else f"{count} packages"
+    return f"An upgrade would bring {packages}, {security or 'none'} of them for security"
+
+
+def _note(transaction: Transaction, what: str, value: str) -> None:
+    statement = insert(told).values(what=what, value=value)
+    transaction.connection.execute(statement.on_conflict_do_update(index_elements=["what"], set_={"value": value}))
