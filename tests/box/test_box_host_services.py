@@ -83,6 +83,7 @@ def test_a_service_that_does_not_start_says_so_and_starts_with_the_host(host: Ho
     assert service(host, "pleroma").active == "failed"
     host.ask(SwitchService("pleroma", on=False))
     assert host.is_enabled("toy-broken.service") == "disabled"
+    assert service(host, "pleroma").active == "inactive", "what is off has not failed"
 
 
 def test_a_service_that_is_not_installed_is_missing_with_its_unit(host: HostInBox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ import trio
 from jeepney import DBusAddress
 
 from manor_hostservices.backends.systemd.bus import Bus, Line
-from manor_hostservices.refusals import Failed
+from manor_hostservices.refusals import Failed, Missing
 
 SYSTEMD = "org.freedesktop.systemd1"
 MANAGER = DBusAddress("/org/freedesktop/systemd1", SYSTEMD, f"{SYSTEMD}.Manager")
@@ -98,6 +99,7 @@ class Units:
         async with self._bus.line() as line:
             _, changes = await line.call(MANAGER, "EnableUnitFiles", "asbb", (list(names), False, False))
             await _reload_if(line, changes)
+            await _forget_failures(line, names)
             await _await_jobs(line, _jobs("StartUnit", names))
 
     async def switch_off(self, names: Sequence[str]) -> None:
@@ -106,6 +108,7 @@ class Units:
             [changes] = await line.call(MANAGER, "DisableUnitFiles", "asb", (list(names), False))
             await _reload_if(line, changes)
             await _await_jobs(line, _jobs("StopUnit", names))
+            await _forget_failures(line, names)
 
     async def stop(self, name: str) -> None:
         """Stop a unit for now; returns when it has stopped."""
@@ -176,6 +179,13 @@ async def _reload_if(line: Line, changes: Sequence[Any]) -> None:
     # It runs every generator of units: too much for nothing.
     if changes:
         await line.call(MANAGER, "Reload")
+
+
+async def _forget_failures(line: Line, names: Sequence[str]) -> None:
+    """Let units start that were started too often, and let those that are off be off and not `failed`."""
+    for name in names:
+        with suppress(Missing):  # one that is not loaded has none
+            await line.call(MANAGER, "ResetFailedUnit", "s", (name,))
 
 
 @dataclass(frozen=True)
