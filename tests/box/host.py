@@ -58,9 +58,10 @@ class HostInBox:
         answer: A = msgspec.convert(self._say(msgspec.json.encode(verb)), type=verb.answer_type())
         return answer
 
-    def perform(self, kind: JobKind, *, dry_run: bool = False) -> Heard:
+    def perform(self, kind: JobKind, *, dry_run: bool = False, force: bool = False) -> Heard:
         """Do a job to its end."""
-        return msgspec.convert(self._say(msgspec.json.encode({"perform": kind, "dry_run": dry_run})), type=Heard)
+        asked = msgspec.json.encode({"perform": kind, "dry_run": dry_run, "force": force})
+        return msgspec.convert(self._say(asked), type=Heard)
 
     def _say(self, line: bytes) -> Any:
         assert self._talk.stdin is not None

@@ -28,6 +28,7 @@ class Perform(msgspec.Struct):
 
     perform: JobKind
     dry_run: bool = False
+    force: bool = False
 
 
 @dataclass
@@ -58,7 +59,7 @@ async def answer(host: Systemd, desk: Desk, line: bytes) -> dict[str, Any]:
         if b'"perform"' not in line:
             return {"answer": await desk.ask(decode_verb(line))}
         asked = msgspec.json.decode(line, type=Perform)
-        await host.perform(asked.perform, heard, dry_run=asked.dry_run)
+        await host.perform(asked.perform, heard, dry_run=asked.dry_run, force=asked.force)
         return {"answer": heard}
     except HostRefusal as refusal:
         return {"refused": refusal.kind, "detail": refusal.detail, "heard": heard}

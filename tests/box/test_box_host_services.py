@@ -223,8 +223,10 @@ def test_a_restart_is_held_back_by_who_asked_for_that(host: HostInBox) -> None:
         holding.stdout.readline()
         with pytest.raises(Conflicting, match=r"held back by Backup \(not done yet\)"):
             host.perform("reboot")
+        forced = host.perform("reboot", dry_run=True, force=True)
         holding.stdin.close()
 
+    assert forced.messages == ["The host could restart now"]
     assert host.perform("reboot", dry_run=True).messages == ["Nothing holds a restart back"]
 
 

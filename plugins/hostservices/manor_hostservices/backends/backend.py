@@ -104,8 +104,14 @@ class Backend(Protocol):
         """Pull the configuration's folder, in a minute at most."""
         ...
 
-    async def perform(self, kind: JobKind, report: Report, *, dry_run: bool = False) -> None:
+    async def perform(self, kind: JobKind, report: Report, *, dry_run: bool = False, force: bool = False) -> None:
         """Do the job `apply`, `upgrade`, `rollback` or `reboot` to its end, in the job's own process.
+
+        Args:
+            kind: Which.
+            report: Hears how it fares.
+            dry_run: Only say what it would do.
+            force: Restart even when some program holds that back.
 
         Raises:
             HostRefusal: It failed; its sentence is how the job ended.

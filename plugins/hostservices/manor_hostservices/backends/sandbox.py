@@ -68,7 +68,7 @@ class Sandbox(KeptHost):
         """A folder has no packages."""
         return Updates([])
 
-    async def perform(self, kind: JobKind, report: Report, *, dry_run: bool = False) -> None:
+    async def perform(self, kind: JobKind, report: Report, *, dry_run: bool = False, force: bool = False) -> None:
         """Have written down what would be run."""
         argv = getattr(self._config.jobs, kind, ()) or _RUN.get(kind)
         if not argv:

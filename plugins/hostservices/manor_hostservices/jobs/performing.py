@@ -113,7 +113,7 @@ async def perform(asked: StartJob, backend: Backend, backups: BackupWork, report
     """
     match asked.kind:
         case "apply" | "upgrade" | "rollback" | "reboot":
-            await backend.perform(asked.kind, report, dry_run=asked.dry_run)
+            await backend.perform(asked.kind, report, dry_run=asked.dry_run, force=asked.force)
         case _:
             await backups.perform(asked.kind, report, snapshot=asked.snapshot, dry_run=asked.dry_run)
 

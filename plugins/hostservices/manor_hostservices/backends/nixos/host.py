@@ -65,10 +65,10 @@ class NixOs(KeptHost):
         """NixOS knows what is new only once it has built it; a kernel that waits for a restart is told."""
         return Updates([], reboot_required=await trio.to_thread.run_sync(self._waits_for_reboot))
 
-    async def perform(self, kind: JobKind, report: Report, *, dry_run: bool = False) -> None:
+    async def perform(self, kind: JobKind, report: Report, *, dry_run: bool = False, force: bool = False) -> None:
         """Run `nixos-rebuild`, or what the admin's table says."""
         if kind == "reboot":
-            await self._power.restart(report, dry_run=dry_run)
+            await self._power.restart(report, dry_run=dry_run, force=force)
             return
         own = getattr(self._config.jobs, kind, ())
         if dry_run and own:

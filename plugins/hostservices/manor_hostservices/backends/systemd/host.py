@@ -164,7 +164,7 @@ class Systemd:
 
     # --- Jobs ------------------------------------------------------------------------------------------------------
 
-    async def perform(self, kind: JobKind, report: Report, *, dry_run: bool = False) -> None:
+    async def perform(self, kind: JobKind, report: Report, *, dry_run: bool = False, force: bool = False) -> None:
         """Do a job to its end."""
         match kind:
             case "apply":
@@ -174,7 +174,7 @@ class Systemd:
             case "rollback":
                 await self._roll_back(report, dry_run=dry_run)
             case "reboot":
-                await self._power.restart(report, dry_run=dry_run)
+                await self._power.restart(report, dry_run=dry_run, force=force)
             case _:
                 raise Invalid(f"This is no job of the host's: {kind}")
 

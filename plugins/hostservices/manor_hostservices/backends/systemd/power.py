@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 from jeepney import DBusAddress
 
-from manor_hostservices.backends.systemd.bus import Bus
+from manor_hostservices.backends.systemd.bus import Bus, Line
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.refusals import Conflicting
 
@@ -25,24 +25,31 @@ class Power:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def restart(self, report: Report, *, dry_run: bool) -> None:
+    async def restart(self, report: Report, *, dry_run: bool, force: bool) -> None:
         """Restart; returns when that has begun.
+
+        Args:
+            report: Hears of it.
+            dry_run: Only say whether it could be.
+            force: Whatever holds it back.
 
         Raises:
             Conflicting: Some program holds it back.
         """
         async with self._bus.line() as line:
+            held = await _holding_back(line)
             # logind lets root past these: it is on us to respect them.
-            [found] = await line.call(LOGIN, "ListInhibitors")
-            if held := [
-                f"{who} ({why})"
-                for what, who, why, mode, *_ in found
-                if mode == "block" and "shutdown" in what.split(":")
-            ]:
+            if held and not force:
                 raise Conflicting(f"The restart is held back by {', '.join(held)}")
             if dry_run:
-                report.message("Nothing holds a restart back")
+                report.message("The host could restart now" if held else "Nothing holds a restart back")
                 return
             report.message("The host restarts")
             await trio.sleep(_FLUSHED_WITHIN)
             await line.call(LOGIN, "Reboot", "b", (False,))
+
+
+async def _holding_back(line: Line) -> list[str]:
+    """Who does not want a restart now, and why."""
+    [found] = await line.call(LOGIN, "ListInhibitors")
+    return [f"{who} ({why})" for what, who, why, mode, *_ in found if mode == "block" and "shutdown" in what.split(":")]
