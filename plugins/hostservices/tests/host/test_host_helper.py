@@ -260,6 +260,13 @@ async def test_a_client_that_says_nothing_is_not_waited_for(tmp_path: Path) -> N
     assert msgspec.json.decode(said)["refused"]["kind"] == "invalid"
 
 
+async def test_a_line_that_is_too_long_is_not_heard_to_its_end(tmp_path: Path) -> None:
+    async with open_helper(at(tmp_path), Nobody(), line_seconds=3600):
+        said = await tell(at(tmp_path), b"x" * (LINE_LIMIT + 1), is_over=False)
+
+    assert msgspec.json.decode(said)["refused"]["kind"] == "invalid"
+
+
 async def test_a_client_that_takes_no_answer_is_not_waited_for(tmp_path: Path) -> None:
     async def answer(verb: Verb[Any]) -> str:
         return "x" * (1 << 20)

@@ -6,15 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
+import trio
+import trio.testing
 
 from manor.clock import SetClock
 from manor_hostservices.jobs.exclusion import check_beside, check_may_end
 from manor_hostservices.jobs.ledger import LINE_LIMIT, LOG_LIMIT, Entry, Ledger, boot_id
+from manor_hostservices.jobs.settling import settled_jobs
 from manor_hostservices.places import Places
 from manor_hostservices.refusals import Conflicting, Missing
 from manor_hostservices.verbs import Job, JobKind, StartJob
@@ -50,9 +54,13 @@ def test_an_id_is_used_once(tmp_path: Path) -> None:
         ledger.create(asked(kind="upgrade"))
 
 
-@pytest.mark.parametrize("id_", ["", "../state", "0" * 31, "0" * 33, f"{job_id(1)}\n", "A" * 32, "/" + "0" * 31])
+@pytest.mark.parametrize("id_", ["", "../state", "0" * 31, "0" * 33, f"{job_id(1)}\n", "A" * 32, "x/" + "0" * 30])
 def test_what_is_no_id_is_no_file(tmp_path: Path, id_: str) -> None:
     ledger = new_ledger(tmp_path)
+    ledger.create(asked())
+    elsewhere = Path(f"{ledger.folder}/{id_}.json")
+    elsewhere.parent.mkdir(exist_ok=True)
+    elsewhere.write_bytes((ledger.folder / f"{job_id(1)}.json").read_bytes())
 
     with pytest.raises(Missing):
         ledger.entry(id_)
@@ -87,6 +95,25 @@ def test_a_file_that_cannot_be_read_is_no_job(tmp_path: Path, spoiled: bytes) ->
     assert [job.id for job in ledger.jobs()] == [job_id(2)]
     with pytest.raises(Missing):
         ledger.entry(job_id(1))
+
+
+async def test_a_job_that_is_being_started_is_not_taken_for_lost(tmp_path: Path) -> None:
+    ledger, starting, seen = new_ledger(tmp_path), trio.Lock(), list[str]()
+    processes: set[str] = set()
+
+    async def living(ids: Sequence[str]) -> set[str]:
+        return processes
+
+    async def look() -> None:
+        seen.extend(job.state for job in await settled_jobs(ledger, [], living, starting))
+
+    async with trio.open_nursery() as nursery, starting:
+        ledger.create(asked())
+        nursery.start_soon(look)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        processes.add(job_id(1))
+
+    assert seen == ["running"]
 
 
 def test_a_process_that_is_gone_without_a_word_leaves_a_lost_job(tmp_path: Path) -> None:
