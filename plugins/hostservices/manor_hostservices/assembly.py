@@ -8,12 +8,8 @@ from manor_hostservices.backends.backend import Backend
 from manor_hostservices.config import HostConfig
 from manor_hostservices.desk import BackupDesk
 from manor_hostservices.jobs.performing import BackupWork
-from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
-from manor_hostservices.programs import Programs
-from manor_hostservices.refusals import NotHere
-from manor_hostservices.verbs import Backups as Known
-from manor_hostservices.verbs import JobKind, SetBackupStore
+from manor_hostservices.programs import HostPrograms, Programs
 
 
 class Backups(BackupDesk, BackupWork, Protocol):
@@ -38,21 +34,7 @@ def make_backend(config: HostConfig, places: Places, programs: Programs) -> Back
 
 
 def make_backups(config: HostConfig, places: Places, programs: Programs) -> Backups:
-    """The host's backups."""
-    return NoBackups()
+    """The host's backups. A sandbox's are real: restic touches nothing but its folder."""
+    from manor_hostservices.backups.working import BackupJobs
 
-
-class NoBackups:
-    """A host without backups."""
-
-    async def known(self) -> Known:
-        """Nothing; see `BackupDesk`."""
-        return Known("NO_KEY")
-
-    async def set_store(self, verb: SetBackupStore) -> None:
-        """Refuse; see `BackupDesk`."""
-        raise NotHere("This host makes no backups")
-
-    async def perform(self, kind: JobKind, report: Report, *, snapshot: str | None, dry_run: bool) -> None:
-        """Refuse; see `BackupWork`."""
-        raise NotHere("This host makes no backups")
+    return BackupJobs(config, places, HostPrograms() if config.backend == "sandbox" else programs)

@@ -1,0 +1,84 @@
+"""What work with the repository needs to know of the host."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from manor import Clock
+from manor_hostservices.backups.repository import Repository
+from manor_hostservices.backups.store import PASSWORD_FILE, Location, Store, read_password
+from manor_hostservices.config import BackupConfig
+from manor_hostservices.places import HELPER_FOLDER, Places
+from manor_hostservices.programs import Programs
+
+OWN_FILES = ("jobs", "cache", "scratch", "backups.json", "store.json", PASSWORD_FILE)
+"""Of the helper's folder: they are about this host's repository now, and an old copy would only do harm."""
+
+MANORS_DATA = "/var/lib/manor"
+"""The daemon has it open: it is restored while the daemon is stopped, by hand."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The host, as far as backups go.
+
+    Args:
+        config: The administrator's table.
+        places: Where the host's files are.
+        programs: Runs restic.
+        clock: What time it is.
+    """
+
+    config: BackupConfig
+    places: Places
+    programs: Programs
+    clock: Clock
+
+    @property
+    def password_file(self) -> Path:
+        """Where the repository's password is."""
+        given = self.config.password_file
+        return self.places.at(given) if given else self.places.own / PASSWORD_FILE
+
+    def location(self, store: Store | None) -> Location:
+        """Where the repository is."""
+        return Location(self.config.repository, store, self.places)
+
+    async def repository(self, location: Location) -> Repository:
+        """The repository, with the password that there is now."""
+        password = await trio.to_thread.run_sync(read_password, self.password_file)
+        repository = Repository(
+            self.programs, self.config.restic, location, self.password_file, password, self.places.own
+        )
+        await trio.to_thread.run_sync(_make, repository.scratch)
+        return repository
+
+    def left_out(self, location: Location) -> list[str]:
+        """Patterns of what is not backed up, as paths on this machine."""
+        own = [str(self.places.own / name) for name in OWN_FILES]
+        repository = [] if location.folder is None else [str(location.folder)]
+        given = [
+            str(self.places.at(pattern)) if pattern.startswith("/") else pattern for pattern in self.config.exclude
+        ]
+        return [*own, *repository, *given]
+
+    def left_alone(self) -> list[str]:
+        """Patterns of what is not restored over what runs, as paths in the backup; elsewhere all is restored."""
+        if self.config.target.strip("/"):
+            return []
+        own = [f"{HELPER_FOLDER}/{name}" for name in OWN_FILES]
+        return [*own, self.config.password_file or f"{HELPER_FOLDER}/{PASSWORD_FILE}", MANORS_DATA]
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove what a process left in there that was killed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,83 @@
+"""Backups on the side that may make them: what is known of the repository, and that jobs with it are done."""
+
+from __future__ import annotations
+
+import msgspec
+
+from manor import Clock, SystemClock
+from manor_hostservices.backups.faults import RepositoryFault
+from manor_hostservices.backups.kept import Files
+from manor_hostservices.backups.setting import Setting
+from manor_hostservices.backups.store import Location, Store
+from manor_hostservices.backups.work import Work, told_of
+from manor_hostservices.config import HostConfig
+from manor_hostservices.jobs.reporting import Report
+from manor_hostservices.places import Places
+from manor_hostservices.programs import Programs
+from manor_hostservices.refusals import Failed, HostRefusal, Invalid, Missing
+from manor_hostservices.verbs import Backups, JobKind, SetBackupStore
+
+NO_KEY = "No key provided"
+
+
+class BackupJobs:
+    """Knows the repository, and does jobs with it: a `BackupDesk`, and `BackupWork`.
+
+    Args:
+        config: The administrator's table.
+        places: Where the host's files are.
+        programs: Runs restic.
+        clock: What time it is.
+    """
+
+    def __init__(self, config: HostConfig, places: Places, programs: Programs, clock: Clock | None = None) -> None:
+        self._setting = Setting(config.backup, places, programs, clock or SystemClock())
+        self._files = Files(places)
+
+    async def known(self) -> Backups:
+        """The repository as it was last looked at; see `BackupDesk`."""
+        location = self._setting.location(await self._files.store())
+        if not location.has_key:
+            return Backups("NO_KEY")
+        return (await self._files.memory(location.digest)).answer()
+
+    async def set_store(self, verb: SetBackupStore) -> None:
+        """Keep the credentials, or only try them; see `BackupDesk`."""
+        for value in (verb.account, verb.secret):
+            if not (value.isascii() and value.isprintable()) or " " in value:
+                raise Invalid("Credentials are letters, digits and signs, without blanks")
+        store = Store(verb.account, verb.secret, verb.bucket)
+        location = self._setting.location(store)
+        if verb.test:
+            await self._try(location)
+            return
+        await self._files.keep_store(store)
+        memory = await self._files.memory(location.digest)
+        await self._files.remember(msgspec.structs.replace(memory, error=None, error_of=None))
+
+    async def perform(self, kind: JobKind, report: Report, *, snapshot: str | None, dry_run: bool) -> None:
+        """Do a job; see `BackupWork`."""
+        location = self._setting.location(await self._files.store())
+        if not location.has_key:
+            raise Failed(NO_KEY)
+        repository = await self._setting.repository(location)
+        memory = await self._files.memory(location.digest)
+        work = Work(self._setting, location, repository, memory, report, dry_run=dry_run)
+        try:
+            await work.do(kind, snapshot)
+        except Missing:
+            raise
+        except HostRefusal as refusal:
+            if not dry_run:
+                await self._files.remember(work.memory.failed(kind, refusal.detail))
+            raise
+        if not dry_run:
+            await self._files.remember(work.memory.succeeded(kind))
+
+    async def _try(self, location: Location) -> None:
+        repository = await self._setting.repository(location)
+        try:
+            await repository.open()
+        except RepositoryFault as fault:
+            if fault.fault != "absent":
+                raise Failed(told_of(fault, repository)) from fault
