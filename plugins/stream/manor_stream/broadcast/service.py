@@ -12,6 +12,7 @@ from manor_stream.broadcast.intake import Intake as Intake
 from manor_stream.broadcast.intake import Publisher as Publisher
 from manor_stream.broadcast.intake import Unplayable as Unplayable
 from manor_stream.broadcast.means import Means
+from manor_stream.broadcast.offline import Offline
 from manor_stream.broadcast.store import end_left_open
 from manor_stream.transcoding import strays
 from manor_stream.transcoding.abilities import NoFfmpeg
@@ -30,10 +31,15 @@ class Broadcasts:
 
     Args:
         means: What a broadcast works with.
+
+    Attributes:
+        means: The same.
+        offline: What there is to watch when nothing has been on.
     """
 
     def __init__(self, means: Means) -> None:
         self.means = means
+        self.offline = Offline(means)
         self._receiver = SegmentReceiver()
         self._nursery: trio.Nursery | None = None
         self._broadcast: Broadcast | None = None
@@ -87,6 +93,7 @@ class Broadcasts:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._receiver.run)
                 self._nursery = nursery
+                nursery.start_soon(self._go_offline)
                 task_status.started()
                 await trio.sleep_forever()
         finally:
@@ -104,16 +111,19 @@ class Broadcasts:
         await broadcast.run(ended)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(broadcast.record_end)
-            if self._over is not None and self._broadcast is None:
-                await self._reset_later(self._over)
+            if self._broadcast is None:
+                await self._go_offline()
 
-    async def _reset_later(self, over: Over) -> None:
+    async def _go_offline(self) -> None:
         # One at a time, which the next publisher puts an end to: one broadcast's end may take longer than the next.
         self._reset.cancel()
         with trio.CancelScope() as self._reset:
-            await trio.sleep(self.means.timing.reset)
-            self.means.window.reset(over.variants, over.clips)
-            self._over = None
+            if self._over is not None:
+                await trio.sleep(self.means.timing.reset)
+                self.means.window.reset(self._over.variants, self._over.clips)
+                self._over = None
+            if self.means.window.is_empty:
+                await self.offline.show()
 
     # --- What others ask -------------------------------------------------------------------------------------------
 

@@ -30,6 +30,10 @@ def nowhere_else(variant: int) -> str | None:
     return None
 
 
+def nobody_minds() -> None:
+    """For a server that has nothing to show while nothing is on."""
+
+
 @dataclass(frozen=True)
 class _Rendered:
     key: Any
@@ -43,14 +47,20 @@ class VideoHandlers:
         window: What there is.
         touch: Told address and program of whoever fetches a playlist.
         base_url: Where a variant is served instead of here: the URL that `/stream.m3u8` is added to; None for here.
+        on_empty: Told when a player asks and there is nothing.
     """
 
     def __init__(
-        self, window: Window, touch: Callable[[str, str], None], base_url: Callable[[int], str | None] = nowhere_else
+        self,
+        window: Window,
+        touch: Callable[[str, str], None],
+        base_url: Callable[[int], str | None] = nowhere_else,
+        on_empty: Callable[[], None] = nobody_minds,
     ) -> None:
         self._window = window
         self._touch = touch
         self._base_url = base_url
+        self._on_empty = on_empty
         self._master = _Rendered(None, Reply())
         self._playlists: dict[int, _Rendered] = {}
 
@@ -78,7 +88,8 @@ class VideoHandlers:
     def master(self, request: Request) -> Reply:
         """The qualities that there are."""
         if self._window.is_empty:
-            raise _nothing("Nothing has been broadcast yet")
+            self._on_empty()
+            raise _nothing("There is nothing to watch yet")
         self._note_viewer(request)
         variants = self._window.variants
         urls = tuple(self._base_url(number) for number in range(len(variants)))

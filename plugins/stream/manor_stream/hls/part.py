@@ -20,7 +20,9 @@ class Hls(Part):
 
     def __init__(self, shared: Shared) -> None:
         self.window = shared.window
-        self._handlers = VideoHandlers(shared.window, shared.viewers.touch, shared.shipping.base_url)
+        self._handlers = VideoHandlers(
+            shared.window, shared.viewers.touch, shared.shipping.base_url, shared.broadcasts.offline.ask
+        )
         self._numbering = Numbering(shared.context.storage, shared.window)
 
     def routes(self) -> Sequence[Route]:

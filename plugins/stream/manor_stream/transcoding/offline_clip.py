@@ -102,19 +102,25 @@ class Clips:
                 self._known[clip] = await self._found_or_made(program, clip)
             return self._known[clip]
 
-    async def _found_or_made(self, program: str, clip: Clip) -> bytes:
-        path = trio.Path(self._folder / clip.name)
+    async def find(self, clip: Clip) -> bytes | None:
+        """The clip if it is on disk; starts no program."""
         with suppress(OSError):
-            kept = await path.read_bytes()
+            kept = await trio.Path(self._folder / clip.name).read_bytes()
             # A file that a power cut left empty, or short, is none.
             if kept and len(kept) % PACKET == 0:
                 return kept
+        return None
+
+    async def _found_or_made(self, program: str, clip: Clip) -> bytes:
+        kept = await self.find(clip)
+        if kept is not None:
+            return kept
         data = await output_of(clip_arguments(program, clip), seconds=RENDER_SECONDS, niceness=ENCODER_NICENESS)
         if not data:
             raise ChildFailed("nothing was written")
         # On a disk that is full it is made anew the next time.
         with suppress(OSError):
-            await _keep(path, data)
+            await _keep(trio.Path(self._folder / clip.name), data)
         return data
 
 

@@ -28,12 +28,12 @@ def window(house: House) -> Window:
 # --- Playlists -----------------------------------------------------------------------------------------------------
 
 
-async def test_before_the_first_broadcast_there_is_nothing_to_watch(client: Client, house: House) -> None:
+async def test_before_there_is_a_clip_there_is_nothing_to_watch(client: Client, house: House) -> None:
     shared_of(house).window.reset([LOW], [None])
     answer = await client.get("/hls/stream.m3u8")
 
     assert answer.status == 404
-    assert answer.json() == {"success": False, "message": "Nothing has been broadcast yet"}
+    assert answer.json() == {"success": False, "message": "There is nothing to watch yet"}
     assert (await client.get("/hls/0/stream.m3u8")).status == 404
 
 
