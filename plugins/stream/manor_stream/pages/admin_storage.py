@@ -67,5 +67,6 @@ class StoragePages:
             settings=now,
             s3=sent or now.s3,
             has_secret=bool(now.s3.secret),
+            unreadable=self._shared.shipping.unreadable,
             done="It is changed." if request.query and request.query.done else "",
         )

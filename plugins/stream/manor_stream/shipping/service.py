@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
@@ -13,6 +14,7 @@ from manor_stream.config import StreamConfig
 from manor_stream.hls.window import Segment, Window
 from manor_stream.logbook import Logbook
 from manor_stream.settings import S3Settings, Settings, SettingsChanged
+from manor_stream.shipping.reading import Reading
 from manor_stream.shipping.shipment import Patience, Shipment
 
 
@@ -39,6 +41,7 @@ class Shipping:
 
     def __post_init__(self) -> None:
         self._shipment: Shipment | None = None
+        self._reading: Reading | None = None
         self._shipped_to = S3Settings()
         self._changed = trio.Event()
         self.window.watch(self._note)
@@ -53,7 +56,12 @@ class Shipping:
         s3 = self.settings.now.s3
         if self._shipment is None or s3 != self._shipped_to or not self._shipment.serves(variant):
             return None
-        return f"{(s3.serving_endpoint or s3.endpoint).rstrip('/')}/{quote(s3.bucket, safe='')}/hls/{variant}"
+        return _url_in(s3, variant)
+
+    @property
+    def unreadable(self) -> str | None:
+        """Why browsers cannot play what gets through, as far as this server sees; None when they can."""
+        return self._reading.trouble if self._reading is not None else None
 
     async def trouble(self) -> str | None:
         """Why segments do not get through; None when they do, or none are shipped."""
@@ -74,12 +82,20 @@ class Shipping:
                 continue
             try:
                 async with trio.open_nursery() as nursery:
-                    self._shipment = Shipment(self._blobs(s3), self.window, self.logbook, self.patience)
+                    self._reading = self._reading_of(s3)
+                    self._shipment = Shipment(
+                        self._blobs(s3),
+                        self.window,
+                        self.logbook,
+                        self.patience,
+                        on_shipped=self._reading.note_shipped,
+                    )
                     nursery.start_soon(self._shipment.run)
+                    nursery.start_soon(self._reading.run)
                     await self._changed.wait()
                     nursery.cancel_scope.cancel()
             finally:
-                self._shipment = None
+                self._shipment = self._reading = None
 
     def _blobs(self, s3: S3Settings) -> Blobs:
         bucket = Bucket(
@@ -94,9 +110,25 @@ class Shipping:
         # Not every administrator of the stream administers the server: a private address has to be allowed by name.
         return S3Blobs(self.context.outgoing, bucket, self.context.clock, tries=1)
 
+    def _reading_of(self, s3: S3Settings) -> Reading:
+        url = self.settings.now.server_url or self.context.public_url
+        return Reading(
+            self.context.outgoing, partial(_url_in, s3), _origin_of(url), self.logbook, again=self.patience.reading
+        )
+
     def _note(self, variant: int, segment: Segment, playlist: bytes) -> None:
         if self._shipment is not None:
             self._shipment.note(variant)
+
+
+def _url_in(s3: S3Settings, variant: int) -> str:
+    """Where viewers find a variant, without its playlist's name."""
+    return f"{(s3.serving_endpoint or s3.endpoint).rstrip('/')}/{quote(s3.bucket, safe='')}/hls/{variant}"
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else ""
 
 
 def _is_bare(endpoint: str) -> bool:

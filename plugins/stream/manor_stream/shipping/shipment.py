@@ -54,12 +54,14 @@ class Patience:
         upload: For one try, at least; twice the segment's length when that is more.
         again: After a failure, when no new segment comes before.
         clearing: Between two clearings.
+        reading: Between two looks at whether browsers can read it, while they cannot.
     """
 
     first_wait: float = 0.25
     upload: float = 5.0
     again: float = 5.0
     clearing: float = 60.0
+    reading: float = 60.0
 
 
 @dataclass
@@ -94,17 +96,27 @@ class Shipment:
         window: What there is.
         logbook: Told when it fails, and when it works again.
         patience: How long things may take.
+        on_shipped: Called with the variant whenever a playlist of it got through.
 
     Attributes:
         trouble: Why segments do not get through; None when they do.
     """
 
-    def __init__(self, blobs: Blobs, window: Window, logbook: Logbook, patience: Patience) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        window: Window,
+        logbook: Logbook,
+        patience: Patience,
+        *,
+        on_shipped: Callable[[int], None] = lambda variant: None,
+    ) -> None:
         self.trouble: str | None = None
         self._blobs = blobs
         self._window = window
         self._logbook = logbook
         self._patience = patience
+        self._on_shipped = on_shipped
         self._tracks: list[_Track] = []
         self._turn = trio.CapacityLimiter(MOST_AT_ONCE)
         self._wanted_streak = 1
@@ -253,6 +265,7 @@ class Shipment:
         self.trouble = f"segments do not get to S3: {reason}"
 
     def _succeed(self, variant: int) -> None:
+        self._on_shipped(variant)
         track = self._tracks[variant]
         if track.playlist is self._window.playlist(variant) and _is_ended(track.playlist):
             # Nothing comes that could prove more.
