@@ -244,12 +244,30 @@ def test_a_job_outlives_the_daemon_and_the_helper(helped: Helped) -> None:
     assert box.run("stat", "--format=%U %a", "/var/lib/manor-host", "/var/lib/manor-host/jobs") == "root 700\nroot 700"
 
 
-def test_a_job_that_is_killed_is_lost(helped: Helped) -> None:
+@pytest.mark.parametrize(
+    ("number", "command", "state"),
+    [
+        (2, ("systemctl", "kill", "--kill-whom=all", "--signal=KILL"), "lost"),
+        (3, ("systemctl", "stop"), "failed"),
+    ],
+)
+def test_a_job_that_is_ended_from_outside_is_not_taken_for_done(
+    helped: Helped, number: int, command: tuple[str, ...], state: str
+) -> None:
     (helped.box.root / "run/go-on").unlink(missing_ok=True)
-    helped.ask(StartJob(job_id(2), "upgrade"))
-    helped.box.run("systemctl", "kill", "--kill-whom=all", "--signal=KILL", f"manor-job-{job_id(2)}.service")
+    helped.ask(StartJob(job_id(number), "upgrade"))
+    wait_for_log(helped, job_id(number))
+    helped.box.run(*command, f"manor-job-{job_id(number)}.service")
 
-    assert wait_for_end(helped, job_id(2)).state == "lost"
+    assert wait_for_end(helped, job_id(number)).state == state
+    assert helped.box.attempt("pgrep", "--full", "run/go[-]on").returncode != 0
+
+
+def wait_for_log(helped: Helped, id_: str) -> None:
+    deadline = time.monotonic() + 20
+    while helped.ask(ReadJobLog(id_)).lines == []:
+        assert time.monotonic() < deadline, f"{id_} says nothing"
+        time.sleep(0.1)
 
 
 def wait_for_end(helped: Helped, id_: str) -> Job:
