@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from manor_hostservices.refusals import Conflicting, Failed, Invalid, Missing, NotHere
@@ -27,7 +28,7 @@ from manor_hostservices.verbs import (
     SwitchService,
     Verb,
 )
-from tests.box.host import HostInBox, Server, host_in
+from tests.box.host import STATE, HostInBox, Server, host_in
 
 pytestmark = pytest.mark.box
 
@@ -136,6 +137,16 @@ def test_an_account_that_somebody_made_anew_is_not_ours_to_remove(eve: HostInBox
     assert eve.ask(ReadUsers()) == []
 
 
+def test_an_account_of_the_system_is_not_removed_whatever_the_notes_say(host: HostInBox) -> None:
+    accounts = [{"name": name, "password_hash": HASH} for name in ("daemon", "manor", "root")]
+    host.box.put(STATE, msgspec.json.encode({"accounts": accounts}).decode(), 0o600)
+    for account in accounts:
+        with pytest.raises(Conflicting, match="belongs to the system"):
+            host.ask(DeleteUser(account["name"]))
+
+    assert all(host.box.attempt("getent", "passwd", account["name"]).returncode == 0 for account in accounts)
+
+
 def test_files_from_before_are_not_a_new_accounts(host: HostInBox) -> None:
     host.box.put("/home/eve/secret", "somebody else's")
     with pytest.raises(Conflicting, match="a home of this name"):
@@ -191,6 +202,9 @@ def test_lines_that_are_not_ours_are_kept(eve: HostInBox, server: Server) -> Non
         "ln -s /etc ~eve/.ssh",
         "ln -s /root/.ssh ~eve/.ssh",
         "touch ~eve/.ssh",
+        # Even a link to what is its own: it may be turned between two looks.
+        "mkdir ~eve/other; ln -s other ~eve/.ssh",
+        "mkdir ~eve/.ssh; touch ~eve/other; ln -s ../other ~eve/.ssh/authorized_keys",
     ],
 )
 def test_traps_in_a_home_are_left_alone(eve: HostInBox, server: Server, trap: str) -> None:
