@@ -81,6 +81,7 @@ def test_an_account_has_a_home_and_the_password_and_is_gone_with_all_it_had(host
     owner = host.box.run("stat", "--format=%U:%G", "/home/eve")
     # What an account still runs does not keep it.
     host.box.run("systemd-run", "--quiet", "--uid=eve", "sleep", "infinity")
+    host.box.run("sh", "-c", "mkdir -p /var/spool/cron/crontabs; echo '@daily id' > /var/spool/cron/crontabs/eve")
     names = host.ask(ReadUsers())
     host.ask(DeleteUser("eve"))
 
@@ -95,6 +96,7 @@ def test_an_account_has_a_home_and_the_password_and_is_gone_with_all_it_had(host
     assert [
         path.name for path in (host.box.root / "home").iterdir() if "eve" in path.name or "manor" in path.name
     ] == []
+    assert host.read("/var/spool/cron/crontabs/eve") is None, "the next account of this name would run it"
     assert host.ask(ReadUsers()) == []
 
 

@@ -132,7 +132,7 @@ class Accounts:
             if doomed is not None:
                 doomed.rename(self._places.at(account.home))
             raise Failed(f"The account is locked and not removed: {done.output.strip()}")
-        self._remove_mail(account)
+        self._remove_left(account.name)
         if doomed is not None:
             await self._remove_folder(doomed)
 
@@ -142,7 +142,7 @@ class Accounts:
             async with self._bus.line() as line:
                 await line.call(LOGIN, "TerminateUser", "u", (account.uid,))
         with suppress(HostRefusal):
-            await self._units.stop(f"user-{account.uid}.slice")
+            await self._units.stop([f"user-{account.uid}.slice"])
         await trio.to_thread.run_sync(_kill_all, account.uid)
 
     def _set_aside(self, account: HostAccount) -> Path | None:
@@ -159,13 +159,12 @@ class Accounts:
             home.rename(doomed)
         return doomed
 
-    def _remove_mail(self, account: HostAccount) -> None:
-        mail = self._places.at(f"/var/mail/{account.name}")
-        try:
-            if os.lstat(mail).st_uid == account.uid:
-                mail.unlink()
-        except OSError:
-            return  # none, or a folder: the mail server's business
+    def _remove_left(self, name: str) -> None:
+        """Remove what is kept by the name alone: the next account of this name must not find it."""
+        for folder in ("/var/mail", "/var/spool/cron/crontabs", "/var/lib/systemd/linger"):
+            # There may be none, or a folder in its place: the mail server's business.
+            with suppress(OSError):
+                self._places.at(f"{folder}/{name}").unlink()
 
     async def _remove_folder(self, folder: Path) -> None:
         """Have systemd remove a folder: it may take minutes, and neither our end nor the caller's ends it."""

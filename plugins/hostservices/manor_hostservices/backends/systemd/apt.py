@@ -86,26 +86,17 @@ class Apt:
         Raises:
             Failed: apt says no; it can be tried again.
         """
-        options = ["-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0"]
+        apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0"]
+        keeping = ["-o", "Dpkg::Options::=--force-confold", "-o", "APT::Status-Fd=1"]
         # Where an upgrade was cut off, apt refuses any other before this.
         await run_well(self._programs, ["dpkg", "--force-confold", "--configure", "-a"], env=_QUIET, seconds=None)
         report.message("Fetching the lists of packages")
-        await run_well(self._programs, ["apt-get", "-q", *options, "update"], env=_QUIET, seconds=None, hear=report.log)
+        await run_well(self._programs, [*apt, "update"], env=_QUIET, seconds=None, hear=report.log)
         bringing = len((await self.updates()).packages)
         report.message(f"Packages to upgrade: {bringing}")
         await run_well(
             self._programs,
-            [
-                "apt-get",
-                "-q",
-                "-y",
-                *options,
-                "-o",
-                "Dpkg::Options::=--force-confold",
-                "-o",
-                "APT::Status-Fd=1",
-                "upgrade",
-            ],
+            [*apt, "-y", *keeping, "upgrade"],
             env=_QUIET,
             seconds=None,
             hear=lambda line: _tell(line, report),

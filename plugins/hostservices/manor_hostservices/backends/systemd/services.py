@@ -10,7 +10,7 @@ import msgspec
 from manor_hostservices.backends.systemd.record import Record
 from manor_hostservices.backends.systemd.units import RUNNING, UNKNOWN, Figures, Unit, Units
 from manor_hostservices.catalogue import Entry
-from manor_hostservices.refusals import Invalid, Missing
+from manor_hostservices.refusals import Failed, Invalid, Missing
 from manor_hostservices.verbs import ServiceState
 
 _MATTER = "services"
@@ -56,9 +56,6 @@ class Services:
         """
         async with self._record.turn(_MATTER):
             await self._switch(key, on=on)
-            await self._record.change(
-                lambda state: msgspec.structs.replace(state, services={**state.services, key: on})
-            )
 
     async def put_right(self, key: str, *, dry_run: bool) -> bool:
         """Switch a service again as it was switched from here; gives whether it was otherwise."""
@@ -71,10 +68,13 @@ class Services:
             return True
 
     async def _is_as(self, key: str, *, on: bool) -> bool:
-        """Whether a service is on, or off, now and with the host."""
+        """Whether all of a service is on, or off, now and with the host; one that is not installed is neither."""
         entry = self._entry(key)
-        state = state_of(key, entry, await self._units.measure(entry.units))
-        return state.status == RUNNING and state.enabled if on else state.status != RUNNING and not state.enabled
+        units = await self._units.measure((*entry.units, *entry.also))
+        return all(
+            (unit.status == RUNNING) is on and figures.enabled is on if unit.is_installed else unit.name in entry.also
+            for unit, figures in units
+        )
 
     async def _switch(self, key: str, *, on: bool) -> None:
         entry = self._entry(key)
@@ -86,11 +86,23 @@ class Services:
         if absent := [unit.name for unit in units if not unit.is_installed]:
             raise Missing(f"{entry.title} is not installed: this host has no {', '.join(absent)}")
         also = [unit.name for unit in await self._units.look(entry.also) if unit.is_installed]
-        if on:
-            await self._units.switch_on([*entry.units, *also])
-        else:
+        if not on:
             # Sockets and timers first: they would start it again.
-            await self._units.switch_off([*also, *entry.units])
+            names = [*also, *entry.units]
+            await self._units.disable(names)
+            await self._note(key, on=False)
+            await self._units.stop(names)
+            return
+        names = [*entry.units, *also]
+        await self._units.enable(names)
+        await self._note(key, on=True)
+        try:
+            await self._units.start(names)
+        except Failed as failed:
+            raise Failed(f"{entry.title} starts with the host from now on, but not now: {failed.detail}") from failed
+
+    async def _note(self, key: str, *, on: bool) -> None:
+        await self._record.change(lambda state: msgspec.structs.replace(state, services={**state.services, key: on}))
 
     def _entry(self, key: str) -> Entry:
         try:

@@ -114,7 +114,9 @@ class SshServer:
         running = [name for name, (unit, _) in there.items() if unit.status == RUNNING]
         if not on:
             # A socket first: a connection in between would start the service again.
-            await self._units.switch_off(sorted(there, key=lambda name: not name.endswith(".socket")))
+            names = sorted(there, key=lambda name: not name.endswith(".socket"))
+            await self._units.disable(names)
+            await self._units.stop(names)
             # On Debian a socket and a service exclude each other, elsewhere they go together: what was on comes back.
             if was := enabled or running:
                 await self._record.change(lambda state: msgspec.structs.replace(state, ssh_units=tuple(was)))
@@ -123,7 +125,9 @@ class SshServer:
             return
         were = [name for name in (await self._record.read()).ssh_units if name in there]
         services = [name for name in there if name.endswith(".service")]
-        await self._units.switch_on(enabled or running or were or services[:1] or list(there)[:1])
+        wanted = enabled or running or were or services[:1] or list(there)[:1]
+        await self._units.enable(wanted)
+        await self._units.start(wanted)
 
     # --- Passwords -------------------------------------------------------------------------------------------------
 

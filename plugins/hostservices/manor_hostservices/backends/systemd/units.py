@@ -90,30 +90,35 @@ class Units:
         async with self._bus.line() as line:
             return [(unit, await _figures(line, unit)) for unit in await self._look(line, names)]
 
-    async def switch_on(self, names: Sequence[str]) -> None:
-        """Have units start with the host, and start them now in this order.
-
-        Raises:
-            Failed: One did not start; it still starts with the host.
-        """
+    async def enable(self, names: Sequence[str]) -> None:
+        """Have units start with the host from its next start on."""
         async with self._bus.line() as line:
             _, changes = await line.call(MANAGER, "EnableUnitFiles", "asbb", (list(names), False, False))
             await _reload_if(line, changes)
-            await _forget_failures(line, names)
-            await _await_jobs(line, _jobs("StartUnit", names))
 
-    async def switch_off(self, names: Sequence[str]) -> None:
-        """Stop units in this order, and have them start with the host no more."""
+    async def disable(self, names: Sequence[str]) -> None:
+        """Have units start with the host no more."""
         async with self._bus.line() as line:
             [changes] = await line.call(MANAGER, "DisableUnitFiles", "asb", (list(names), False))
             await _reload_if(line, changes)
-            await _await_jobs(line, _jobs("StopUnit", names))
-            await _forget_failures(line, names)
 
-    async def stop(self, name: str) -> None:
-        """Stop a unit for now; returns when it has stopped."""
+    async def start(self, names: Sequence[str]) -> None:
+        """Start units, in this order; returns when they have started.
+
+        Raises:
+            Failed: One did not.
+        """
         async with self._bus.line() as line:
-            await _await_jobs(line, _jobs("StopUnit", [name]))
+            # Who asks for it means it, however often systemd has tried.
+            await _forget_failures(line, names)
+            await _await_jobs(line, _jobs("StartUnit", names))
+
+    async def stop(self, names: Sequence[str]) -> None:
+        """Stop units, in this order; returns when they have stopped."""
+        async with self._bus.line() as line:
+            await _await_jobs(line, _jobs("StopUnit", names))
+            # What is off has not failed.
+            await _forget_failures(line, names)
 
     async def reload(self, name: str) -> None:
         """Have a unit read its configuration again; returns when it has.
@@ -182,7 +187,7 @@ async def _reload_if(line: Line, changes: Sequence[Any]) -> None:
 
 
 async def _forget_failures(line: Line, names: Sequence[str]) -> None:
-    """Let units start that were started too often, and let those that are off be off and not `failed`."""
+    """Have systemd count starts and failures of units anew."""
     for name in names:
         with suppress(Missing):  # one that is not loaded has none
             await line.call(MANAGER, "ResetFailedUnit", "s", (name,))
