@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import httpx
@@ -13,8 +13,8 @@ import pytest
 import trio
 
 from manor_hostservices.helper.client import HelperHost
-from manor_hostservices.refusals import NotHere
-from manor_hostservices.verbs import Job, ReadJobLog, ReadJobs, ReadTimezone, StartJob, Verb
+from manor_hostservices.refusals import Conflicting, NotHere
+from manor_hostservices.verbs import CancelJob, Job, ReadJobLog, ReadJobs, ReadTimezone, SetBackupStore, StartJob, Verb
 from tests.box.service import PACKAGING, UNIT, Service
 from tests.host_jobs import job_id
 
@@ -31,9 +31,13 @@ CONFIG = """\
 enabled = true
 [plugins.hostservices.jobs]
 upgrade = ["/bin/sh", "-c", "echo begun; while [ ! -e /run/go-on ]; do sleep 0.05; done; echo over"]
+[plugins.hostservices.backup]
+restic = "/opt/toy-restic"
+repository = "/srv/{bucket}"
 [plugins.auth]
 enabled = true
 """
+TOY_RESTIC = "#!/bin/sh\ntouch /run/restic-is-up\nexec sleep 6543\n"
 
 
 class Helped:
@@ -80,6 +84,19 @@ class Helped:
         """Why `/readyz` says that the host's plugin is not well."""
         answer = httpx.get(f"{self.service.url}/readyz", timeout=30, trust_env=False)
         return [each["reason"] for each in answer.json()["degraded"] if each["plugin"] == "hostservices"]
+
+
+def wait_until(is_so: Callable[[], object], otherwise: str) -> None:
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.1)
+
+
+def wait_for_end(helped: Helped, id_: str) -> Job:
+    wait_until(lambda: helped.ask(ReadJobs((id_,)))[0].state != "running", f"{id_} does not end")
+    [job] = helped.ask(ReadJobs((id_,)))
+    return job
 
 
 class Nobody:
@@ -240,7 +257,7 @@ def test_a_job_outlives_the_daemon_and_the_helper(helped: Helped) -> None:
 
     assert (ended.state, ended.progress) == ("done", 1.0)
     assert helped.ask(ReadJobLog(job.id)).lines == ["begun", "over"]
-    wait_until_inactive(helped, unit)
+    wait_until(lambda: box.show(unit, "ActiveState") == "inactive", "the job's unit does not end")
     assert box.run("stat", "--format=%U %a", "/var/lib/manor-host", "/var/lib/manor-host/jobs") == "root 700\nroot 700"
 
 
@@ -256,35 +273,32 @@ def test_a_job_that_is_ended_from_outside_is_not_taken_for_done(
 ) -> None:
     (helped.box.root / "run/go-on").unlink(missing_ok=True)
     helped.ask(StartJob(job_id(number), "upgrade"))
-    wait_for_log(helped, job_id(number))
+    wait_until(lambda: helped.ask(ReadJobLog(job_id(number))).lines, "the job says nothing")
     helped.box.run(*command, f"manor-job-{job_id(number)}.service")
 
     assert wait_for_end(helped, job_id(number)).state == state
     assert helped.box.attempt("pgrep", "--full", "run/go[-]on").returncode != 0
 
 
-def wait_for_log(helped: Helped, id_: str) -> None:
-    deadline = time.monotonic() + 20
-    while helped.ask(ReadJobLog(id_)).lines == []:
-        assert time.monotonic() < deadline, f"{id_} says nothing"
-        time.sleep(0.1)
+def test_a_job_is_cancelled_with_all_that_it_started(helped: Helped) -> None:
+    box = helped.box
+    box.put("/opt/toy-restic", TOY_RESTIC, 0o755)
+    helped.ask(SetBackupStore("me", "correct-horse", "bucket"))
+    helped.ask(StartJob(job_id(4), "init"))
+    wait_until((box.root / "run/restic-is-up").exists, "restic does not start")
+    with pytest.raises(Conflicting):
+        helped.ask(StartJob(job_id(5), "backup"))
 
+    helped.ask(CancelJob(job_id(4)))
 
-def wait_for_end(helped: Helped, id_: str) -> Job:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        [job] = helped.ask(ReadJobs((id_,)))
-        if job.state != "running":
-            return job
-        time.sleep(0.1)
-    raise AssertionError(f"{id_} does not end")
-
-
-def wait_until_inactive(helped: Helped, unit: str) -> None:
-    deadline = time.monotonic() + 20
-    while helped.box.show(unit, "ActiveState") != "inactive":
-        assert time.monotonic() < deadline, f"{unit} does not end"
-        time.sleep(0.1)
+    assert wait_for_end(helped, job_id(4)).state == "cancelled"
+    assert box.attempt("pgrep", "--full", "sleep 654[3]").returncode != 0
+    with pytest.raises(Conflicting):
+        helped.ask(CancelJob(job_id(4)))
+    told = helped.audit()
+    assert f"verb=jobs.cancel id={job_id(4)}" in told
+    assert "verb=backups.store bucket=bucket test=false" in told
+    assert "correct-horse" not in told
 
 
 def test_a_file_that_others_may_write_is_not_believed(helped: Helped) -> None:
@@ -308,7 +322,7 @@ def test_the_helper_goes_and_comes_back(helped: Helped) -> None:
     box = helped.box
     assert helped.ask(ReadTimezone())
     first = box.show(HELPER, "MainPID")
-    wait_until_inactive(helped, HELPER)
+    wait_until(lambda: box.show(HELPER, "ActiveState") == "inactive", "the helper does not go")
 
     assert first != "0"
     assert box.show(HELPER, "Result") == "success"
