@@ -1,34 +1,15 @@
-"""The core's own commands: what an admin does from the shell that belongs to no plugin."""
+"""What the shell says to the house, and what the house answers.
+
+Nothing but the structs: a command that a daemon runs needs nothing of what a house is made of.
+"""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
-from pathlib import Path
+from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 import msgspec
-import trio
-
-from manor.discovery import Plugin
-from manor.errors import Conflict, Unprocessable
-from manor.identity.commands import (
-    AddUser,
-    ListUsers,
-    MakeAdmin,
-    SetPassword,
-    SetTier,
-    UserAdded,
-    UserCommands,
-    UserShown,
-    UsersListed,
-    Who,
-)
-from manor.outbox import OutboxRow
-from manor.plugins import Command
-from manor.services import Services
-from manor.storage import Transaction, purge
-from manor.tokens import NewToken, TokenMade, token_maker
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -68,10 +49,26 @@ class ListOutbox(msgspec.Struct, frozen=True):
     state: Literal["waiting", "dead"] | None = None
 
 
+class OutboxRowListed(msgspec.Struct, frozen=True):
+    """One delivery or piece of work that waits, or that was given up: what `manor.outbox` says of it."""
+
+    id: int
+    kind: str
+    name: str
+    subscriber: str
+    key: str | None
+    payload: str
+    due_at: datetime | None
+    attempts: int
+    state: str
+    last_error: str | None
+    created_at: datetime
+
+
 class OutboxListed(msgspec.Struct, frozen=True):
     """The oldest rows of the outbox, a thousand at most."""
 
-    rows: list[OutboxRow]
+    rows: list[OutboxRowListed]
 
 
 class RetryOutbox(msgspec.Struct, frozen=True):
@@ -98,78 +95,107 @@ class AuditVerified(msgspec.Struct, frozen=True):
     removed: int = 0
 
 
-def listed(plugins: Sequence[Plugin]) -> PluginsListed:
-    """The plugins as `manor plugins list` shows them."""
-    return PluginsListed(
-        [PluginListed(plugin.name, plugin.state.value, plugin.found.source, plugin.reason) for plugin in plugins]
-    )
+class AddUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The arguments of `user.add`; without a password they cannot sign in with one until it is set."""
+
+    email: str
+    username: str
+    is_admin: bool = False
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        """Without the password, whatever log or traceback it lands in."""
+        return f"AddUser(email={self.email!r}, username={self.username!r}, is_admin={self.is_admin!r})"
 
 
-def core_commands(services: Services, plugins: Sequence[Plugin], data_dir: Path) -> list[Command]:
-    """The commands that every house has."""
+class UserAdded(msgspec.Struct, frozen=True):
+    """Who was added."""
 
-    storage = services.storage
+    id: UUID
+    username: str
+    email: str
+    is_admin: bool
 
-    async def list_plugins(arguments: Nothing) -> PluginsListed:
-        return listed(plugins)
 
-    async def purge_plugin(arguments: Purge) -> Purged:
-        if any(plugin.name == arguments.name and plugin.is_running for plugin in plugins):
-            raise Conflict(f"'{arguments.name}' is enabled: disable it and restart first")
+class ListUsers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The arguments of `user.list`: a page behind a handle."""
 
-        def forget(transaction: Transaction, tables: Sequence[str]) -> None:
-            detail = {"tables": tables, "outbox_rows": services.outbox.drop_of(transaction, arguments.name)}
-            services.audit.record(
-                transaction, "core.plugin_purged", actor="shell", target=arguments.name, detail=detail
-            )
+    after: str = ""
+    limit: int = 1000
 
-        try:
-            tables = await purge(storage, arguments.name, also=forget)
-        except ValueError as error:
-            raise Unprocessable(str(error)) from error
-        await services.blobs.purge(arguments.name)
-        folder = data_dir / arguments.name
-        if folder.is_dir() and not folder.is_symlink():
-            await trio.to_thread.run_sync(shutil.rmtree, folder)
-        return Purged(tables)
 
-    async def list_outbox(arguments: ListOutbox) -> OutboxListed:
-        rows = await storage.read(
-            lambda transaction: services.outbox.list(transaction, state=arguments.state, most=1000)
-        )
-        return OutboxListed(list(rows))
+class UserListed(msgspec.Struct, frozen=True, kw_only=True):
+    """A person, a bot, or the system person: what `manor.identity` says of them."""
 
-    async def retry_outbox(arguments: RetryOutbox) -> OutboxRetried:
-        count = await storage.write(lambda transaction: services.outbox.retry(transaction, arguments.ids))
-        services.outbox.ring()
-        return OutboxRetried(count)
+    id: UUID
+    username: str
+    handle: str
+    email: str | None
+    tier: str
+    is_active: bool
+    is_admin: bool
+    is_bot: bool
+    is_system: bool
+    is_verified: bool
+    created_at: datetime
+    avatar_url: str | None
+    last_login: datetime | None
+    terms_accepted_at: datetime | None
 
-    async def verify_audit(arguments: VerifyAudit) -> AuditVerified:
-        def work(transaction: Transaction) -> AuditVerified:
-            broken = services.audit.verify(transaction)
-            faults = [] if broken is None else [f"row {broken.id}: {broken.reason}"]
-            audit = services.audit
-            return AuditVerified(audit.count(transaction), faults, audit.removed(transaction))
 
-        return await storage.read(work)
+class UsersListed(msgspec.Struct, frozen=True):
+    """A page of people; an empty one is the last."""
 
-    people = UserCommands(services.identity, storage, services.audit, lambda: services.tiers.names)
-    return [
-        Command("audit.verify", VerifyAudit, verify_audit, AuditVerified),
-        Command("outbox.list", ListOutbox, list_outbox, OutboxListed),
-        Command("outbox.retry", RetryOutbox, retry_outbox, OutboxRetried),
-        Command("plugins.list", Nothing, list_plugins, PluginsListed),
-        Command("plugins.purge", Purge, purge_plugin, Purged),
-        Command("token.new", NewToken, token_maker(plugins), TokenMade),
-        Command("user.add", AddUser, people.add, UserAdded),
-        Command("user.delete", Who, people.delete, UserShown),
-        Command("user.disable", Who, people.disable, UserShown),
-        Command("user.enable", Who, people.enable, UserShown),
-        Command("user.list", ListUsers, people.list, UsersListed),
-        Command("user.make_admin", MakeAdmin, people.make_admin, UserShown),
-        Command("user.set_password", SetPassword, people.set_password, UserShown),
-        Command("user.set_tier", SetTier, people.set_tier, UserShown),
-        Command("user.show", Who, people.show, UserShown),
-        Command("user.verify", Who, people.verify, UserShown),
-        Command("user.disable_mfa", Who, people.disable_mfa, UserShown),
-    ]
+    users: list[UserListed]
+
+
+class Who(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody: their id, address or username, whatever its case."""
+
+    who: str
+
+
+class UserShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody, with what an admin asks next."""
+
+    id: UUID
+    username: str
+    email: str | None
+    tier: str
+    is_active: bool
+    is_admin: bool
+    is_bot: bool
+    is_verified: bool
+    has_password: bool
+    has_mfa: bool
+    created_at: datetime
+    last_login: datetime | None
+    terms_accepted_at: datetime | None
+    logins: list[str]
+    teams: list[str]
+    sessions: int
+
+
+class SetPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The arguments of `user.set_password`."""
+
+    who: str
+    password: str
+
+    def __repr__(self) -> str:
+        """Without the password, as `AddUser`."""
+        return f"SetPassword(who={self.who!r})"
+
+
+class SetTier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The arguments of `user.set_tier`."""
+
+    who: str
+    tier: str
+
+
+class MakeAdmin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The arguments of `user.make_admin`."""
+
+    who: str
+    is_admin: bool = True

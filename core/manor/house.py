@@ -14,10 +14,11 @@ from typing import Any
 import structlog
 import trio
 
-from manor import assembly, audit, commands, health, identity, outbox
+from manor import assembly, audit, health, identity, outbox
 from manor.assembly import choose, core_routes, furnish, lay_out, refurnish, refuse_faults
 from manor.clock import Clock, SystemClock
 from manor.config import Loaded, differences, tier_limits
+from manor.core_commands import core_commands
 from manor.discovery import Found, Plugin, State, discover, told
 from manor.dispatch import Dispatcher, Settings
 from manor.errors import Faults, NotFound
@@ -76,9 +77,7 @@ class House:
         self.loaded = loaded
         self.services = services
         self.plugins = tuple(plugins)
-        self.commands = {
-            command.name: command for command in commands.core_commands(services, self.plugins, loaded.data_dir)
-        }
+        self.commands = {command.name: command for command in core_commands(services, self.plugins, loaded.data_dir)}
         self.dispatcher = Dispatcher(services.routes, limits=services.limits, clock=services.clock)
         self.phase = Phase.STARTING
         self._troubles: dict[tuple[str, str], None] = {}

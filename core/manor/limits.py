@@ -7,11 +7,9 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Annotated, Protocol, Self
+from typing import Protocol, Self
 
-import msgspec
 import trio
-from msgspec import Meta
 
 from manor.errors import TooManyRequests
 
@@ -20,42 +18,6 @@ UNLIMITED = 2_147_483_647
 
 MOST_BUCKETS = 50_000
 """Buckets kept per name; the least recently used go first, and come back full."""
-
-
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much of one thing the server takes at once."""
-
-    connections: Annotated[int, Meta(ge=1, description="Open connections in all.")] = 4096
-    connections_per_address: Annotated[
-        int, Meta(ge=0, description="Open connections of one address (IPv6: of one /64); 0 is no limit.")
-    ] = 64
-    address_limit_factor: Annotated[
-        float,
-        Meta(
-            ge=0,
-            description="Multiplies all rates, stream counts and failed sign-ins of one address; 0 switches these "
-            "limits off. A plugin's own key overrides it.",
-        ),
-    ] = 1
-    header_bytes: Annotated[int, Meta(ge=1024, description="Request line and headers together; more is 431.")] = 16_384
-    body_bytes: Annotated[
-        int, Meta(ge=1024, description="A request's body where its route does not say otherwise; more is 413.")
-    ] = 1_048_576
-    websocket_message_bytes: Annotated[
-        int, Meta(ge=1024, description="One message of a WebSocket client; a longer one closes the socket with 1009.")
-    ] = 262_144
-    header_seconds: Annotated[
-        float, Meta(gt=0, description="How long a client has to send the whole head of a request.")
-    ] = 10
-    body_idle_seconds: Annotated[
-        float, Meta(gt=0, description="How long a client may pause within a body; longer is 408.")
-    ] = 15
-    keep_alive_seconds: Annotated[
-        float, Meta(gt=0, description="How long a connection may be idle between requests.")
-    ] = 15
-    write_seconds: Annotated[
-        float, Meta(gt=0, description="How long a client may take nothing of what is written to it.")
-    ] = 30
 
 
 class Rate(Protocol):

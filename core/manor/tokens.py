@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from manor.discovery import Plugin
 from manor.errors import NotFound
+
+if TYPE_CHECKING:
+    from manor.discovery import Plugin
 
 
 class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

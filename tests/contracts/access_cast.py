@@ -25,7 +25,7 @@ from manor import (
     new_secret,
     open_session,
 )
-from manor.identity.commands import Who
+from manor.commands import Who
 from manor.testing import Answer, Client, House, SetClock
 from manor.tokens import NewToken
 from tests.contracts import access_stream

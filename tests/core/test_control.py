@@ -18,9 +18,10 @@ import msgspec
 import pytest
 import trio
 
-from manor import control
 from manor.config import load
-from manor.control import CommandRefused, NoAnswer, ask_daemon, call_house, serve_control
+from manor.control import SOCKET, CommandRefused, NoAnswer, ask_daemon, asking, call_house
+from manor.control.answering import READ_SECONDS, serve_control
+from manor.control.wire import REQUEST_LIMIT
 from manor.errors import Conflict, ManorError
 from manor.lock import locked
 from manor.plugins import Command
@@ -68,7 +69,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def served(folder: Path, nursery: trio.Nursery) -> AsyncIterator[Path]:
-    path = folder / control.SOCKET
+    path = folder / SOCKET
     await nursery.start(serve_control, Residence(), path)
     yield path
     nursery.cancel_scope.cancel()
@@ -128,7 +129,7 @@ async def test_another_user_is_not_heard(served: Path, monkeypatch: pytest.Monke
         (b'{"command": "doorbell.greet", "arguments": {"name": 1}}', 422, "Expected `str`, got `int` - at `$.name`"),
         (b'{"command": "doorbell.melt"}', 404, "This house has no command 'doorbell.melt'"),
         (b'{"command": "doorbell.refuse", "arguments": {"name": "Ada"}}', 409, "Ada is here already"),
-        (b" " * (3 * control.REQUEST_LIMIT), 413, "over 1048576 bytes"),
+        (b" " * (3 * REQUEST_LIMIT), 413, "over 1048576 bytes"),
     ],
 )
 async def test_what_cannot_be_done_is_refused(served: Path, sends: bytes, status: int, words: str) -> None:
@@ -142,7 +143,7 @@ async def test_a_request_that_never_ends_is_given_up(served: Path, autojump_cloc
     error = (await ask(served, sends=b'{"command"', ends=False))["error"]
 
     assert error["status"] == 408
-    assert trio.current_time() == pytest.approx(control.READ_SECONDS, abs=0.1)
+    assert trio.current_time() == pytest.approx(READ_SECONDS, abs=0.1)
 
 
 async def test_a_command_that_hangs_is_stopped(served: Path, autojump_clock: trio.testing.MockClock) -> None:
@@ -166,19 +167,19 @@ async def test_a_client_that_leaves_early_costs_the_daemon_nothing(served: Path)
 
 
 async def test_a_socket_that_a_crash_left_behind_is_replaced(folder: Path, nursery: trio.Nursery) -> None:
-    path = folder / control.SOCKET
+    path = folder / SOCKET
     path.touch()
     path.with_name(f"{path.name}.new").touch()
 
     await nursery.start(serve_control, Residence(), path)
 
     assert "result" in await ask(path, command="doorbell.greet", arguments={"name": "Ada"})
-    assert names_in(folder) == [control.SOCKET]
+    assert names_in(folder) == [SOCKET]
 
 
 async def test_the_socket_is_removed_at_the_end(folder: Path) -> None:
     async with trio.open_nursery() as nursery:
-        await nursery.start(serve_control, Residence(), folder / control.SOCKET)
+        await nursery.start(serve_control, Residence(), folder / SOCKET)
         nursery.cancel_scope.cancel()
 
     assert names_in(folder) == []
@@ -218,7 +219,7 @@ async def test_without_a_daemon_the_house_is_opened_for_the_command(folder: Path
         await call(config, "doorbell.greet")
 
     assert (folder / "manor.db").exists()
-    assert not (folder / control.SOCKET).exists()
+    assert not (folder / SOCKET).exists()
 
 
 async def test_a_daemon_that_is_starting_is_waited_for(folder: Path, config: Path, nursery: trio.Nursery) -> None:
@@ -231,7 +232,7 @@ async def test_a_daemon_that_is_starting_is_waited_for(folder: Path, config: Pat
 
             calling.start_soon(ask_early)
             await trio.testing.wait_all_tasks_blocked()
-            await nursery.start(serve_control, Residence(), folder / control.SOCKET)
+            await nursery.start(serve_control, Residence(), folder / SOCKET)
 
     nursery.cancel_scope.cancel()
     assert [answer.text for answer in answers] == ["hello Ada"]
@@ -240,7 +241,7 @@ async def test_a_daemon_that_is_starting_is_waited_for(folder: Path, config: Pat
 async def test_a_process_that_has_the_house_and_never_listens_is_told(
     folder: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "PATIENCE", 0.0)
+    monkeypatch.setattr(asking, "PATIENCE", 0.0)
     with locked(folder), pytest.raises(NoAnswer, match=f"pid {os.getpid()}"):
         await call(config, "doorbell.greet")
 
@@ -249,7 +250,7 @@ async def test_a_request_without_an_answer_is_not_sent_twice(folder: Path, confi
     asked = 0
     listener = socket.socket(socket.AF_UNIX)
     directory = os.open(folder, os.O_PATH)
-    listener.bind(f"/proc/self/fd/{directory}/{control.SOCKET}")
+    listener.bind(f"/proc/self/fd/{directory}/{SOCKET}")
     os.close(directory)
     listener.listen()
 

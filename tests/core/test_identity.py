@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from manor import audit
 from manor.audit import Audit
 from manor.clock import SetClock
+from manor.commands import AddUser
 from manor.config import IdentityConfig
 from manor.errors import Conflict, Refused, Unprocessable
 from manor.events import Bus, Delivery, Event, Subscription
@@ -21,7 +22,6 @@ from manor.identity import (
     EVENTS,
     MIGRATIONS,
     SYSTEM_ID,
-    AddUser,
     Identity,
     NewUser,
     User,

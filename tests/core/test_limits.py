@@ -4,8 +4,9 @@ import pytest
 import trio
 import trio.testing
 
+from manor.config import Limits
 from manor.errors import TooManyRequests
-from manor.limits import UNLIMITED, Address, Limits, RateLimiter, Verdict
+from manor.limits import UNLIMITED, Address, RateLimiter, Verdict
 from manor.routing import Rate
 
 

@@ -307,23 +307,23 @@ def test_a_second_daemon_on_the_same_data_does_not_start(daemon: Server, tmp_pat
     assert (done.returncode, "is in use by another Manor process" in done.stderr) == (1, True)
 
 
-def test_a_stranger_on_this_machine_may_not(daemon: Server) -> None:
-    lock = daemon.data / "manor.lock"
-    for folder in (daemon.data, *daemon.data.parents[:-2]):
+def test_a_stranger_on_this_machine_may_not(server: Server) -> None:
+    server.run("user", "list")
+    closed = server.data / ("control.sock" if server.is_running else "manor.lock")
+    closed.chmod(0o600)
+    for folder in (server.data, *server.data.parents[:-2]):
         folder.chmod(folder.stat().st_mode | 0o055)
-    lock.chmod(0)
     # Root becomes a stranger, once all is imported: a stranger may not even read this Python's files.
     code = (
-        "import os, sys, manor.control, manor.cli, manor_topics.cli, manor_topics.commands\n"
+        "import os, sys, manor.control.answering, manor.house, manor.cli, manor_topics.cli, manor_topics.commands\n"
         "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "manor.cli.main(sys.argv[1:])"
     )
-    command = [sys.executable, "-c", code, "topics", "create", "mine", "--config", str(daemon.config)]
+    command = [sys.executable, "-c", code, "topics", "create", "mine", "--config", str(server.config)]
 
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
 
-    assert (done.returncode, done.stderr) == (77, f"{lock}: Permission denied\n")
-    lock.chmod(0o600)
+    assert (done.returncode, done.stderr) == (77, f"{closed}: Permission denied\n")
 
 
 def test_nobody_there_is_unavailable(tmp_path: Path) -> None:

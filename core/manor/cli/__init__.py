@@ -12,7 +12,7 @@ import click
 
 from manor.cli.failures import Failure, Misuse, NoPermission, Unavailable, refusal
 from manor.cli.group import Lazy, LazyGroup
-from manor.cli.options import config_option, json_option, print_json, print_table
+from manor.cli.options import config_option, json_option, print_json, print_table, url_option
 
 __all__ = [
     "Failure",
@@ -26,6 +26,7 @@ __all__ = [
     "print_json",
     "print_table",
     "refusal",
+    "url_option",
 ]
 
 R = TypeVar("R")

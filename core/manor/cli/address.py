@@ -9,18 +9,9 @@ from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import click
-
 from manor.cli.failures import Failure, Misuse
-from manor.cli.options import F
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - bound there, reached over loopback
-
-
-def url_option(function: F) -> F:
-    """`--url URL`: the daemon to talk to, when it is not the one of the configuration."""
-    add = click.option("--url", metavar="URL", help="The daemon's address; else where the configuration has it listen.")
-    return add(function)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,12 @@ json_option: Callable[[F], F] = click.option("--json", "as_json", is_flag=True, 
 """`--json`: for commands that a script may read."""
 
 
+def url_option(function: F) -> F:
+    """`--url URL`: the daemon to talk to, when it is not the one of the configuration."""
+    add = click.option("--url", metavar="URL", help="The daemon's address; else where the configuration has it listen.")
+    return add(function)
+
+
 def print_json(value: Any) -> None:
     """Print a value as indented JSON."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from manor.cli.failures import Failure
 from manor.cli.options import config_option, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from manor.commands import PluginsListed
+    from manor.config import Loaded
 
 
 @click.group()
@@ -21,18 +26,25 @@ def plugins() -> None:
 @json_option
 def list_plugins(config: Path | None, as_json: bool) -> None:
     """List what is installed, how each fares, and why: in the running daemon, else at a start."""
-    from manor.assembly import describe
-    from manor.commands import Nothing, PluginsListed, listed
+    from manor.commands import Nothing, PluginsListed
     from manor.config import load
     from manor.control import ask_daemon
 
     loaded = load(config, os.environ)
-    found = ask_daemon(loaded, "plugins.list", Nothing(), PluginsListed) or listed(describe(loaded).plugins)
+    found = ask_daemon(loaded, "plugins.list", Nothing(), PluginsListed) or _described(loaded)
     if as_json:
         print_json(found.plugins)
     else:
         rows = [(row.name, row.state, row.source, row.reason) for row in found.plugins]
         print_table(("PLUGIN", "STATE", "FROM", "REASON"), rows)
+
+
+def _described(loaded: Loaded) -> PluginsListed:
+    """What a start would make of the plugins."""
+    from manor.assembly import describe
+    from manor.core_commands import listed
+
+    return listed(describe(loaded).plugins)
 
 
 @plugins.command()

@@ -14,7 +14,7 @@ from manor.cli.options import config_option, json_option, print_json, print_tabl
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from manor.identity.commands import UserShown
+    from manor.commands import UserShown
 
 PAGE = 1000
 
@@ -36,7 +36,7 @@ def user() -> None:
 def add(email: str, username: str, admin: bool, password_stdin: bool, config: Path | None, as_json: bool) -> None:
     """Add a person. Without a password they cannot sign in with one until it is set."""
     from manor.cli import call_house
-    from manor.identity.commands import AddUser, UserAdded
+    from manor.commands import AddUser, UserAdded
 
     password = _read_password() if password_stdin else None
     arguments = AddUser(email=email, username=username, is_admin=admin, password=password)
@@ -53,7 +53,7 @@ def add(email: str, username: str, admin: bool, password_stdin: bool, config: Pa
 def list_people(config: Path | None, as_json: bool) -> None:
     """List everybody, by username."""
     from manor.cli import call_house
-    from manor.identity.commands import ListUsers, UsersListed
+    from manor.commands import ListUsers, UsersListed
 
     people = page = call_house(config, "user.list", ListUsers(limit=PAGE), UsersListed).users
     while len(page) == PAGE:
@@ -139,7 +139,7 @@ def disable_mfa(who: str, config: Path | None, as_json: bool) -> None:
 @json_option
 def make_admin(who: str, revoke: bool, config: Path | None, as_json: bool) -> None:
     """Let somebody administer this server."""
-    from manor.identity.commands import MakeAdmin
+    from manor.commands import MakeAdmin
 
     shown = _call(config, "user.make_admin", MakeAdmin(who, not revoke))
     _tell(shown, "is no administrator" if revoke else "is an administrator", as_json)
@@ -152,7 +152,7 @@ def make_admin(who: str, revoke: bool, config: Path | None, as_json: bool) -> No
 @json_option
 def set_tier(who: str, tier: str, config: Path | None, as_json: bool) -> None:
     """Give somebody the limits of a tier."""
-    from manor.identity.commands import SetTier
+    from manor.commands import SetTier
 
     _tell(_call(config, "user.set_tier", SetTier(who, tier)), f"has the tier {tier}", as_json)
 
@@ -164,7 +164,7 @@ def set_tier(who: str, tier: str, config: Path | None, as_json: bool) -> None:
 @json_option
 def set_password(who: str, password_stdin: bool, config: Path | None, as_json: bool) -> None:
     """Give somebody a password. It is asked for, twice; whoever is signed in as them is so no more."""
-    from manor.identity.commands import SetPassword
+    from manor.commands import SetPassword
 
     password = _read_password() if password_stdin else _prompt_password()
     _tell(_call(config, "user.set_password", SetPassword(who, password)), "has a new password", as_json)
@@ -187,14 +187,14 @@ def delete(who: str, yes: bool, config: Path | None, as_json: bool) -> None:
 
 
 def _ask(config: Path | None, command: str, who: str) -> UserShown:
-    from manor.identity.commands import Who
+    from manor.commands import Who
 
     return _call(config, command, Who(who))
 
 
 def _call(config: Path | None, command: str, arguments: Any) -> UserShown:
     from manor.cli import call_house
-    from manor.identity.commands import UserShown
+    from manor.commands import UserShown
 
     return call_house(config, command, arguments, UserShown)
 

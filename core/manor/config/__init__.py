@@ -15,8 +15,7 @@ from manor.config.loading import (
 )
 from manor.config.managed import change_managed
 from manor.config.reporting import Key, Setting, differences, keys, settings
-from manor.config.shape import BlobsConfig, Config, IdentityConfig, Outgoing, Secret, Server, Smtp
-from manor.limits import Limits
+from manor.config.shape import BlobsConfig, Config, IdentityConfig, Limits, Outgoing, Secret, Server, Smtp
 
 __all__ = [
     "SHIPPED_TIERS",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -123,6 +122,9 @@ def check_sender(text: str) -> None:
     Raises:
         ValueError: It is neither.
     """
+    # Imported for this alone: every command reads a configuration, and few have a sender.
+    from email.utils import parseaddr
+
     if text and (not text.isprintable() or not _MAILBOX.fullmatch(parseaddr(text)[1])):
         raise ValueError(f"expected an address as Manor <manor@example.org>, got {text!r}")
 

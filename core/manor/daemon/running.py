@@ -17,7 +17,8 @@ import trio
 from manor import logs
 from manor.assembly import read
 from manor.config import Loaded, load, parse_network
-from manor.control import SOCKET, serve_control
+from manor.control import SOCKET
+from manor.control.answering import serve_control
 from manor.daemon.connection import ConnectionLimits
 from manor.daemon.framing import HeadLimits
 from manor.daemon.listeners import Listeners, open_listeners, passed_descriptors

@@ -1,6 +1,6 @@
 """People, teams and credentials: the tables and functions that every part of the house may use."""
 
-from manor.identity.commands import AddUser, UserAdded, UserCommands
+from manor.identity.commands import UserCommands
 from manor.identity.consents import Consent, list_consents, record_consent
 from manor.identity.credentials import (
     Credential,
@@ -120,7 +120,6 @@ __all__ = [
     "EVENTS",
     "MIGRATIONS",
     "SYSTEM_ID",
-    "AddUser",
     "Consent",
     "Credential",
     "CredentialRevoked",
@@ -149,7 +148,6 @@ __all__ = [
     "TeamRole",
     "TotpSetup",
     "User",
-    "UserAdded",
     "UserChanged",
     "UserCommands",
     "UserErased",

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
 from manor.audit import Audit
+from manor.commands import (
+    AddUser,
+    ListUsers,
+    MakeAdmin,
+    SetPassword,
+    SetTier,
+    UserAdded,
+    UserListed,
+    UserShown,
+    UsersListed,
+    Who,
+)
 from manor.errors import NotFound
 from manor.identity.lockout import account_of, clear_lockout
 from manor.identity.logins import list_logins
@@ -38,93 +48,6 @@ from manor.storage import Storage, Transaction, parse_id
 
 SHELL = "shell"
 """Who acts, in the audit log."""
-
-
-class AddUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The arguments of `user.add`; without a password they cannot sign in with one until it is set."""
-
-    email: str
-    username: str
-    is_admin: bool = False
-    password: str | None = None
-
-    def __repr__(self) -> str:
-        """Without the password, whatever log or traceback it lands in."""
-        return f"AddUser(email={self.email!r}, username={self.username!r}, is_admin={self.is_admin!r})"
-
-
-class UserAdded(msgspec.Struct, frozen=True):
-    """Who was added."""
-
-    id: UUID
-    username: str
-    email: str
-    is_admin: bool
-
-
-class ListUsers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The arguments of `user.list`: a page behind a handle."""
-
-    after: str = ""
-    limit: int = 1000
-
-
-class UsersListed(msgspec.Struct, frozen=True):
-    """A page of people; an empty one is the last."""
-
-    users: list[User]
-
-
-class Who(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Somebody: their id, address or username, whatever its case."""
-
-    who: str
-
-
-class UserShown(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody, with what an admin asks next."""
-
-    id: UUID
-    username: str
-    email: str | None
-    tier: str
-    is_active: bool
-    is_admin: bool
-    is_bot: bool
-    is_verified: bool
-    has_password: bool
-    has_mfa: bool
-    created_at: datetime
-    last_login: datetime | None
-    terms_accepted_at: datetime | None
-    logins: list[str]
-    teams: list[str]
-    sessions: int
-
-
-class SetPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The arguments of `user.set_password`."""
-
-    who: str
-    password: str
-
-    def __repr__(self) -> str:
-        """Without the password, as `AddUser`."""
-        return f"SetPassword(who={self.who!r})"
-
-
-class SetTier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The arguments of `user.set_tier`."""
-
-    who: str
-    tier: str
-
-
-class MakeAdmin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The arguments of `user.make_admin`."""
-
-    who: str
-    is_admin: bool = True
 
 
 class UserCommands:
@@ -180,7 +103,7 @@ class UserCommands:
         page = await self._storage.read(
             lambda transaction: list_users(transaction, after=arguments.after, limit=arguments.limit)
         )
-        return UsersListed([*page])
+        return UsersListed([msgspec.convert(user, UserListed, from_attributes=True) for user in page])
 
     async def show(self, arguments: Who) -> UserShown:
         """Somebody, with how they sign in.

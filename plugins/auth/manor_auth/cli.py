@@ -50,7 +50,7 @@ def links(email: str | None, kind: str | None, config: Path | None, as_json: boo
 @config_option
 def setup_link(config: Path | None) -> None:
     """Print a link that makes the first admin, while nobody is here; good for 15 minutes, and older ones are void."""
-    from manor_auth.setting_up import MakeSetupLink, SetupLink
+    from manor_auth.commands import MakeSetupLink, SetupLink
 
     click.echo(call_house(config, "auth.make_setup_link", MakeSetupLink(), SetupLink).url)
 

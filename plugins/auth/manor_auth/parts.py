@@ -8,8 +8,8 @@ from pathlib import Path
 
 from manor import Pages, PluginContext, RateLimiter
 from manor_auth.account import Account
+from manor_auth.administering import KeyCommands
 from manor_auth.api_keys import ApiKeys
-from manor_auth.commands import KeyCommands
 from manor_auth.config import AuthConfig
 from manor_auth.devices import Devices
 from manor_auth.domain import Places

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import msgspec
-
 from manor import (
     Command,
     Conflict,
@@ -22,6 +20,7 @@ from manor import (
     new_secret,
     use_link,
 )
+from manor_auth.commands import MakeSetupLink, SetupLink
 from manor_auth.config import AuthConfig
 from manor_auth.domain import Places
 from manor_auth.registering import Wanted, check_wanted
@@ -31,16 +30,6 @@ SETUP = "setup"
 SETUP_LIFE = timedelta(minutes=15)
 
 _TAKEN = "This server is set up already"
-
-
-class MakeSetupLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """No arguments."""
-
-
-class SetupLink(msgspec.Struct, frozen=True):
-    """Where the first admin is made."""
-
-    url: str
 
 
 class SettingUp:

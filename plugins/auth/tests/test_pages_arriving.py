@@ -16,9 +16,9 @@ import trio
 import trio.testing
 
 from manor import Transaction, create_team, find_member, find_user, invite, list_users, set_team_active
-from manor.identity.commands import AddUser
+from manor.commands import AddUser
 from manor.testing import Client, House, SetClock, open_test_house
-from manor_auth.setting_up import MakeSetupLink
+from manor_auth.commands import MakeSetupLink
 from tests.page_reading import Page, Reader
 from tests.people import PASSWORD, actions, links, made
 

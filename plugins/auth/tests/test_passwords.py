@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from manor import Credential, NewCredential, find_credential, issue, link_login, set_password_hash, update_user
-from manor.identity.commands import Who
+from manor.commands import Who
 from manor.testing import Answer, Client, House, SetClock
 from tests.people import PASSWORD, Person, Sign, actions, links, login, made, opens
 

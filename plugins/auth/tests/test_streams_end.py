@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from manor import Closing
-from manor.identity.commands import MakeAdmin, SetPassword, Who
+from manor.commands import MakeAdmin, SetPassword, Who
 from manor.testing import Client, House, NotAStream
 from tests.people import Person, Sign, opens
 

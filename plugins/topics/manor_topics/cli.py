@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from manor.cli import Failure, call_house, config_option, json_option, print_json
-from manor.cli.address import daemon_address, url_option
+from manor.cli import Failure, call_house, config_option, json_option, print_json, url_option
 
 _CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 """What a message may not do to the terminal of its reader."""
@@ -56,7 +55,8 @@ def publish(
 
     When it returns 0 the message is on disk.
     """
-    from manor_topics import client
+    from manor.cli.address import daemon_address
+    from manor_topics import publish_client
 
     body: dict[str, Any] = {"message": _standard_input() if message == "-" else message}
     if title is not None:
@@ -65,7 +65,7 @@ def publish(
         body["priority"] = priority
     if tags is not None:
         body["tags"] = [tag for tag in map(str.strip, tags.split(",")) if tag]
-    answer = client.publish(daemon_address(config, url), topic, body)
+    answer = publish_client.publish(daemon_address(config, url), topic, body)
     click.echo(answer if as_json else json.loads(answer)["id"])
 
 
@@ -91,6 +91,7 @@ def subscribe(topics: tuple[str, ...], since: str | None, url: str | None, confi
     """
     import trio
 
+    from manor.cli.address import daemon_address
     from manor_topics.client import Following, follow
 
     address = daemon_address(config, url)

@@ -1,4 +1,4 @@
-"""Talking to a running daemon from a shell: publish once, or follow topics for as long as they are heard."""
+"""Following topics of a running daemon from a shell, for as long as they are heard."""
 
 from __future__ import annotations
 
@@ -151,42 +151,3 @@ def _see_whether_it_is_over(topic: str, closed: Any) -> None:
     if code in _ENDINGS:
         failure, why = _ENDINGS[code]
         raise failure(f"{topic}: {why}")
-
-
-# --- Publishing ----------------------------------------------------------------------------------------------------
-
-PUBLISH_SECONDS = 30.0
-
-
-def publish(address: Address, topic: str, message: Frame) -> bytes:
-    """Publish one message; returns the daemon's answer, JSON as it came. A 200 means that it is on disk there.
-
-    Raises:
-        Failure: The daemon cannot be reached (69) or refused (1, 77).
-    """
-    import http.client
-
-    connection = address.connect(PUBLISH_SECONDS)
-    try:
-        connection.request(
-            "POST",
-            f"{address.prefix}/{quote(topic, safe='')}",
-            json.dumps(message, ensure_ascii=False).encode(),
-            {"Content-Type": "application/json"},
-        )
-        response = connection.getresponse()
-        body = response.read(_FRAME_LIMIT)
-    except (OSError, http.client.HTTPException) as error:
-        raise Unavailable(f"{address} cannot be reached: {error}") from error
-    finally:
-        connection.close()
-    if response.status != 200:
-        raise refusal(response.status, _sentence(body) or f"the daemon answered {response.status}")
-    return body
-
-
-def _sentence(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["detail"])
-    except (TypeError, ValueError, KeyError):
-        return ""

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from manor import Transaction, add_member, create_team
-from manor.identity.commands import SetTier
+from manor.commands import SetTier
 from manor.testing import Answer, Client, House, SetClock, open_test_house
 from tests.topic_people import asking_as, make_topic, person, refusal, texts
 

@@ -22,6 +22,7 @@ from trio.testing import MockClock
 from manor import audit, outbox
 from manor.audit import Audit
 from manor.clock import SetClock
+from manor.commands import AddUser, Who
 from manor.errors import Conflict, ManorError, NotFound
 from manor.events import Bus, Delivery, Event, Job, Subscription
 from manor.house import House
@@ -50,7 +51,6 @@ from manor.identity import (
     open_session,
     record_consent,
 )
-from manor.identity.commands import AddUser, Who
 from manor.identity.erasing import salted
 from manor.outbox import Outbox
 from manor.plugins import PersonalData

@@ -13,8 +13,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from manor import Principal
-from manor.commands import ListOutbox, OutboxListed, RetryOutbox
-from manor.outbox import OutboxRow
+from manor.commands import ListOutbox, OutboxListed, OutboxRowListed, RetryOutbox
 from manor.testing import Client, House, SetClock, open_test_house
 from manor_stream.key_check import ADMIN_ID, STREAM_ADMIN
 from manor_stream.webhooks.delivering import DELIVER, MOST_WAITING, PAUSES, Deliver
@@ -178,7 +177,7 @@ async def test_a_failed_delivery_is_made_again_with_the_same_id(
     assert again.headers["webhook-timestamp"] != first.headers["webhook-timestamp"]
 
 
-async def dead(house: House) -> Sequence[OutboxRow]:
+async def dead(house: House) -> Sequence[OutboxRowListed]:
     """What `manor outbox list` shows of what was given up."""
     listed: OutboxListed = await house.run_command("outbox.list", ListOutbox("dead"))
     return listed.rows

@@ -20,7 +20,7 @@ from manor import (
 from manor_topics.http.invites import InviteHandlers, invite_routes
 from manor_topics.http.teams import TeamHandlers, team_routes
 from manor_topics.parts import Part, Shared
-from manor_topics.teams.commands import TeamCommands
+from manor_topics.teams.administering import TeamCommands
 from manor_topics.teams.joining import Joining
 from manor_topics.teams.keeping import Keeping
 from manor_topics.teams.lapsing import Lapsing

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from manor import NewUser, Principal, add_user, new_id
-from manor.identity.commands import SetTier
+from manor.commands import SetTier
 from manor.testing import Answer, Client, SetClock
 from manor_topics.teams.commands import SetTeamActive
 from tests.core.mailing import open_sink

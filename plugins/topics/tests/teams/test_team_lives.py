@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from manor import UNLIMITED, add_member
-from manor.identity.commands import SetTier
+from manor.commands import SetTier
 from manor.testing import House
 from manor_topics.teams.commands import SetTeamActive
 from tests.people import actions

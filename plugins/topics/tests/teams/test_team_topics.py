@@ -16,7 +16,7 @@ from manor import (
     find_team,
     list_teams,
 )
-from manor.identity.commands import SetTier, Who
+from manor.commands import SetTier, Who
 from manor.testing import Client, House, SetClock, open_test_house
 from manor_topics.events import TopicDeleted, TopicUpdated
 from manor_topics.teams.commands import SetTeamActive
