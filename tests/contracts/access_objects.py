@@ -356,6 +356,12 @@ class Objects:
         page = done(await self.people.client.get("/app/topics")).text
         return page.partition("/static/topics/")[2].partition("/")[0]
 
+    async def hostservices_version(self, asker: str) -> str:
+        """The version that the addresses of the host's own files hold."""
+        headers = await self.cast.headers("an administrator's browser")
+        page = done(await self.people.client.get("/app/host", headers=headers)).text
+        return page.partition("/static/hostservices/")[2].partition("/")[0]
+
     def _count(self) -> int:
         return self.people.count()
 
@@ -402,6 +408,7 @@ OBJECTS: dict[str, Callable[[Objects, str], Awaitable[str]]] = {
     "@push_device": Objects.push_device,
     "@subscribed_topic": Objects.subscribed_topic,
     "@subscription": Objects.subscription,
+    "@hostservices_version": Objects.hostservices_version,
     "@static_version": Objects.static_version,
     "@topics_version": Objects.topics_version,
     **access_stream.OBJECTS,

@@ -8,10 +8,12 @@ from manor import Part, PluginContext
 from manor_hostservices.config import HostConfig
 from manor_hostservices.http.part import Answering
 from manor_hostservices.jobs.part import FollowingJobs
+from manor_hostservices.pages.part import Screens
 from manor_hostservices.parts import Shared
 
 
 def every_part(context: PluginContext[HostConfig]) -> Sequence[Part]:
     """Make them all."""
     shared = Shared.of(context)
-    return [shared.hosting, FollowingJobs(shared), Answering(shared)]
+    following = FollowingJobs(shared)
+    return [shared.hosting, following, Answering(shared), Screens(shared, following.streams)]

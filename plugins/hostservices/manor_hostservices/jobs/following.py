@@ -17,8 +17,8 @@ from manor_hostservices.jobs.known import KnownJob
 from manor_hostservices.refusals import HostRefusal
 from manor_hostservices.verbs import Job, ReadJobs
 
-EVERY = 1.0
-"""Seconds between two looks at the jobs that run."""
+SOONEST, EVERY = 0.1, 1.0
+"""Seconds between two looks at the jobs that run: few at first, for jobs that are done at once."""
 
 UNREACHABLE = 5.0
 """Seconds until the next look after one in which the host could not be asked: an upgrade restarts the helper, too."""
@@ -55,14 +55,17 @@ class Following:
 
     async def run(self) -> None:
         """Follow until cancelled; idle while no job runs."""
+        pause = SOONEST
         while True:
             self._roused = trio.Event()
             running = await self._storage.read(lambda transaction: store.running(transaction, AT_ONCE))
             if not running:
+                pause = SOONEST
                 await self._roused.wait()
                 continue
             is_known = await self._look([job for job in running if job.id not in self._jobs.starting])
-            await trio.sleep(EVERY if is_known else UNREACHABLE)
+            await trio.sleep(pause if is_known else UNREACHABLE)
+            pause = min(pause * 2, EVERY)
 
     async def _look(self, running: Sequence[KnownJob]) -> bool:
         """Ask once, and write down what is new; False when the host could not be asked."""

@@ -10,6 +10,7 @@ import trio
 from manor import Event
 from manor.testing import Answer, Client, House, NotAStream, SseStream
 from manor.tokens import NewToken
+from manor_hostservices.events import BackupFailed, BackupFinished, JobChanged
 from manor_hostservices.jobs.streaming import MOST_STREAMS
 from tests.people import actions
 
@@ -48,7 +49,7 @@ async def test_a_job_is_started_followed_and_remembered(phone: Client, house: Ho
     assert over["by"] == job["by"] != ""
     assert (await phone.get(JOBS)).json() == [over]
     assert (await phone.get(f"{JOBS}/{job['id']}/log")).json() == {"lines": [], "cursor": ""}
-    changes = [event.job for event in heard if event.name == "hostservices.job_changed"]
+    changes = [event.job for event in heard if isinstance(event, JobChanged)]
     assert [change.state for change in changes][:: len(changes) - 1] == ["running", "done"]
     assert (await actions(house)).count("hostservices.jobs.start") == 1
 
@@ -66,8 +67,9 @@ async def test_a_backup_that_fails_is_told(phone: Client, heard: list[Event]) ->
     rehearsed = await ended(phone, await begin(phone, "backup", dry_run=True))
 
     assert (over["state"], rehearsed["state"]) == ("failed", "failed")
-    [told] = [event for event in heard if event.name.startswith("hostservices.backup_")]
-    assert (told.name, told.job_id, told.reason) == ("hostservices.backup_failed", over["id"], over["message"])
+    [told] = [event for event in heard if isinstance(event, BackupFailed | BackupFinished)]
+    assert isinstance(told, BackupFailed)
+    assert (told.job_id, told.reason) == (over["id"], over["message"])
     assert told.summary == f"The backup failed: {over['message']}"
 
 

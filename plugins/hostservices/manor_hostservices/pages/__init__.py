@@ -1,0 +1,1 @@
+"""The host in an administrator's browser."""

@@ -1,0 +1,73 @@
+// Jobs as they go on, without loading the page again. Whatever a job says is set as text, never as HTML.
+"use strict";
+
+(() => {
+  function tellTimes(root) {
+    for (const element of root.querySelectorAll("time[datetime]")) {
+      const at = new Date(element.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
+      element.title = element.dateTime;
+      element.textContent = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+    }
+  }
+
+  let waiting = null;
+
+  // What a list shows beside its rows (names, buttons, logs) is the server's to make: ask for the part anew.
+  async function renew() {
+    waiting = null;
+    const answer = await fetch(location.href, { cache: "no-store", redirect: "manual" });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("fresh");
+    const shown = document.getElementById("fresh");
+    // Not under somebody's fingers.
+    if (!fresh || shown.contains(document.activeElement) || shown.querySelector("details[open]")) return;
+    const own = document.importNode(fresh, true);
+    tellTimes(own);
+    shown.replaceWith(own);
+  }
+
+  function renewSoon() {
+    if (!waiting) waiting = setTimeout(() => renew().catch(() => {}), 200);
+  }
+
+  function concerns(job) {
+    const only = document.getElementById("fresh").dataset.only;
+    return !only || only === job.id || (only === "running" && job.state === "running");
+  }
+
+  function show(job) {
+    const row = document.querySelector(`[data-job="${CSS.escape(job.id)}"]`);
+    if (!row) {
+      if (concerns(job)) renewSoon();
+      return;
+    }
+    const isNew = row.dataset.state !== job.state;
+    row.dataset.state = job.state;
+    const state = row.querySelector(".state");
+    state.textContent = job.state;
+    state.className = `badge state ${job.state}`;
+    row.querySelector(".message").textContent = job.message;
+    const bar = row.querySelector("progress");
+    if (bar && job.state === "running") bar.value = job.progress;
+    if (bar && job.state !== "running") bar.remove();
+    if (isNew) renewSoon();
+  }
+
+  function hear(url) {
+    const stream = new EventSource(url);
+    stream.addEventListener("snapshot", (event) => {
+      for (const job of JSON.parse(event.data).jobs.slice().reverse()) {
+        // Rows that this page never had are older than it, unless they run.
+        if (job.state === "running" || document.querySelector(`[data-job="${CSS.escape(job.id)}"]`)) show(job);
+      }
+    });
+    stream.addEventListener("job", (event) => show(JSON.parse(event.data)));
+    addEventListener("pagehide", () => stream.close());
+  }
+
+  tellTimes(document);
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+  const part = document.getElementById("fresh");
+  if (part) hear(part.dataset.live);
+})();
