@@ -58,6 +58,21 @@ class BackupFailed(Event, frozen=True):
     timestamp: datetime
 
 
+class BackupOverdue(Event, frozen=True):
+    """The newest backup has become older than the administrator allows; told once, and again after a restart.
+
+    Args:
+        newest: When the newest backup was made; None when there is none.
+        summary: A sentence for people.
+        timestamp: When it was noticed.
+    """
+
+    name: ClassVar[str] = "hostservices.backup_overdue"
+    newest: datetime | None
+    summary: str
+    timestamp: datetime
+
+
 class ServiceFailed(Event, frozen=True):
     """A service of the host has failed; told once for each time that it does.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from manor import Part, PluginContext
+from manor_hostservices.backups.part import BackingUp
 from manor_hostservices.config import HostConfig
 from manor_hostservices.http.part import Answering
 from manor_hostservices.jobs.part import FollowingJobs
@@ -16,4 +17,4 @@ def every_part(context: PluginContext[HostConfig]) -> Sequence[Part]:
     """Make them all."""
     shared = Shared.of(context)
     following = FollowingJobs(shared)
-    return [shared.hosting, following, Answering(shared), Screens(shared, following.streams)]
+    return [shared.hosting, following, Answering(shared), BackingUp(shared), Screens(shared, following.streams)]
