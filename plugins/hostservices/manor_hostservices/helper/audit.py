@@ -50,6 +50,11 @@ def tell_unexpected(error: Exception, peer: Peer, verb: Verb[Any]) -> None:
     log.error("a verb failed unexpectedly", verb=verb.__struct_config__.tag, uid=peer.uid, pid=peer.pid, exc_info=error)
 
 
+def tell_no_room(error: OSError) -> None:
+    """Write down that nobody can connect now."""
+    log.error("no connection can be taken", reason=error.strerror)
+
+
 def subject(verb: Verb[Any]) -> dict[str, object]:
     """What a verb is about, without what is nobody's business."""
     match verb:

@@ -26,6 +26,9 @@ LINE_SECONDS = 10.0
 MOST_CONNECTIONS = 32
 """At once; others wait in the kernel's queue."""
 
+NO_ROOM_SECONDS = 0.5
+"""Between two tries to take a connection when there are no descriptors or buffers for it."""
+
 UNEXPECTED = "Something unexpected went wrong; the root helper's journal has the details"
 
 
@@ -64,7 +67,14 @@ class Helper:
             with self._accepting:
                 while True:
                     await self._free.acquire()
-                    stream = await self._accept(listener)
+                    try:
+                        stream = await self._accept(listener)
+                    except OSError as error:
+                        # The machine has no room for it now; nobody who is being served is to notice.
+                        audit.tell_no_room(error)
+                        self._free.release()
+                        await trio.sleep(NO_ROOM_SECONDS)
+                        continue
                     if stream is None:
                         return
                     self._open += 1
@@ -101,7 +111,7 @@ class Helper:
             if peer.uid not in self._peers:
                 raise NotHere("Only root and Manor's own user may ask the root helper")
             verb = read_verb(await self._line(stream))
-            line, result = encode_answer(await self._do(peer, verb)), "done"
+            line, result = await self._do(peer, verb), "done"
         except HostRefusal as refusal:
             line, result = encode_refusal(refusal), refusal.kind
         audit.tell(peer, verb, result, trio.current_time() - began)
@@ -136,12 +146,12 @@ class Helper:
             raise Invalid(f"A connection carries one verb of at most {LINE_LIMIT} bytes")
         return verb
 
-    async def _do(self, peer: Peer, verb: Verb[Any]) -> Any:
+    async def _do(self, peer: Peer, verb: Verb[Any]) -> bytes:
         refusal: HostRefusal = Failed(UNEXPECTED)
         with contained(audit.tell_unexpected, peer, verb):
             try:
                 with trio.fail_after(seconds_for(verb)):
-                    return await self._host.ask(verb)
+                    return encode_answer(await self._host.ask(verb))
             except trio.TooSlowError:
                 refusal = Failed("It took too long, and how much of it is done is not known")
             except HostRefusal as refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -323,6 +324,37 @@ async def test_an_unexpected_error_is_told_in_the_journal_alone(tmp_path: Path) 
         ("asked", "info"),
     ]
     assert isinstance(logs[0]["exc_info"], ZeroDivisionError)
+
+
+@pytest.mark.parametrize("answer", ["\udcff", object()], ids=["no text", "no JSON"])
+async def test_an_answer_that_cannot_be_said_is_a_failure(tmp_path: Path, answer: object) -> None:
+    async def give(verb: Verb[Any]) -> object:
+        return answer
+
+    async with open_helper(at(tmp_path), Answers(give)):
+        with structlog.testing.capture_logs() as logs, pytest.raises(Failed):
+            await HelperHost(str(at(tmp_path)), Nobody()).ask(ReadTimezone())
+
+    assert [entry["event"] for entry in logs] == ["a verb failed unexpectedly", "asked"]
+
+
+async def test_a_machine_without_room_for_a_connection_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with open_helper(at(tmp_path), sandbox(tmp_path / "root")):
+        with structlog.testing.capture_logs() as logs:
+            client = await trio.open_unix_socket(str(at(tmp_path)))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (client.socket.fileno() + 1, hard))
+            try:
+                await trio.sleep(0.05)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            async with client:
+                await client.send_all(line(verb="users.read"))
+                assert await client.receive_some() == b'{"answer":[]}\n'
+
+    assert logs[0]["event"] == "no connection can be taken"
 
 
 async def test_a_verb_that_takes_too_long_is_ended(tmp_path: Path, autojump_clock: object) -> None:
