@@ -44,8 +44,11 @@ class Offline:
     async def show(self) -> None:
         """See that there is something; until then it is waited for who asks. Cancelled when a broadcast begins."""
         clips = Clips(self._means.folder)
-        while not await self._shown(clips.find):
+        while True:
+            # Who asks while files are read has asked.
             self._asked = trio.Event()
+            if await self._shown(clips.find):
+                return
             await self._asked.wait()
             try:
                 if await self._shown(partial(clips.make, self._means.ffmpeg)):
