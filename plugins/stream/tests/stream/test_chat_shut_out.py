@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from manor import Event, Head, Headers, Live, Principal
-from manor.testing import Client, House, open_test_house
+from manor.testing import Client, House, SetClock, open_test_house
 from manor.testing.streams import opened_socket
+from manor_stream.chat import store
 from manor_stream.chat.standing import as_written, read_network
 from manor_stream.events import ChatAddressBanned, ChatUserModerated
 from manor_stream.key_check import ADMIN_ID, STREAM_ADMIN
@@ -80,6 +81,21 @@ async def test_who_is_enabled_again_is_seen_again_but_for_what_was_hidden(client
     assert (await admin.get("/api/admin/chat/users/disabled")).json() == []
     async with talking(client, token=ada.token) as ada:
         await say(ada, "back")
+
+
+async def test_what_a_disabled_user_wrote_hours_ago_is_told_to_nobody(
+    client: Client, admin: Client, house: House, clock: SetClock
+) -> None:
+    async with talking(client, "Ada") as ada:
+        await say(ada, "hours ago")
+        clock.set(clock.now() + store.HISTORY)
+        await say(ada, "now")
+        async with entering(client) as old:
+            for is_enabled in (False, True):
+                await admin.post(DISABLE, json={"userId": ada.user["id"], "enabled": is_enabled})
+                # No page shows the older one any more.
+                assert (await old.hear("VISIBILITY-UPDATE"))["body"] == "<p>now</p>"
+                assert await old.hears_nothing()
 
 
 async def test_who_was_not_registered_is_sent_away_as_well(client: Client, admin: Client) -> None:

@@ -152,6 +152,34 @@ async def test_what_goes_wrong_is_in_the_logbook_and_the_key_stays(
     assert shared_of(house).settings.now.directory_key == "kept"
 
 
+@pytest.mark.parametrize(("key", "kept"), [("k" * 1000, "k" * 1000), ("k" * 1001, "before"), ("", "before")])
+async def test_a_key_of_a_directory_is_kept_up_to_a_length(
+    mock_clock: MockClock, house: House, directory: Receiver, rest: Rest, key: str, kept: str
+) -> None:
+    directory.answers[:] = [pong(key=key)]
+    await begin(house, directory_key="before")
+    await directory.next()
+    await rest(1)
+
+    assert shared_of(house).settings.now.directory_key == kept
+    assert shared_of(house).logbook.newest_first(only_warnings=True) == []
+
+
+async def test_where_a_directory_sends_it_on_nothing_is_told(
+    mock_clock: MockClock, house: House, directory: Receiver, rest: Rest
+) -> None:
+    moved = answer("307 Temporary Redirect", f"Location: {directory.url}/elsewhere\r\n")
+    directory.answers[:] = [moved, pong()]
+    await begin(house, directory_key="kept")
+    await directory.next()
+    await rest(1)
+
+    assert directory.came == 1
+    (line,) = shared_of(house).logbook.newest_first(only_warnings=True)
+    assert "it answered 307" in line.message
+    assert shared_of(house).settings.now.directory_key == "kept"
+
+
 async def test_none_is_told_where_none_is_configured(
     mock_clock: MockClock, tmp_path: Path, clock: SetClock, rest: Rest
 ) -> None:
