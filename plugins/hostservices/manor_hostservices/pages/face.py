@@ -98,7 +98,7 @@ class Face:
                 raise Forbidden("Load the page again, and enter your password")
             way_back = request.head.way_back
             was_sent = request.head.method != "GET"
-            return self._ask(request, local_path(way_back, HOME), status=403, was_sent=was_sent)
+            return await self._ask(request, local_path(way_back, HOME), status=403, was_sent=was_sent)
 
         return self._pages.page(method, path, guarded, api=HOST_PAGES, access=ADMIN, **more)
 
@@ -144,9 +144,9 @@ class Face:
 
     # --- The password again ----------------------------------------------------------------------------------------
 
-    def show_lock(self, request: Request) -> Reply:
+    async def show_lock(self, request: Request) -> Reply:
         """Ask for the password."""
-        return self._ask(request, HOME)
+        return await self._ask(request, HOME)
 
     async def unlock(self, request: Request[PasswordForm]) -> Reply:
         """Take the password."""
@@ -156,11 +156,11 @@ class Face:
         except Refused as refused:
             if refused.status == 401:
                 raise
-            page = self._ask(request, way_on, status=refused.status, refused=refused)
+            page = await self._ask(request, way_on, status=refused.status, refused=refused)
             return replace(page, headers={**page.headers, **refused.headers})
         return redirect(way_on)
 
-    def _ask(
+    async def _ask(
         self,
         request: Request[Any, Any],
         way_on: str,
@@ -174,6 +174,7 @@ class Face:
             "lock.html",
             status=status,
             home=HOME,
+            username=await self._shared.context.storage.read(lambda tx: _name(tx, str(request.user_id))),
             way_on=way_on,
             was_sent=was_sent,
             troubles=troubles_of(refused, "password") if refused is not None else {},
