@@ -9,14 +9,19 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import trio
 
+from manor import SystemClock
+from manor_hostservices.assembly import make_backups
 from manor_hostservices.backends.systemd import Systemd
+from manor_hostservices.backends.systemd.bus import Bus
 from manor_hostservices.config import HostConfig
-from manor_hostservices.desk import BackupDesk, Desk, JobDesk
+from manor_hostservices.desk import Desk
+from manor_hostservices.jobs.ledger import Ledger, boot_id
+from manor_hostservices.jobs.units import UnitJobs
 from manor_hostservices.places import Places
 from manor_hostservices.programs import HostPrograms
 from manor_hostservices.refusals import HostRefusal
@@ -67,8 +72,11 @@ async def answer(host: Systemd, desk: Desk, line: bytes) -> dict[str, Any]:
 
 async def main() -> None:
     """Answer until nobody asks any more."""
-    host = Systemd(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=HostConfig), Places(), HostPrograms())
-    desk = Desk(host, cast("JobDesk", None), cast("BackupDesk", None))
+    config = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=HostConfig)
+    places, programs = Places(), HostPrograms()
+    host = Systemd(config, places, programs)
+    jobs = UnitJobs(Ledger(places, SystemClock(), boot_id()), Bus(places))
+    desk = Desk(host, jobs, make_backups(config, places, programs))
     while line := await trio.to_thread.run_sync(sys.stdin.buffer.readline):
         sys.stdout.buffer.write(msgspec.json.encode(await answer(host, desk, line)) + b"\n")
         sys.stdout.buffer.flush()

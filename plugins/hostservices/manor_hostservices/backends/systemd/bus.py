@@ -19,8 +19,8 @@ from jeepney import (
     message_bus,
     new_method_call,
 )
-from jeepney.io.common import RouterClosed
-from jeepney.io.trio import DBusConnection, open_dbus_connection
+from jeepney.auth import BEGIN, Authenticator
+from jeepney.io.trio import DBusConnection
 from jeepney.wrappers import unwrap_msg
 
 from manor_hostservices.places import Places
@@ -119,7 +119,7 @@ class Bus:
     """
 
     def __init__(self, places: Places) -> None:
-        self._address = f"unix:path={places.at(_SOCKET)}"
+        self._path = str(places.at(_SOCKET))
 
     @asynccontextmanager
     async def line(self) -> AsyncIterator[Line]:
@@ -128,23 +128,36 @@ class Bus:
         Raises:
             NotHere: There is no bus.
         """
-        connection = await self._connect()
         try:
-            yield Line(connection)
-        finally:
-            await connection.aclose()
+            stream = await trio.open_unix_socket(self._path)
+        except OSError as error:
+            raise NotHere(_NO_BUS) from error
+        async with stream:
+            with _in_time():
+                connection = await _let_in(stream)
+            line = Line(connection)
+            await line.call(message_bus, "Hello")
+            yield line
 
-    async def _connect(self) -> DBusConnection:
-        connection = None
-        with trio.move_on_after(SECONDS):
-            # jeepney says hello in a nursery.
-            try:
-                connection = await open_dbus_connection(self._address)
-            except* (OSError, AuthenticationError, RouterClosed, trio.BrokenResourceError, trio.EndOfChannel):
-                connection = None
-        if connection is None:
-            raise NotHere(_NO_BUS)
-        return connection
+
+async def _let_in(stream: trio.SocketStream) -> DBusConnection:
+    """Say who we are, as the D-Bus specification's "Authentication Protocol" has it.
+
+    jeepney's own way leaves the socket open when it fails, and asks for ever when nobody is there any more.
+    """
+    dialogue = Authenticator(inc_null_byte=False)
+    try:
+        await stream.send_all(b"\0")
+        for line in dialogue:
+            await stream.send_all(line)
+            answer = await stream.receive_some()
+            if not answer:
+                raise NotHere(_NO_BUS)
+            dialogue.feed(answer)
+        await stream.send_all(BEGIN)
+    except (AuthenticationError, trio.BrokenResourceError) as error:
+        raise NotHere(_NO_BUS) from error
+    return DBusConnection(stream.socket)
 
 
 @contextmanager
