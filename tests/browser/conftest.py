@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from selenium import webdriver
 
-from tests.browser.browser import Browser, start
+from tests.browser.browser import DESKTOP, Browser, start
+from tests.browser.theatre import Theatre, forget_what_is_kept, opened
 from tests.core.mailing import Sink, open_sink
 from tests.e2e.daemon import Daemon
 from tests.people import PASSWORD, QUICK
@@ -30,6 +31,13 @@ def chromium() -> Iterator[webdriver.Chrome]:
 @pytest.fixture(scope="session")
 def scriptless_chromium() -> Iterator[webdriver.Chrome]:
     driver = start(has_scripts=False)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="session")
+def other_chromium() -> Iterator[webdriver.Chrome]:
+    driver = start()
     yield driver
     driver.quit()
 
@@ -85,6 +93,31 @@ def make_daemon(tmp_path: Path, mailbox: Sink) -> Iterator[Make]:
     yield make
     for each in made:
         each.kill()
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """A daemon with a stream; tests of a module share it, and the broadcast that one of them begins."""
+    made = opened(tmp_path_factory.mktemp("theatre"))
+    yield made
+    made.leave()
+    made.daemon.kill()
+
+
+@pytest.fixture
+def other(other_chromium: webdriver.Chrome, theatre: Theatre) -> Browser:
+    """Somebody else's browser."""
+    fresh = Browser(other_chromium)
+    fresh.forget()
+    forget_what_is_kept(fresh, theatre)
+    return fresh
+
+
+@pytest.fixture
+def fresh_storage(browser: Browser, theatre: Theatre) -> None:
+    """What the stream's pages kept in this browser is gone."""
+    forget_what_is_kept(browser, theatre)
+    browser.resize(DESKTOP)
 
 
 _numbers = itertools.count(1)

@@ -3,166 +3,29 @@
 from __future__ import annotations
 
 import http.server
-import json
 import threading
-import urllib.request
-from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
-from selenium import webdriver
-from selenium.common.exceptions import TimeoutException
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.browser.browser import DEADLINE, DESKTOP, OFTEN, PHONE, Browser, start
-from tests.e2e.daemon import Daemon, free_port
-from tests.stream_pages import KEY, publishing, stream_tables
+from tests.browser.browser import DESKTOP, PHONE, Browser
+from tests.browser.theatre import (
+    STARTING,
+    Theatre,
+    cut_off,
+    hurried,
+    picture,
+    said,
+    say,
+    state,
+    until,
+    wait_for_chat,
+    wait_for_picture,
+    wait_for_said,
+)
 
-HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=1</script> *really*'
-PICTURE = "const video = document.getElementById('video'); return [video.currentTime, video.videoWidth, video.paused]"
 IS_STARVED = "return document.getElementById('video').readyState < HTMLMediaElement.HAVE_FUTURE_DATA"
-MESSAGES = "return Array.from(document.querySelectorAll('#messages > .kind-chat .body')).map((each) => each.innerText)"
-SCROLLED = "return document.getElementById('messages').scrollTop"
-STARTING = 60.0
-"""Seconds that a broadcast may take to be on every page, on a busy machine."""
 
-
-SMALL = {"name": "Small", "scaledWidth": 160, "scaledHeight": 90, "framerate": 10, "cpuUsageLevel": 1}
-QUALITIES = [{"name": "As broadcast", "videoPassthrough": True, "audioPassthrough": True}, SMALL]
-SHORTEST_SEGMENTS = 0
-
-
-@dataclass
-class Theatre:
-    """A daemon with a stream, and where encoders publish.
-
-    Args:
-        daemon: In whose configuration the stream stands.
-        rtmp_port: Where encoders publish.
-        encoder: The one that publishes now, if any does.
-    """
-
-    daemon: Daemon
-    rtmp_port: int
-    encoder: ExitStack = field(default_factory=ExitStack)
-    is_publishing: bool = False
-
-    def url(self, path: str = "/") -> str:
-        return f"{self.daemon.url}{path}"
-
-    def admin_url(self, path: str = "/admin/") -> str:
-        """As somebody's browser has it that has signed in."""
-        return self.url(path).replace("://", f"://admin:{KEY}@")
-
-    def ask(self, path: str, value: object = None) -> None:
-        """Have something done, as another program does."""
-        secret = b64encode(f"admin:{KEY}".encode()).decode()
-        headers = {"Authorization": f"Basic {secret}", "Content-Type": "application/json"}
-        body = json.dumps({"value": value}).encode()
-        url = self.url(f"/api/admin/{path}")
-        urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=DEADLINE).close()
-
-    def publish(self) -> None:
-        """Have somebody publish, if nobody does; they go on when the test is over."""
-        if not self.is_publishing:
-            self.encoder.enter_context(publishing(self.rtmp_port))
-            self.is_publishing = True
-
-    def leave(self) -> None:
-        """Have them leave as people do."""
-        self.encoder.close()
-        self.is_publishing = False
-
-
-@pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    """Tests share it, and the broadcast that the first of them begins; the one of the restart ends it."""
-    folder = tmp_path_factory.mktemp("theatre")
-    port = free_port()
-    tables = stream_tables(folder, port) | {"server": {"limits": {"address_limit_factor": 0}}}
-    made = Theatre(Daemon(folder, tables), port)
-    made.daemon.start()
-    made.ask("config/video/streamoutputvariants", QUALITIES)
-    made.ask("config/video/streamlatencylevel", SHORTEST_SEGMENTS)
-    yield made
-    made.leave()
-    made.daemon.kill()
-
-
-@pytest.fixture(scope="module")
-def other_chromium() -> Iterator[webdriver.Chrome]:
-    driver = start()
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def other(other_chromium: webdriver.Chrome, theatre: Theatre) -> Browser:
-    """Somebody else's browser."""
-    fresh = Browser(other_chromium)
-    fresh.forget()
-    forget_what_is_kept(fresh, theatre)
-    return fresh
-
-
-@pytest.fixture(autouse=True)
-def fresh_storage(browser: Browser, theatre: Theatre) -> None:
-    """What pages kept in this browser is gone."""
-    forget_what_is_kept(browser, theatre)
-    browser.resize(DESKTOP)
-
-
-def forget_what_is_kept(browser: Browser, theatre: Theatre) -> None:
-    arguments = {"origin": theatre.daemon.url, "storageTypes": "local_storage"}
-    browser.driver.execute_cdp_cmd("Storage.clearDataForOrigin", arguments)
-
-
-def until(browser: Browser, is_so: Callable[[], Any], what: str, *, seconds: float = DEADLINE) -> None:
-    try:
-        WebDriverWait(browser.driver, seconds, OFTEN).until(lambda _: is_so())
-    except TimeoutException as error:
-        raise AssertionError(f"not {what}:\n{browser.text}") from error
-
-
-def picture(browser: Browser) -> tuple[float, int, bool]:
-    """How far the video is, its width, and whether it stands still."""
-    at, width, is_paused = browser.driver.execute_script(PICTURE)
-    return at, width, is_paused
-
-
-def wait_for_picture(browser: Browser) -> None:
-    """Wait until the video really plays: time goes on, and there is a picture."""
-    until(browser, lambda: picture(browser)[0] > 0.5, "playing", seconds=STARTING)
-    at, width, _ = picture(browser)
-    assert width in (160, 320)
-    until(browser, lambda: picture(browser)[0] > at + 1, "going on")
-
-
-def state(browser: Browser) -> str:
-    """What the page says of the broadcast."""
-    return browser.find("#state").text
-
-
-def wait_for_chat(browser: Browser) -> None:
-    until(browser, lambda: browser.find("#chat").get_dom_attribute("data-state") == "open", "in the chat")
-
-
-def said(browser: Browser) -> list[str]:
-    """What people said, as it is shown."""
-    found: list[str] = browser.driver.execute_script(MESSAGES)
-    return found
-
-
-def say(browser: Browser, text: str) -> None:
-    browser.find("#chat-text").send_keys(text + Keys.ENTER)
-
-
-def wait_for_said(browser: Browser, *wanted: str) -> None:
-    until(browser, lambda: said(browser)[-len(wanted) :] == list(wanted), f"said: {wanted}, but {said(browser)}")
+pytestmark = pytest.mark.usefixtures("fresh_storage")
 
 
 def test_a_broadcast_begins_in_a_page_that_is_open(browser: Browser, theatre: Theatre) -> None:
@@ -193,6 +56,15 @@ def test_a_viewer_chooses_a_quality(browser: Browser, theatre: Theatre) -> None:
     until(browser, lambda: picture(browser)[1] == 160, "small", seconds=STARTING)
     browser.find("#quality option:nth-child(2)").click()
     until(browser, lambda: picture(browser)[1] == 320, "as broadcast", seconds=STARTING)
+
+
+def test_a_page_says_that_video_does_not_arrive_until_it_does(browser: Browser, theatre: Theatre) -> None:
+    theatre.publish()
+    with cut_off(browser, "*/hls/*"), hurried(browser, 3):
+        browser.open(theatre.url())
+        until(browser, lambda: state(browser) == "Live, but the video does not arrive here", "told", seconds=STARTING)
+    wait_for_picture(browser)
+    until(browser, lambda: state(browser) == "Live", "live")
 
 
 def test_video_plays_in_pages_of_other_sites(browser: Browser, theatre: Theatre) -> None:
@@ -263,77 +135,6 @@ def test_the_watch_page_stands_in_no_other_page(browser: Browser, theatre: Theat
     with other_site(theatre.url()) as site:
         browser.driver.get(site)
         until(browser, lambda: any("frame-ancestors" in each for each in browser.complaints()), "refused")
-
-
-def test_what_is_typed_in_one_browser_appears_in_another(browser: Browser, other: Browser, theatre: Theatre) -> None:
-    for each in (browser, other):
-        each.open(theatre.url())
-        wait_for_chat(each)
-    say(browser, "Hello over there")
-    wait_for_said(other, "Hello over there")
-    say(other, HOSTILE)
-    wait_for_said(browser, "Hello over there", "really")
-    assert browser.driver.title == "Manor"
-    assert browser.driver.find_elements("css selector", "#messages img, #messages script") == []
-
-    browser.find("#naming summary").click()
-    browser.find("#new-name").clear()
-    browser.find("#new-name").send_keys("Grace" + Keys.ENTER)
-    other.wait_for("is now Grace")
-    until(browser, lambda: browser.find("#chat-name").text == "Grace", "called that")
-    browser.driver.refresh()
-    wait_for_chat(browser)
-    assert browser.find("#chat-name").text == "Grace"
-    wait_for_said(browser, "Hello over there", "really")
-    browser.check()
-
-
-def test_an_emoji_is_picked_and_shown(browser: Browser, theatre: Theatre) -> None:
-    browser.resize(PHONE)
-    browser.open(theatre.url("/embed/chat/readwrite"))
-    wait_for_chat(browser)
-    browser.find("#picker summary").click()
-    until(browser, lambda: browser.driver.find_elements("css selector", ".emoji button"), "to be picked")
-    browser.check()
-    browser.find(".emoji button").send_keys(Keys.ESCAPE)
-    assert not browser.find(".emoji").is_displayed()
-    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
-    browser.find(".emoji button").click()
-    browser.find("#chat-text").send_keys("yes" + Keys.ENTER)
-
-    image = "return document.querySelector('#messages .message:last-child .body img')?.naturalWidth"
-    until(browser, lambda: browser.driver.execute_script(image), "shown")
-    browser.check()
-
-
-def test_who_only_reads_hears_what_is_said(browser: Browser, other: Browser, theatre: Theatre) -> None:
-    browser.open(theatre.url("/embed/chat"))
-    wait_for_chat(browser)
-    other.open(theatre.url("/embed/chat/readwrite"))
-    wait_for_chat(other)
-    say(other, "for the readers")
-
-    wait_for_said(browser, "for the readers")
-    assert browser.driver.find_elements("css selector", "textarea") == []
-
-
-def test_reading_older_messages_is_not_disturbed(browser: Browser, other: Browser, theatre: Theatre) -> None:
-    browser.open(theatre.url("/embed/chat/readwrite"))
-    wait_for_chat(browser)
-    other.open(theatre.url("/embed/chat/readwrite"))
-    wait_for_chat(other)
-    browser.driver.execute_script("document.getElementById('chat-text').value = 'line\\n'.repeat(45) + 'the last line'")
-    say(browser, "")
-    until(browser, lambda: "the last line" in "".join(said(browser)[-1:]), "written")
-    assert browser.driver.execute_script(SCROLLED) > 0
-    browser.driver.execute_script("document.getElementById('messages').scrollTop = 0")
-    say(other, "news at the end")
-
-    until(browser, lambda: browser.find("#newer").is_displayed(), "told")
-    assert browser.driver.execute_script(SCROLLED) == 0
-    browser.find("#newer").click()
-    wait_for_said(browser, "news at the end")
-    assert not browser.find("#newer").is_displayed()
 
 
 def test_the_admin_changes_the_title_and_watchers_see_it(
