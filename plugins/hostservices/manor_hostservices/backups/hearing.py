@@ -57,7 +57,7 @@ class Hearing:
             return
         done, total = message.get("bytes_done", message.get("bytes_restored")), message.get("total_bytes")
         self._report.progress(
-            float(message.get("percent_done", 0.0)),
+            float(message.get("percent_done") or 0.0),
             bytes_done=done,
             bytes_total=total,
             seconds_left=message.get("seconds_remaining"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -47,15 +48,21 @@ class Memory(msgspec.Struct, frozen=True):
     def succeeded(self, kind: JobKind) -> Memory:
         """After a job that was done."""
         if self.error_of is None or kind in _HEALED_BY.get(self.error_of, _ASKED_FOR):
-            return msgspec.structs.replace(self, error=None, error_of=None)
+            return self.without_error()
         return self
+
+    def without_error(self) -> Memory:
+        """After what went wrong may be right now."""
+        return msgspec.structs.replace(self, error=None, error_of=None)
 
     def failed(self, kind: JobKind, error: str) -> Memory:
         """After a job that was not."""
         return msgspec.structs.replace(self, error=error, error_of=kind)
 
     def listed(self, snapshots: list[dict[str, Any]], now: datetime) -> Memory:
-        """After the repository was looked at."""
+        """After the repository was looked at, which began at this moment."""
+        if self.listed_at is not None and self.listed_at > now:
+            return self  # somebody looked later, and was faster
         return msgspec.structs.replace(self, is_made=True, snapshots=snapshots, listed_at=now)
 
     def answer(self) -> Backups:
@@ -66,6 +73,10 @@ class Memory(msgspec.Struct, frozen=True):
         if self.error is not None:
             return "ERROR"
         return "INITIALIZED" if self.is_made else "NOT_INITIALIZED"
+
+
+Lesson = Callable[[Memory], Memory]
+"""What is known after something was done, from what was known before."""
 
 
 class Files:
@@ -95,12 +106,19 @@ class Files:
             raise Failed("The file with the store's credentials is broken: save them again") from error
 
     async def keep_store(self, store: Store) -> None:
-        """Remember what the app says, whatever was there."""
+        """Remember what the app says, whatever was there.
+
+        Raises:
+            Failed: The disk does not take it.
+        """
         try:
-            await self._store.change(lambda _: (store, None))
-        except msgspec.DecodeError:
-            self._store.path.unlink()
-            await self._store.change(lambda _: (store, None))
+            try:
+                await self._store.change(lambda _: (store, None))
+            except msgspec.DecodeError:
+                self._store.path.unlink()
+                await self._store.change(lambda _: (store, None))
+        except OSError as error:
+            raise Failed(f"The store's credentials could not be written down: {error.strerror}") from error
 
     async def memory(self, about: str) -> Memory:
         """What is remembered of the repository with this digest."""
@@ -110,16 +128,24 @@ class Files:
             return Memory(about)  # it is only remembered: the repository is asked anew
         return memory if memory.about == about else Memory(about)
 
-    async def remember(self, memory: Memory) -> None:
-        """Remember this instead.
+    async def learn(self, about: str, lessons: Sequence[Lesson]) -> None:
+        """Change what is remembered of the repository with this digest; other jobs may do so at the same time.
 
         Raises:
             Failed: The disk does not take it.
         """
+
+        def work(memory: Memory) -> tuple[Memory, None]:
+            memory = memory if memory.about == about else Memory(about)
+            for lesson in lessons:
+                memory = lesson(memory)
+            return memory, None
+
         try:
-            await self._memory.change(lambda _: (memory, None))
-        except msgspec.DecodeError:
-            self._memory.path.unlink()
-            await self._memory.change(lambda _: (memory, None))
+            try:
+                await self._memory.change(work)
+            except msgspec.DecodeError:
+                self._memory.path.unlink()
+                await self._memory.change(work)
         except OSError as error:
             raise Failed(f"What is known of the backups could not be written down: {error.strerror}") from error

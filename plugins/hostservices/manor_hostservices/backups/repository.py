@@ -121,7 +121,7 @@ class Repository:
 
     async def restore_some(self, report: Report, snapshot: str, target: Path, paths: Sequence[str]) -> None:
         """Put a few of a backup's files there, and compare them with the backup."""
-        patterns = [f"--include={_escaped(path)}" for path in paths]
+        patterns = [f"--include={escaped(path)}" for path in paths]
         await self._run(report, "restore", "--verify", f"--target={target}", *patterns, snapshot)
 
     async def size(self, snapshot: str) -> tuple[int, int]:
@@ -190,7 +190,8 @@ class Repository:
         return hearing
 
 
-def _escaped(path: str) -> str:
+def escaped(path: str) -> str:
+    """A path as a pattern that fits nothing else."""
     return _GLOB.sub(r"\\\1", path)
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import trio
 
 from manor import Clock
-from manor_hostservices.backups.repository import Repository
+from manor_hostservices.backups.repository import Repository, escaped
 from manor_hostservices.backups.store import PASSWORD_FILE, Location, Store, read_password
 from manor_hostservices.config import BackupConfig
 from manor_hostservices.places import HELPER_FOLDER, Places
 from manor_hostservices.programs import Programs
 
-OWN_FILES = ("jobs", "cache", "scratch", "backups.json", "store.json", PASSWORD_FILE)
-"""Of the helper's folder: they are about this host's repository now, and an old copy would only do harm."""
+OWN_FILES = ("jobs", "cache", "scratch", "backups.json*", "store.json*", PASSWORD_FILE)
+"""Patterns, in the helper's folder: they are about this host's repository now, and an old copy would only do harm."""
 
 MANORS_DATA = "/var/lib/manor"
 """The daemon has it open: it is restored while the daemon is stopped, by hand."""
@@ -59,11 +59,10 @@ class Setting:
 
     def left_out(self, location: Location) -> list[str]:
         """Patterns of what is not backed up, as paths on this machine."""
-        own = [str(self.places.own / name) for name in OWN_FILES]
-        repository = [] if location.folder is None else [str(location.folder)]
-        given = [
-            str(self.places.at(pattern)) if pattern.startswith("/") else pattern for pattern in self.config.exclude
-        ]
+        own = [f"{escaped(str(self.places.own))}/{name}" for name in OWN_FILES]
+        repository = [] if location.folder is None else [escaped(str(location.folder))]
+        root = escaped(str(self.places.root)).rstrip("/")
+        given = [f"{root}{pattern}" if pattern.startswith("/") else pattern for pattern in self.config.exclude]
         return [*own, *repository, *given]
 
     def left_alone(self) -> list[str]:
@@ -71,7 +70,7 @@ class Setting:
         if self.config.target.strip("/"):
             return []
         own = [f"{HELPER_FOLDER}/{name}" for name in OWN_FILES]
-        return [*own, self.config.password_file or f"{HELPER_FOLDER}/{PASSWORD_FILE}", MANORS_DATA]
+        return [*own, *([escaped(password)] if (password := self.config.password_file) else []), MANORS_DATA]
 
 
 def _make(folder: Path) -> None:

@@ -10,7 +10,7 @@ import trio
 
 from manor_hostservices.backups.faults import RepositoryFault
 from manor_hostservices.backups.hearing import Hearing
-from manor_hostservices.backups.kept import Memory
+from manor_hostservices.backups.kept import Lesson, Memory
 from manor_hostservices.backups.repository import Repository
 from manor_hostservices.backups.sample import restore_a_sample
 from manor_hostservices.backups.setting import Setting, clear
@@ -46,6 +46,7 @@ class Work:
 
     Attributes:
         memory: What is known after the steps so far.
+        lessons: What they taught.
     """
 
     def __init__(
@@ -64,6 +65,12 @@ class Work:
         self._report = report
         self._dry_run = dry_run
         self.memory = memory
+        self.lessons: list[Lesson] = []
+
+    def learn(self, lesson: Lesson) -> None:
+        """Know something new."""
+        self.lessons.append(lesson)
+        self.memory = lesson(self.memory)
 
     async def do(self, kind: JobKind, snapshot: str | None) -> None:
         """Do it.
@@ -128,7 +135,7 @@ class Work:
         self._repository = await self._setting.repository(self._location)
         await self._repository.init(self._report)
         # What was wrong with an earlier one is no trouble of this one's.
-        self.memory = Memory(self.memory.about, is_made=True)
+        self.learn(lambda memory: Memory(memory.about, is_made=True))
 
     async def _reload(self) -> None:
         if not self._repository.has_password:
@@ -142,8 +149,9 @@ class Work:
             self._report.message("There is no repository yet")
 
     async def _list(self) -> None:
+        now = self._setting.clock.now()
         snapshots = await self._repository.snapshots()
-        self.memory = self.memory.listed(snapshots, self._setting.clock.now())
+        self.learn(lambda memory: memory.listed(snapshots, now))
 
     # --- Backing up and restoring ----------------------------------------------------------------------------------
 
@@ -206,7 +214,8 @@ class Work:
         self._report.message("Restoring a few files to try it")
         newest = self.memory.snapshots[-1]
         count = await restore_a_sample(self._repository, self._report, str(newest["id"]))
-        self.memory = msgspec.structs.replace(self.memory, verified_at=self._setting.clock.now())
+        now = self._setting.clock.now()
+        self.learn(lambda memory: msgspec.structs.replace(memory, verified_at=now))
         files = "1 file" if count == 1 else f"{count} files"
         self._report.message(f"The repository is sound; {files} of the newest backup were restored to try it")
 

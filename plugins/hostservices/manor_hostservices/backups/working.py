@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
+import trio
 
 from manor import Clock, SystemClock
 from manor_hostservices.backups.faults import RepositoryFault
-from manor_hostservices.backups.kept import Files
+from manor_hostservices.backups.kept import Files, Memory
 from manor_hostservices.backups.setting import Setting
 from manor_hostservices.backups.store import Location, Store
 from manor_hostservices.backups.work import Work, told_of
@@ -52,8 +52,7 @@ class BackupJobs:
             await self._try(location)
             return
         await self._files.keep_store(store)
-        memory = await self._files.memory(location.digest)
-        await self._files.remember(msgspec.structs.replace(memory, error=None, error_of=None))
+        await self._files.learn(location.digest, [Memory.without_error])
 
     async def perform(self, kind: JobKind, report: Report, *, snapshot: str | None, dry_run: bool) -> None:
         """Do a job; see `BackupWork`."""
@@ -65,14 +64,18 @@ class BackupJobs:
         work = Work(self._setting, location, repository, memory, report, dry_run=dry_run)
         try:
             await work.do(kind, snapshot)
-        except Missing:
-            raise
         except HostRefusal as refusal:
-            if not dry_run:
-                await self._files.remember(work.memory.failed(kind, refusal.detail))
+            detail = refusal.detail
+            if not dry_run and not isinstance(refusal, Missing):
+                work.learn(lambda memory: memory.failed(kind, detail))
             raise
-        if not dry_run:
-            await self._files.remember(work.memory.succeeded(kind))
+        else:
+            if not dry_run:
+                work.learn(lambda memory: memory.succeeded(kind))
+        finally:
+            # Also of a job that is cut short, and quickly: what it found out is true all the same.
+            with trio.CancelScope(shield=True):
+                await self._files.learn(location.digest, work.lessons)
 
     async def _try(self, location: Location) -> None:
         repository = await self._setting.repository(location)

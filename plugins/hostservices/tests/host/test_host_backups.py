@@ -6,19 +6,20 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
-from manor_hostservices.refusals import Failed, Missing, NotHere
-from manor_hostservices.verbs import JobKind
+from manor_hostservices.refusals import Failed, Invalid, Missing, NotHere
+from manor_hostservices.verbs import JobKind, SetBackupStore
 from tests.host_backups import FILES, BackedUp, new_host
 
 
 @pytest.fixture(scope="module")
 def backed_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A host with one backup: made once, for restic takes a second to make keys."""
-    host = new_host(tmp_path_factory.mktemp("backups") / "host")
+    host = new_host(tmp_path_factory.mktemp("backups") / "host [1]")
     trio.run(host.do, "backup")
     return host.root
 
@@ -26,8 +27,8 @@ def backed_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def host(backed_up: Path, tmp_path: Path) -> BackedUp:
     """A host with one backup of its own."""
-    shutil.copytree(backed_up, tmp_path / "host")
-    return BackedUp(tmp_path / "host")
+    shutil.copytree(backed_up, tmp_path / "host [1]")
+    return BackedUp(tmp_path / "host [1]")
 
 
 def break_packs(host: BackedUp) -> None:
@@ -308,3 +309,61 @@ async def test_what_is_remembered_may_be_lost(host: BackedUp) -> None:
     await host.do("reload")
 
     assert (await host.backups.known()).state == "INITIALIZED"
+
+
+def store(**changed: Any) -> SetBackupStore:
+    given: dict[str, Any] = {"account": "0012ab", "secret": "K001", "bucket": "my-bucket", **changed}
+    return SetBackupStore(**given)
+
+
+async def test_a_store_is_tried_without_keeping_anything(tmp_path: Path) -> None:
+    folder = new_host(tmp_path, repository="/mnt/{bucket}")
+    await folder.backups.set_store(store(test=True))
+    assert (await folder.backups.known()).state == "NO_KEY"
+
+    nobody = new_host(tmp_path, repository="s3:http://127.0.0.1:1/{bucket}/x")
+    with pytest.raises(Failed, match=r"The store cannot be reached: .*connection refused"):
+        await nobody.backups.set_store(store(test=True))
+    assert (await nobody.backups.known()).state == "NO_KEY"
+    assert not (nobody.own / "backup-password").exists()
+
+
+async def test_a_store_with_somebody_elses_repository_is_said_to_have_one(host: BackedUp, tmp_path: Path) -> None:
+    other = new_host(tmp_path / "other", repository="/mnt/{bucket}")
+    shutil.copytree(host.root / "mnt/backups", other.root / "mnt/my-bucket")
+
+    with pytest.raises(Failed, match="There is a repository already, which opens with another password"):
+        await other.backups.set_store(store(test=True))
+
+
+@pytest.mark.parametrize("wrong", ["two\nlines", "nul\0", "a blank", "ключ", "\x7f"])
+async def test_credentials_that_cannot_be_ones_are_refused(tmp_path: Path, wrong: str) -> None:
+    host = new_host(tmp_path, repository="/mnt/{bucket}")
+    for given in ({"account": wrong}, {"secret": wrong}):
+        with pytest.raises(Invalid):
+            await host.backups.set_store(store(**given))
+    assert (await host.backups.known()).state == "NO_KEY"
+
+
+async def test_another_bucket_is_another_repository(host: BackedUp) -> None:
+    two = BackedUp(host.root, {"repository": "/mnt/{bucket}"})
+    await two.backups.set_store(store(bucket="backups"))
+    await two.do("init")
+    assert len((await two.backups.known()).snapshots) == 1
+
+    await two.backups.set_store(store(bucket="others"))
+
+    known = await two.backups.known()
+    assert (known.state, known.snapshots) == ("NOT_INITIALIZED", [])
+    assert "K001" not in repr(known)
+
+
+async def test_a_broken_store_file_is_said_and_written_anew(tmp_path: Path) -> None:
+    host = new_host(tmp_path, repository="/mnt/{bucket}")
+    host.write("var/lib/manor-host/store.json", "{broken")
+    with pytest.raises(Failed, match="save them again"):
+        await host.backups.known()
+
+    await host.backups.set_store(store())
+
+    assert (await host.backups.known()).state == "NOT_INITIALIZED"

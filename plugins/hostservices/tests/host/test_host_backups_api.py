@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
 from manor import Event
 from manor.testing import Client, House
 from manor_hostservices.events import BackupFailed, BackupFinished
+from manor_hostservices.jobs.ledger import Entry
+from manor_hostservices.verbs import Job, StartJob
 from tests.host_contract import Said
 from tests.host_restic import SNAPSHOT, FakeRestic, fake_restic
 from tests.people import actions
@@ -329,6 +333,40 @@ async def test_secrets_are_where_nobody_looks(device: Phone, restic: FakeRestic,
         }
         assert holders == {"store.json" if secret == SECRET else "backup-password"}
     assert {(own / name).stat().st_mode & 0o777 for name in ("store.json", "backup-password")} == {0o600}
+
+
+async def test_a_job_whose_process_went_without_a_word_is_an_error(
+    device: Phone, restic: FakeRestic, tmp_path: Path
+) -> None:
+    await _initialized(device, restic)
+    gone = Job("f" * 32, "backup", "running", datetime(2030, 1, 2, 12, 1, tzinfo=UTC))
+    file = tmp_path / f"host/var/lib/manor-host/jobs/{gone.id}.json"
+    file.write_bytes(msgspec.json.encode(Entry(gone, StartJob(gone.id, "backup"))))
+
+    status = await device.status()
+
+    assert status["status"] == "ERROR"
+    assert status["error_message"] == "backup: Its process ended and never said how"
+
+
+class TestSchedule:
+    @pytest.fixture
+    def host_table(self, restic: FakeRestic) -> Mapping[str, Any]:
+        table = {"repository": "/mnt/x", "restic": restic.path, "paths": ["/etc"], "schedule": "Mon Tue bogus"}
+        return {"backup": table}
+
+    async def test_the_admin_reads_that_no_backups_are_made(self, device: Phone, client: Client) -> None:
+        with trio.fail_after(10):
+            while True:
+                ready = (await client.get("/readyz")).json()
+                if ready["degraded"]:
+                    break
+                await trio.sleep(0.02)
+
+        assert ready["status"] == "ready"
+        [found] = ready["degraded"]
+        assert found["plugin"] == "hostservices"
+        assert "backups are not made by themselves: Failed to parse calendar" in found["reason"]
 
 
 class TestS3:
