@@ -15,6 +15,7 @@ from manor_hostservices.verbs import (
     DeleteUser,
     ReadAutoUpgrade,
     ReadDkim,
+    ReadJournal,
     ReadKeys,
     ReadServices,
     ReadSsh,
@@ -305,11 +306,19 @@ def test_passwords_go_off_only_when_somebody_has_a_key(host: HostInBox, server: 
     host.ask(RemoveKey("chief", server.key))
     forced = host.ask(SetSsh(password_authentication=False, force=True))
 
+    host.forget()
+    host.box.run("systemctl", "stop", "ssh.service")
+    down = host.ask(SetSsh(password_authentication=True))
+    noted = host.state()["ssh"]
+    host.box.run("systemctl", "start", "ssh.service")
+
     assert nothing is None
     assert "(publickey)" in offered
     assert came == "chief\n"
     assert "(publickey,password)" in offered_again
     assert forced.password_authentication is False
+    assert down.enable is False
+    assert noted["enable"] is True, "a server that is down for a moment was not switched off"
 
 
 def test_roots_key_is_no_way_in_where_root_may_not_sign_in(host: HostInBox, server: Server) -> None:
@@ -402,6 +411,7 @@ def test_an_ordinary_account_reads_what_the_host_lets_it_and_changes_nothing(hos
             ReadSsh(),
             ReadKeys("root"),
             ReadKeys("chief"),
+            ReadJournal("gitea"),
             AddUser("eve", HASH),
             AddKey("chief", server.key),
             SetSsh(enable=True),

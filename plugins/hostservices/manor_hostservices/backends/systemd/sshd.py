@@ -71,16 +71,22 @@ class SshServer:
             return True
 
     async def _set(self, verb: SetSsh) -> SshSettings:
-        effective = await self._effective()
-        before = self._settings(await self._there(), effective)
+        effective, units = await self._effective(), await self._there()
+        before = self._settings(units, effective)
         check_passwords_off(before, verb, has_key=await self._has_way_in(effective))
+        known = (await self._record.read()).ssh
+        if known is None:
+            # A server that is down for a moment is not one that was switched off.
+            known = SshSettings(
+                before.enable or any(figures.enabled for _, figures in units.values()), before.password_authentication
+            )
         if verb.password_authentication is not None:
             await self._take_passwords(verb.password_authentication)
             # Noted at once: this holds whether or not the server starts.
-            await self._note(changed_ssh(before, msgspec.structs.replace(verb, enable=None)))
+            await self._note(changed_ssh(known, msgspec.structs.replace(verb, enable=None)))
         if verb.enable is not None:
             await self._switch(on=verb.enable)
-        await self._note(changed_ssh(before, verb))
+        await self._note(changed_ssh(known, verb))
         return await self.settings()
 
     async def _note(self, settings: SshSettings) -> None:
