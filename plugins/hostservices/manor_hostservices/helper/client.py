@@ -21,6 +21,9 @@ PATIENCE = 30.0
 
 CHUNK = 64 << 10
 
+MOST_AT_ONCE = 24
+"""Calls; fewer than the helper serves, so that root's own get through, and the socket's queue never fills."""
+
 
 class HelperHost:
     """A `Host` at a socket.
@@ -37,14 +40,16 @@ class HelperHost:
         self._path = path
         self._own_eyes = own_eyes
         self.trouble: str | None = None
+        self._turns = trio.CapacityLimiter(MOST_AT_ONCE)
 
     async def ask(self, verb: Verb[A]) -> A:
         """Ask the helper; see `Host`."""
         line = encode_verb(verb)
-        stream = await self._connect()
-        if stream is not None:
-            async with stream:
-                return read_answer(await _exchanged(stream, line, seconds_for(verb) + PATIENCE), verb)
+        async with self._turns:
+            stream = await self._connect()
+            if stream is not None:
+                async with stream:
+                    return read_answer(await _exchanged(stream, line, seconds_for(verb) + PATIENCE), verb)
         if verb.changes:
             raise NotHere(f"This host is read-only: {self.trouble}")
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from manor_hostservices.refusals import Conflicting
 from manor_hostservices.verbs import Job, JobKind, StartJob
@@ -17,7 +17,11 @@ WHOLE: frozenset[JobKind] = HOST | {"reboot"}
 """A package that is half installed is worse than waiting for the end."""
 
 
-def check_beside(asked: StartJob, running: Iterable[Job]) -> None:
+MOST = 8
+"""Jobs at once, of kinds that may run beside any: each is a process of root's that a taken daemon could start."""
+
+
+def check_beside(asked: StartJob, running: Sequence[Job]) -> None:
     """Check that a job may start now.
 
     Args:
@@ -35,6 +39,8 @@ def check_beside(asked: StartJob, running: Iterable[Job]) -> None:
         # A restore writes where packages write.
         if _both(asked.kind, other.kind, REPOSITORY) or _both(asked.kind, other.kind, HOST | {"restore"}):
             raise Conflicting(f"A job is running: {other.kind}")
+    if len(running) >= MOST and asked.kind != "reboot":
+        raise Conflicting(f"{len(running)} jobs are running")
 
 
 def check_may_end(job: Job) -> None:

@@ -12,13 +12,14 @@ import msgspec
 import pytest
 import structlog.testing
 import trio
+import trio.testing
 
 from manor_hostservices.backends.sandbox import Sandbox
 from manor_hostservices.config import HostConfig
 from manor_hostservices.desk import Desk
-from manor_hostservices.helper.client import HelperHost
+from manor_hostservices.helper.client import MOST_AT_ONCE, HelperHost
 from manor_hostservices.helper.configured import Configured
-from manor_hostservices.helper.server import Helper
+from manor_hostservices.helper.server import MOST_CONNECTIONS, Helper
 from manor_hostservices.helper.wire import LINE_LIMIT, encode_verb, seconds_for
 from manor_hostservices.host import Host
 from manor_hostservices.jobs.in_process import InProcessJobs
@@ -301,6 +302,28 @@ async def test_many_ask_at_once_and_each_gets_his_answer(tmp_path: Path) -> None
             nursery.start_soon(ask, number)
 
     assert answers == [[]] * 60
+
+
+async def test_the_daemon_leaves_room_for_others(tmp_path: Path) -> None:
+    asking: list[int] = []
+    now = 0
+
+    async def answer(verb: Verb[Any]) -> str:
+        nonlocal now
+        now += 1
+        asking.append(now)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        now -= 1
+        return "Europe/Berlin"
+
+    async with open_helper(at(tmp_path), Answers(answer)):
+        host = HelperHost(str(at(tmp_path)), Nobody())
+        async with trio.open_nursery() as nursery:
+            for _ in range(200):
+                nursery.start_soon(host.ask, ReadTimezone())
+
+    assert len(asking) == 200
+    assert max(asking) == MOST_AT_ONCE < MOST_CONNECTIONS
 
 
 # --- What nobody thought of ----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import trio
 import trio.testing
 
 from manor.clock import SetClock
-from manor_hostservices.jobs.exclusion import check_beside, check_may_end
+from manor_hostservices.jobs.exclusion import MOST, check_beside, check_may_end
 from manor_hostservices.jobs.ledger import LINE_LIMIT, LOG_LIMIT, Entry, Ledger, boot_id
 from manor_hostservices.jobs.settling import settled_jobs
 from manor_hostservices.places import Places
@@ -254,6 +254,13 @@ def test_what_stands_in_the_way_is_named(kind: JobKind, beside: JobKind) -> None
 )
 def test_what_does_no_harm_runs_beside(kind: JobKind, beside: JobKind) -> None:
     check_beside(asked(kind=kind), [running(beside)])
+
+
+def test_only_so_many_run_at_once() -> None:
+    check_beside(asked(kind="reload"), [running("reload")] * (MOST - 1))
+    with pytest.raises(Conflicting):
+        check_beside(asked(kind="reload", force=True), [running("reload")] * MOST)
+    check_beside(asked(kind="reboot", force=True), [running("reload")] * MOST)
 
 
 def test_force_restarts_whatever_runs() -> None:
