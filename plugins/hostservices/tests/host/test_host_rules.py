@@ -21,7 +21,12 @@ from tests.host_keys import bad_keys, new_key, new_rsa_key
 BAD_KEYS = bad_keys()
 
 
-@pytest.mark.parametrize("line", [new_key(), new_key(""), new_key("two words"), new_rsa_key(), new_rsa_key(4096)])
+@pytest.mark.parametrize(
+    "line",
+    [new_key(), new_key(""), new_key("two words"), new_rsa_key(), new_rsa_key(4096)],
+    # Keys are made anew in every process: workers have to know a test by the same name.
+    ids=["with a comment", "without one", "with two words", "rsa", "long rsa"],
+)
 def test_keys_are_read_whole(line: str) -> None:
     assert read_public_key(line).line == line
 
