@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 from selenium.webdriver.support.wait import WebDriverWait
@@ -11,23 +13,45 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tests.browser.browser import DEADLINE, DESKTOP, OFTEN, PHONE, Browser
 from tests.browser.conftest import add_person
 from tests.e2e.daemon import Daemon
+from tests.host_restic import FakeRestic, fake_restic
 from tests.people import PASSWORD, QUICK
 
 
+@dataclass(frozen=True)
+class Managed:
+    """A daemon, and what it makes backups with."""
+
+    daemon: Daemon
+    restic: FakeRestic
+
+    @property
+    def url(self) -> str:
+        return self.daemon.url
+
+    def ask(self, method: str, path: str, body: object = None) -> None:
+        """Have something done, as a phone does."""
+        made = self.daemon.manor("token", "new", "--kind", "device", "--label", "phone")
+        headers = {"Authorization": f"Bearer {made.stdout.split()[-1]}", "Content-Type": "application/json"}
+        sent = urllib.request.Request(f"{self.url}{path}", json.dumps(body).encode(), headers, method=method)
+        urllib.request.urlopen(sent, timeout=DEADLINE).close()
+
+
 @pytest.fixture(scope="module")
-def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
     """A daemon that manages a folder, with an administrator."""
     folder = tmp_path_factory.mktemp("managed")
-    host = {"enabled": True, "backend": "sandbox", "root": str(folder / "host")}
+    restic = fake_restic(folder / "restic")
+    backup = {"repository": "/mnt/{bucket}", "restic": restic.path, "schedule": ""}
+    host = {"enabled": True, "backend": "sandbox", "root": str(folder / "host"), "backup": backup}
     made = Daemon(folder, {"identity": QUICK, "plugins": {"hostservices": host}})
     made.start()
     add_person(made, "keeper", "--admin")
-    yield made
+    yield Managed(made, restic)
     made.kill()
 
 
-def sign_in(browser: Browser, daemon: Daemon) -> None:
-    browser.open(f"{daemon.url}/app/host")
+def sign_in(browser: Browser, managed: Managed) -> None:
+    browser.open(f"{managed.url}/app/host")
     browser.fill(login="keeper", password=PASSWORD)
     browser.press("Sign in")
     assert browser.heading == "Services"
@@ -44,11 +68,12 @@ def wait_until(browser: Browser, is_so: Callable[[], bool], *, again: bool = Fal
     WebDriverWait(browser.driver, DEADLINE, OFTEN).until(look, browser.text)
 
 
-def ended_rows(browser: Browser) -> int:
-    return len(browser.driver.find_elements("css selector", "[data-job][data-state=done]"))
+def bars(browser: Browser) -> list[str]:
+    """How far what runs is, as the page shows it."""
+    return [str(each.get_property("value")) for each in browser.driver.find_elements("css selector", "progress")]
 
 
-def test_a_service_is_switched_and_a_job_seen_to_its_end(either: Browser, managed: Daemon) -> None:
+def test_a_service_is_switched_and_a_job_seen_to_its_end(either: Browser, managed: Managed) -> None:
     sign_in(either, managed)
     either.press_in("li:has(a[href$='/gitea'])", "Switch on")
     assert "Gitea is switched on." in either.text
@@ -63,17 +88,23 @@ def test_a_service_is_switched_and_a_job_seen_to_its_end(either: Browser, manage
     wait_until(either, lambda: "done" in either.text, again=not either.has_scripts)
 
 
-def test_jobs_come_and_end_while_somebody_looks(browser: Browser, managed: Daemon) -> None:
-    made = managed.manor("token", "new", "--kind", "device", "--label", "phone")
-    device = {"Authorization": f"Bearer {made.stdout.split()[-1]}"}
+def test_jobs_come_go_on_and_end_while_somebody_looks(browser: Browser, managed: Managed) -> None:
     sign_in(browser, managed)
-    browser.press_in("nav", "Jobs")
-    before = ended_rows(browser)
+    browser.press_in("nav", "Backups")
+    store = {"accountId": "0012ab", "accountKey": "secret", "bucket": "my-bucket"}
+    managed.ask("PUT", "/services/restic/backblaze/config", store)
+    browser.wait_for("0a1b2c3d")
 
-    started = urllib.request.Request(f"{managed.url}/system/configuration/apply", headers=device)
-    urllib.request.urlopen(started, timeout=DEADLINE).close()
-    browser.wait_for("asked for by phone")
-    wait_until(browser, lambda: ended_rows(browser) == before + 1)
+    managed.restic.hold("backup")
+    managed.ask("PUT", "/services/restic/backup/create")
+    wait_until(browser, lambda: bars(browser) == ["0.25"])
+    browser.resize(PHONE)
+    browser.check()
+    browser.press("Backup")
+    assert (browser.heading, bars(browser)) == ("Backup", ["0.25"])
+    managed.restic.let_go("backup")
+    browser.wait_for("0a1b2c3d")
+    assert bars(browser) == []
 
     for size in (DESKTOP, PHONE):
         browser.resize(size)

@@ -131,6 +131,7 @@ class Face:
             "troubles": troubles_of(refused) if refused is not None else {},
             "read_only": await self._shared.hosting.trouble(),
             "done": "",
+            "made_at": self._shared.context.clock.now(),
         }
         status = 200 if refused is None else refused.status
         page = self._pages.render(request, template, status=status, **{**known, **values})

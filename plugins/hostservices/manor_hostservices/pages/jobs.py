@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from manor import BadRequest, Live, Refused, Reply, Request, Route, redirect
+from manor_hostservices.backups.standing import standing
 from manor_hostservices.http.api import told
 from manor_hostservices.http.looking import UPDATES_SECONDS
 from manor_hostservices.jobs.known import KnownJob
@@ -17,7 +18,7 @@ from manor_hostservices.jobs.streaming import JobStreams
 from manor_hostservices.pages.face import HOME, KINDS, Face
 from manor_hostservices.parts import Shared
 from manor_hostservices.refusals import HostRefusal
-from manor_hostservices.verbs import Backups, JobKind, ReadBackups, ReadUpdates
+from manor_hostservices.verbs import JobKind, ReadUpdates
 
 JOBS = f"{HOME}/jobs"
 LINES = 500
@@ -121,13 +122,13 @@ class JobPages:
     async def backups(self, request: Request) -> Reply:
         """What was backed up."""
         with told():
-            backups = await self._host.ask(ReadBackups())
+            stands = await standing(self._host)
         jobs = await self._jobs.running()
         return await self._face.show(
             request,
             "backups.html",
-            backups=backups,
-            kept=_kept(backups),
+            stands=stands,
+            kept=_kept(stands.snapshots),
             jobs=jobs,
             names=await self._face.names(jobs),
         )
@@ -167,10 +168,10 @@ class JobPages:
             return [], refusal.detail
 
 
-def _kept(backups: Backups) -> list[Kept]:
+def _kept(snapshots: Sequence[Mapping[str, Any]]) -> list[Kept]:
     """Backups, newest first."""
     found = []
-    for each in reversed(backups.snapshots):
+    for each in reversed(snapshots):
         paths = each.get("paths")
         kept = Kept(
             str(each.get("short_id", "")),

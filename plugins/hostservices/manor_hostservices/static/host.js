@@ -31,15 +31,18 @@
     if (!waiting) waiting = setTimeout(() => renew().catch(() => {}), 200);
   }
 
-  function concerns(job) {
-    const only = document.getElementById("fresh").dataset.only;
-    return !only || only === job.id || (only === "running" && job.state === "running");
+  const find = (id) => document.querySelector(`[data-job="${CSS.escape(id)}"]`);
+
+  // Whether something happened to a job since this page was made.
+  function isNews(job) {
+    const made = new Date(document.getElementById("fresh").dataset.made);
+    return job.state === "running" || new Date(job.ended_at) >= made;
   }
 
   function show(job) {
-    const row = document.querySelector(`[data-job="${CSS.escape(job.id)}"]`);
+    const row = find(job.id);
     if (!row) {
-      if (concerns(job)) renewSoon();
+      if (!document.getElementById("fresh").dataset.only) renewSoon();
       return;
     }
     const isNew = row.dataset.state !== job.state;
@@ -57,9 +60,8 @@
   function hear(url) {
     const stream = new EventSource(url);
     stream.addEventListener("snapshot", (event) => {
-      for (const job of JSON.parse(event.data).jobs.slice().reverse()) {
-        // Rows that this page never had are older than it, unless they run.
-        if (job.state === "running" || document.querySelector(`[data-job="${CSS.escape(job.id)}"]`)) show(job);
+      for (const job of JSON.parse(event.data).jobs) {
+        if (find(job.id) || isNews(job)) show(job);
       }
     });
     stream.addEventListener("job", (event) => show(JSON.parse(event.data)));
