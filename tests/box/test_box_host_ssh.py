@@ -126,10 +126,12 @@ def test_accounts_that_were_not_made_from_here_are_not_touched(host: HostInBox, 
     host.box.run("userdel", "--remove", "bob")
 
 
-def test_an_account_that_somebody_made_anew_is_not_ours_to_remove(eve: HostInBox) -> None:
+def test_an_account_that_somebody_made_anew_is_not_ours(eve: HostInBox, server: Server) -> None:
     eve.box.run("usermod", "--uid", "4711", "eve")
     with pytest.raises(Conflicting, match="not ours any more"):
         eve.ask(DeleteUser("eve"))
+    with pytest.raises(Conflicting, match="not ours any more"):
+        eve.ask(AddKey("eve", server.key))
     eve.box.run("usermod", "--uid", "300", "eve")
     with pytest.raises(Conflicting):
         eve.ask(DeleteUser("eve"))
@@ -140,12 +142,15 @@ def test_an_account_that_somebody_made_anew_is_not_ours_to_remove(eve: HostInBox
     assert eve.ask(ReadUsers()) == []
 
 
-def test_an_account_of_the_system_is_not_removed_whatever_the_notes_say(host: HostInBox) -> None:
+def test_an_account_of_the_system_is_not_touched_whatever_the_notes_say(host: HostInBox, server: Server) -> None:
     accounts = [{"name": name, "password_hash": HASH} for name in ("daemon", "manor", "root")]
     host.box.put(STATE, msgspec.json.encode({"accounts": accounts}).decode(), 0o600)
     for account in accounts:
         with pytest.raises(Conflicting, match="belongs to the system"):
             host.ask(DeleteUser(account["name"]))
+        if account["name"] != "root":
+            with pytest.raises(Conflicting, match="belongs to the system"):
+                host.ask(AddKey(account["name"], server.key))
 
     assert all(host.box.attempt("getent", "passwd", account["name"]).returncode == 0 for account in accounts)
 
@@ -190,6 +195,10 @@ def test_lines_that_are_not_ours_are_kept(eve: HostInBox, server: Server) -> Non
     eve.ask(RemoveKey("eve", server.key))
     with pytest.raises(Missing):
         eve.ask(RemoveKey("eve", "# mine"))
+    eve.ask(AddKey("eve", server.key))
+    write_as(eve, "eve", f"printf '%s\\n' '{theirs}' > ~eve/.ssh/authorized_keys")
+    eve.ask(RemoveKey("eve", server.key))  # of which only the note is left
+    eve.perform("apply")
 
     assert before == []
     assert added == f"{theirs}\n{server.key}\n"

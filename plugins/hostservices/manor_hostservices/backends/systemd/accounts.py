@@ -110,15 +110,17 @@ class Accounts:
             raise
         return made
 
-    async def remove(self, account: HostAccount) -> None:
-        """Remove an account, end what it runs, and remove its home; a big home goes on being removed afterwards.
+    async def remove(self, account: HostAccount) -> Path | None:
+        """Remove an account, and end what it runs.
+
+        Returns:
+            What was its home, out of the way, to be removed by `remove_files`; None when it had none of its own.
 
         Raises:
             Conflicting: It is one of the system's.
             Failed: The host's programs say no.
         """
-        if account.uid < FIRST_UID:
-            raise Conflicting("This account belongs to the system")
+        check_ordinary(account)
         # Nobody signs in between here and the end.
         await run_well(self._programs, ["usermod", "--lock", "--expiredate", "1", account.name])
         await self._end_all(account)
@@ -130,11 +132,29 @@ class Accounts:
             await self._end_all(account)
         if done.status != 0:
             if doomed is not None:
-                doomed.rename(self._places.at(account.home))
+                with suppress(OSError):
+                    doomed.rename(self._places.at(account.home))
             raise Failed(f"The account is locked and not removed: {done.output.strip()}")
         self._remove_left(account.name)
-        if doomed is not None:
-            await self._remove_folder(doomed)
+        return doomed
+
+    async def remove_files(self, home: Path) -> None:
+        """Remove what was a home; a big one goes on being removed afterwards.
+
+        Raises:
+            Failed: Something is left of it.
+        """
+        # By systemd: it may take minutes, which neither our end nor the caller's ends.
+        with refusing("The account is gone, and its files cannot be removed"):
+            os.chown(home, 0, 0, follow_symlinks=False)
+            await trio.Path(home).chmod(0o700)
+        argv = ["/bin/rm", "-rf", "--one-file-system", "--", str(home)]
+        with trio.move_on_after(_REMOVED_WITHIN):
+            await self._units.run(
+                f"manor-home-{secrets.token_hex(8)}.service",
+                argv,
+                description="Removing the files of an account that is gone",
+            )
 
     async def _end_all(self, account: HostAccount) -> None:
         # Nobody may be signed in, and there may be no logind: then only processes are left.
@@ -166,17 +186,15 @@ class Accounts:
             with suppress(OSError):
                 self._places.at(f"{folder}/{name}").unlink()
 
-    async def _remove_folder(self, folder: Path) -> None:
-        """Have systemd remove a folder: it may take minutes, and neither our end nor the caller's ends it."""
-        os.chown(folder, 0, 0, follow_symlinks=False)
-        await trio.Path(folder).chmod(0o700)
-        argv = ["/bin/rm", "-rf", "--one-file-system", "--", str(folder)]
-        with trio.move_on_after(_REMOVED_WITHIN):
-            await self._units.run(
-                f"manor-home-{secrets.token_hex(8)}.service",
-                argv,
-                description="Removing the files of an account that is gone",
-            )
+
+def check_ordinary(account: HostAccount) -> None:
+    """Check that an account may be managed from here at all, whatever the notes say.
+
+    Raises:
+        Conflicting: It is one of the system's.
+    """
+    if account.uid < FIRST_UID:
+        raise Conflicting("This account belongs to the system")
 
 
 def _find(name: str) -> HostAccount | None:

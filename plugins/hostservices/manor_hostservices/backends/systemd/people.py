@@ -13,7 +13,7 @@ from manor_hostservices.backends.state import (
     with_key,
     without_account,
 )
-from manor_hostservices.backends.systemd.accounts import Accounts, HostAccount
+from manor_hostservices.backends.systemd.accounts import Accounts, HostAccount, check_ordinary
 from manor_hostservices.backends.systemd.authorized_keys import Owner, change_lines, read_lines
 from manor_hostservices.backends.systemd.record import Record
 from manor_hostservices.places import Places
@@ -62,11 +62,13 @@ class People:
             raise Invalid("Cannot delete root user")
         async with self._record.turn(MATTER):
             known = _known(await self._record.read(), name)
-            account = await self._accounts.find(name)
+            account, home = await self._accounts.find(name), None
             if account is not None:
                 _check_ours(known, account)
-                await self._accounts.remove(account)
+                home = await self._accounts.remove(account)
             await self._record.change(lambda state: without_account(state, name))
+        if home is not None:
+            await self._accounts.remove_files(home)
 
     async def put_account_right(self, name: str, *, dry_run: bool) -> bool:
         """Make an account again that the host has no more, without its files; gives whether it was gone.
@@ -100,8 +102,11 @@ class People:
         async with self._record.turn(MATTER):
             owner = await self._owner(user)
 
+            kept = _kept(await self._record.read(), self._primary, user)
+
             def remove(lines: list[str]) -> list[str]:
-                if key not in _keys_in(lines):
+                # One that somebody took out of the file would come back with the next `apply`.
+                if key not in _keys_in(lines) and key not in kept:
                     raise Missing("Key not found")
                 return [line for line in lines if line.strip() != key]
 
@@ -144,11 +149,12 @@ class People:
         await self._record.change(note)
 
     async def _owner(self, user: str) -> Owner:
-        if user not in (ROOT, self._primary):
-            (await self._record.read()).account(user)
+        known = None if user in (ROOT, self._primary) else (await self._record.read()).account(user)
         account = await self._accounts.find(user)
         if account is None:
             raise Missing("User not found")
+        if known is not None:
+            _check_ours(known, account)
         return Owner(self._places.at(account.home), account.uid, account.gid)
 
 
@@ -160,6 +166,7 @@ def _known(state: HostState, name: str) -> Account:
 
 
 def _check_ours(known: Account, account: HostAccount) -> None:
+    check_ordinary(account)
     if known.uid is not None and known.uid != account.uid:
         raise Conflicting("Somebody made this account anew; it is not ours any more")
 
