@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +27,14 @@ def stream_tables(folder: Path, rtmp_port: int) -> dict[str, Any]:
     path = folder / "stream-key"
     path.write_text(KEY)
     return {"plugins": {"stream": {"enabled": True, "key_file": str(path), "rtmp_bind": f"127.0.0.1:{rtmp_port}"}}}
+
+
+def have(origin: str, path: str, value: object) -> None:
+    """Have a daemon's admin do something, as another program does: `path` is below `/api/admin/`."""
+    secret = b64encode(f"admin:{KEY}".encode()).decode()
+    headers = {"Authorization": f"Basic {secret}", "Content-Type": "application/json"}
+    asked = urllib.request.Request(f"{origin}/api/admin/{path}", json.dumps({"value": value}).encode(), headers)
+    urllib.request.urlopen(asked, timeout=60).close()
 
 
 @contextmanager

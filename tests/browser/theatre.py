@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +14,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser.browser import DEADLINE, OFTEN, Browser
 from tests.e2e.daemon import Daemon, free_port
-from tests.stream_pages import KEY, publishing, stream_tables
+from tests.stream_pages import KEY, have, publishing, stream_tables
 
 PICTURE = "const video = document.getElementById('video'); return [video.currentTime, video.videoWidth, video.paused]"
 MESSAGES = "return Array.from(document.querySelectorAll('#messages > .kind-chat .body')).map((each) => each.innerText)"
@@ -54,11 +51,7 @@ class Theatre:
 
     def ask(self, path: str, value: object = None) -> None:
         """Have something done, as another program does."""
-        secret = b64encode(f"admin:{KEY}".encode()).decode()
-        headers = {"Authorization": f"Basic {secret}", "Content-Type": "application/json"}
-        body = json.dumps({"value": value}).encode()
-        url = self.url(f"/api/admin/{path}")
-        urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=DEADLINE).close()
+        have(self.daemon.url, path, value)
 
     def publish(self) -> None:
         """Have somebody publish, if nobody does; they go on when the test is over."""

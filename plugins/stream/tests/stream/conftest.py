@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from manor import Principal
 from manor.testing import Client, House
 from manor_stream.key_check import ADMIN_ID, STREAM_ADMIN
+from tests.s3_server import S3Server
+from tests.stream_shipping import Studio, open_studio
 
 KEY = "a stream key for tests"
 
@@ -32,6 +35,13 @@ def house_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
 def basic(password: str, name: str = "admin") -> dict[str, str]:
     """The header of somebody who signs in so."""
     return {"Authorization": f"Basic {b64encode(f'{name}:{password}'.encode()).decode()}"}
+
+
+@pytest.fixture
+async def studio(tmp_path: Path, s3_server: S3Server) -> AsyncIterator[Studio]:
+    """A house that ships to a bucket."""
+    async with open_studio(tmp_path, s3_server) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 import trio
 
-from tests.s3_server import S3Server
-from tests.stream_shipping import OPEN, SILENT, Studio, open_studio
-
-
-@pytest.fixture
-async def studio(tmp_path: Path, s3_server: S3Server) -> AsyncIterator[Studio]:
-    async with open_studio(tmp_path, s3_server) as opened:
-        yield opened
-
+from tests.stream_shipping import OPEN, SILENT, Studio
 
 # --- What gets there
 

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 import trio
 
 from manor_stream.shipping.shipment import KEPT_AFTERWARDS, Patience
-from tests.s3_server import S3Server
 from tests.stream_broadcast import until
-from tests.stream_shipping import Broadcast, Hold, Studio, open_studio
-
-
-@pytest.fixture
-async def studio(tmp_path: Path, s3_server: S3Server) -> AsyncIterator[Studio]:
-    async with open_studio(tmp_path, s3_server) as opened:
-        yield opened
+from tests.stream_shipping import Broadcast, Hold, Studio
 
 
 async def test_segments_behind_the_playlist_and_ten_more_are_removed(studio: Studio) -> None:

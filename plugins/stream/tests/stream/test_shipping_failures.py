@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,6 @@ from manor_stream.shipping.shipment import Patience
 from tests.s3_server import S3Server
 from tests.stream_broadcast import until
 from tests.stream_shipping import FULL, OPEN, SHUT, SILENT, Broadcast, Studio, open_studio
-
-
-@pytest.fixture
-async def studio(tmp_path: Path, s3_server: S3Server) -> AsyncIterator[Studio]:
-    async with open_studio(tmp_path, s3_server) as opened:
-        yield opened
 
 
 async def test_an_upload_that_fails_is_tried_again_before_anything_else_is_sent(studio: Studio) -> None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from tests.s3_server import S3Server
 from tests.stream_broadcast import until
-from tests.stream_shipping import FOR_ALL_PAGES, Studio, open_studio
+from tests.stream_shipping import FOR_ALL_PAGES, Studio
 
 OURS = "https://tv.example.org"
 PLAYLIST = "/stream.m3u8 HTTP"
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, s3_server: S3Server) -> AsyncIterator[Studio]:
-    async with open_studio(tmp_path, s3_server) as opened:
-        opened.gate.holds.clear()
-        yield opened
+def studio(studio: Studio) -> Studio:
+    """One in which nobody answers in the server's place."""
+    studio.gate.holds.clear()
+    return studio
 
 
 def answer_with(studio: Studio, *headers: str) -> None:
