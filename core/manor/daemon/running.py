@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -124,6 +125,8 @@ class _Daemon:
             serving = partial(server.serve, listening, stop=self._stop, on_stop=end_streams)
             async with trio.open_nursery() as doors:
                 await doors.start(serving)
+                # What a house is made of stays to the end, and need not be looked through for garbage.
+                gc.freeze()
                 self._announce(house)
                 nursery.start_soon(self._obey_reloads, house, front, server)
             nursery.cancel_scope.cancel()
