@@ -151,7 +151,7 @@ async def test_a_restore_that_fails_is_told_until_something_works(host: BackedUp
     assert (await host.backups.known()).state == "ERROR"
 
 
-async def test_what_differs_after_a_restore_is_a_failure(host: BackedUp) -> None:
+async def test_what_cannot_be_written_is_a_failure(host: BackedUp) -> None:
     snapshot = await newest(host)
     shutil.rmtree(host.root / "var/lib/gitea")
     host.write("var/lib/gitea", "a file, where a folder was")
@@ -161,6 +161,17 @@ async def test_what_differs_after_a_restore_is_a_failure(host: BackedUp) -> None
 
     assert "gitea" in failed.value.detail
     assert (await host.backups.known()).error == failed.value.detail
+
+
+async def test_what_differs_after_a_restore_is_a_failure(host: BackedUp) -> None:
+    second = host.root / "var/lib/gitea/b [1]*.txt"
+    second.unlink()
+    second.symlink_to("a.txt")  # restic writes both into one file, and notices nothing
+
+    with pytest.raises(Failed, match="gitea"):
+        await host.do("restore", await newest(host))
+
+    assert (await host.backups.known()).state == "ERROR"
 
 
 @pytest.mark.parametrize("kind", ["restore", "forget"])
