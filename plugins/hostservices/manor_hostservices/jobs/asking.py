@@ -24,7 +24,6 @@ class Jobs:
         acting: Changes it.
 
     Attributes:
-        starting: Ids of jobs that the host is asked to start right now: it need not know them yet.
         on_start: Called once a job runs; whoever follows jobs puts it there.
     """
 
@@ -32,7 +31,6 @@ class Jobs:
         self._storage = context.storage
         self._host = host
         self._acting = acting
-        self.starting: set[str] = set()
         self.on_start: Callable[[], None] = _nobody_follows
 
     async def start(
@@ -72,13 +70,11 @@ class Jobs:
             store.add(transaction, row)
             return row
 
-        self.starting.add(verb.id)
         try:
             row = await self._storage.write(add)
             job = await self._started(verb, by)
             await self._storage.write(lambda transaction: store.change(transaction, row.after(job)))
         finally:
-            self.starting.discard(verb.id)
             # Also when the caller went meanwhile: whether the job runs is then for the followers to find out.
             self.on_start()
         return job

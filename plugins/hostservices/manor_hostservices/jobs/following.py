@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import msgspec
 import structlog
@@ -26,6 +27,9 @@ UNREACHABLE = 5.0
 AT_ONCE = 100
 """Jobs that are followed at once, as many as a verb asks for; the next ones follow when these have ended."""
 
+GRACE = timedelta(minutes=3)
+"""How long a job may be unknown to the host: longer than it may take to be started, even if nobody waits for that."""
+
 FORGOTTEN = "The host does not know it: it was never started, or was forgotten"
 
 log = structlog.get_logger("manor_hostservices.jobs")
@@ -48,7 +52,6 @@ class Following:
         self._storage = storage
         self._clock = clock
         self._host = host
-        self._jobs = jobs
         self._roused = trio.Event()
         self.on_end: Callable[[KnownJob], None] = _nobody_cares
         jobs.on_start = self._rouse
@@ -63,14 +66,12 @@ class Following:
                 pause = SOONEST
                 await self._roused.wait()
                 continue
-            is_known = await self._look([job for job in running if job.id not in self._jobs.starting])
+            is_known = await self._look(running)
             await trio.sleep(pause if is_known else UNREACHABLE)
             pause = min(pause * 2, EVERY)
 
     async def _look(self, running: Sequence[KnownJob]) -> bool:
         """Ask once, and write down what is new; False when the host could not be asked."""
-        if not running:
-            return True
         try:
             told = await self._host.ask(ReadJobs(tuple(job.id for job in running)))
         except HostRefusal as refusal:
@@ -90,6 +91,8 @@ class Following:
 def _now(job: KnownJob, told: Job | None, clock: Clock) -> KnownJob:
     if told is not None:
         return job.after(told)
+    if clock.now() < job.began_at + GRACE:
+        return job
     return msgspec.structs.replace(job, state="lost", ended_at=clock.now(), seconds_left=None, message=FORGOTTEN)
 
 

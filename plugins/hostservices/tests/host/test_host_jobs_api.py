@@ -9,8 +9,10 @@ import trio
 
 from manor import Event
 from manor.testing import Answer, Client, House, NotAStream, SseStream
+from manor.testing.streams import opened_sse
 from manor.tokens import NewToken
 from manor_hostservices.events import BackupFailed, BackupFinished, JobChanged
+from manor_hostservices.jobs.part import FollowingJobs
 from manor_hostservices.jobs.streaming import MOST_STREAMS
 from tests.people import actions
 
@@ -217,3 +219,20 @@ async def test_streams_are_counted(phone: Client) -> None:
     assert refused(raised.value.answer, 429)
     async with phone.sse(f"{JOBS}/events") as stream:
         assert (await anext(stream)).event == "snapshot"
+
+
+async def test_nothing_is_lost_between_opening_a_stream_and_hearing_it(phone: Client, house: House) -> None:
+    [plugin] = [each for each in house.running if each.name == "hostservices"]
+    [part] = [each for each in plugin.instance.parts if isinstance(each, FollowingJobs)]
+    live = await part.streams.open("somebody")
+    first = await begin(phone)
+    over = await ended(phone, first)
+
+    async with opened_sse(live, live.headers, ()) as stream:
+        snapshot, told = await anext(stream), await anext(stream)
+        second = await begin(phone)
+        running = await next_job(stream, "running")
+
+    assert snapshot.json() == {"jobs": []}
+    assert (told.event, told.json()) == ("job", over)
+    assert running["id"] == second

@@ -29,7 +29,7 @@ from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
 from manor_hostservices.programs import WrittenDown
 from manor_hostservices.refusals import Failed
-from manor_hostservices.verbs import Job, Verb
+from manor_hostservices.verbs import Job, ReadJobs, Verb
 from tests.host_jobs import Working
 
 JOBS = "/api/host/jobs"
@@ -53,6 +53,8 @@ class Beyond:
         self._backend = Sandbox(*made_of)
         self._backups = make_backups(*made_of)
         self._desk: Desk | None = None
+        self._asked: list[type] = []
+        self._is_asked = trio.Event()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -82,7 +84,17 @@ class Beyond:
         """Do as the desk does."""
         if self._desk is None:
             raise Failed("The helper is being replaced")
-        return await self._desk.ask(verb)
+        answer = await self._desk.ask(verb)
+        self._asked.append(type(verb))
+        self._is_asked.set()
+        return answer
+
+    async def looked_at(self, times: int) -> None:
+        """Wait until the daemon has looked at its jobs so often more."""
+        wanted = self._asked.count(ReadJobs) + times
+        while self._asked.count(ReadJobs) < wanted:
+            self._is_asked = trio.Event()
+            await self._is_asked.wait()
 
     async def _work(self, report: Report) -> None:
         report.progress(0.25, bytes_done=1, bytes_total=4)
@@ -236,6 +248,11 @@ async def test_a_job_that_the_host_has_never_heard_of_is_lost(
             job = await begin(phone)
         beyond.ledger.remove(job)
         async with beyond.open():
+            with trio.fail_after(10):
+                await beyond.looked_at(2)
+            early = (await phone.get(f"{JOBS}/{job}")).json()
+            clock.set(clock.now() + following.GRACE)
             over = await until(phone, job, lambda found: found["state"] != "running")
 
+    assert early["state"] == "running"  # it may be on its way there still
     assert (over["state"], over["message"]) == ("lost", following.FORGOTTEN)

@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import MetaData
+from sqlalchemy.schema import CreateTable
 
-from manor import Event
+from manor import Event, Transaction
 from manor.testing import House
 from manor_hostservices.events import JobChanged
 from manor_hostservices.jobs import store
@@ -17,6 +19,7 @@ from manor_hostservices.jobs.known import KnownJob
 from manor_hostservices.refusals import NotHere
 from manor_hostservices.verbs import ServiceState, Update, Updates, Verb
 from manor_hostservices.watching import ServiceWatch, UpdateWatch
+from manor_hostservices.watching import told as told_table
 
 NINE, TEN = (datetime(2030, 1, 2, hour, tzinfo=UTC) for hour in (9, 10))
 
@@ -133,3 +136,20 @@ async def test_who_asked_is_exported_and_erased(house: House) -> None:
     assert exported == [f"{number:032x}" for number in (1, 2, 3)]
     assert gone == [2, 1, 0]
     assert {each.by for each in await house.storage.read(store.newest)} == {""}
+
+
+# --- Tables --------------------------------------------------------------------------------------------------------
+
+
+async def test_tables_are_what_the_code_takes_them_for(house: House) -> None:
+    def look(transaction: Transaction) -> None:
+        def columns(name: str) -> set[tuple[object, ...]]:
+            rows = transaction.connection.exec_driver_sql(f"PRAGMA table_info({name})")
+            return {tuple(row)[1:4] + tuple(row)[5:] for row in rows}
+
+        for table in (store.jobs, told_table):
+            transaction.connection.execute(CreateTable(table.to_metadata(MetaData(), name="hostservices_for_a_moment")))
+            assert columns(table.name) == columns("hostservices_for_a_moment")
+            transaction.connection.exec_driver_sql("DROP TABLE hostservices_for_a_moment")
+
+    await house.storage.write(look)
