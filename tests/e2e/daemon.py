@@ -11,11 +11,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import tomli_w
 import trio
+from click.testing import CliRunner, Result
+
+from manor.cli import main
 
 MANOR = (sys.executable, "-m", "manor")
 
@@ -165,6 +169,11 @@ class Daemon:
     def manor(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run another command on the same configuration."""
         return manor(*arguments, "--config", str(self.config), folder=self.folder, stdin=stdin)
+
+    async def manor_here(self, *arguments: str, stdin: str = "") -> Result:
+        """The same in the test's own process, which has imported a house already: for commands that open one."""
+        given = [*arguments, "--config", str(self.config)]
+        return await trio.to_thread.run_sync(partial(CliRunner().invoke, main, given, input=stdin))
 
     def create(self, *topics: str) -> None:
         """Make topics."""

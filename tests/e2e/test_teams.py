@@ -54,23 +54,24 @@ async def test_teams_are_listed_deactivated_and_on_again(make: Make, is_running:
     if not is_running:
         daemon.stop()
 
-    listed = json.loads(daemon.manor("teams", "list", "--json").stdout)
-    off, again = daemon.manor("teams", "deactivate", "crew"), daemon.manor("teams", "deactivate", "crew")
+    listed = json.loads((await daemon.manor_here("teams", "list", "--json")).stdout)
+    off = await daemon.manor_here("teams", "deactivate", "crew")
+    again = await daemon.manor_here("teams", "deactivate", "crew")
 
     assert [(team["name"], team["owner"], team["member_count"], team["is_active"]) for team in listed] == [
         ("crew", "ann", 1, True)
     ]
-    assert (off.returncode, off.stdout) == (0, f"crew is deactivated ({listed[0]['id']})\n")
-    assert (again.returncode, again.stdout, again.stderr) == (1, "", "The team 'crew' is deactivated already\n")
-    assert "deactivated" in daemon.manor("teams", "list").stdout
+    assert (off.exit_code, off.stdout) == (0, f"crew is deactivated ({listed[0]['id']})\n")
+    assert (again.exit_code, again.stdout, again.stderr) == (1, "", "The team 'crew' is deactivated already\n")
+    assert "deactivated" in (await daemon.manor_here("teams", "list")).stdout
     if not is_running:
         daemon.start()
     assert (await ann.ask("GET", "/api/teams")).json == []
     assert [team["name"] for team in (await ann.ask("GET", "/api/teams/deactivated")).json] == ["crew"]
     if not is_running:
         daemon.stop()
-    assert daemon.manor("teams", "reactivate", listed[0]["id"]).returncode == 0
-    assert daemon.manor("teams", "reactivate", "crew").stderr == "The team 'crew' is active\n"
+    assert (await daemon.manor_here("teams", "reactivate", listed[0]["id"])).exit_code == 0
+    assert (await daemon.manor_here("teams", "reactivate", "crew")).stderr == "The team 'crew' is active\n"
     if not is_running:
         daemon.start()
     assert len((await ann.ask("GET", "/api/teams")).json) == 1
@@ -87,11 +88,11 @@ async def test_a_team_is_deleted_with_its_topics_or_without(make: Make, is_runni
         daemon.stop()
 
     options = ["--delete-topics"] if deletes else []
-    unasked = daemon.manor("teams", "delete", "crew", stdin="n\n")
-    done = daemon.manor("teams", "delete", "crew", *options, stdin="y\n")
+    unasked = await daemon.manor_here("teams", "delete", "crew", stdin="n\n")
+    done = await daemon.manor_here("teams", "delete", "crew", *options, stdin="y\n")
 
-    assert (unasked.returncode, "crew" in unasked.stderr) == (1, True)
-    assert (done.returncode, done.stdout.startswith("crew is deleted")) == (0, True), done.stderr
+    assert (unasked.exit_code, "crew" in unasked.stderr) == (1, True)
+    assert (done.exit_code, done.stdout.startswith("crew is deleted")) == (0, True), done.stderr
     if not is_running:
         daemon.start()
     assert (await ann.ask("GET", "/api/teams")).json == []
@@ -103,10 +104,10 @@ async def test_a_team_is_deleted_with_its_topics_or_without(make: Make, is_runni
 
 
 @pytest.mark.parametrize("name", ["crew", "\udcff"])
-def test_a_team_that_is_not_there_is_named_in_one_line(make: Make, name: str) -> None:
+async def test_a_team_that_is_not_there_is_named_in_one_line(make: Make, name: str) -> None:
     daemon = make()
 
     for command in (["deactivate", name], ["delete", name]):
-        done = daemon.manor("teams", *command)
-        assert (done.returncode, done.stdout, "Traceback" in done.stderr) == (1, "", False), done.stderr
+        done = await daemon.manor_here("teams", *command)
+        assert (done.exit_code, done.stdout, "Traceback" in done.stderr) == (1, "", False), done.stderr
         assert done.stderr.splitlines()[-1].startswith("There is no team")
