@@ -111,6 +111,12 @@ async def _hang_up(stream: trio.SocketStream) -> None:
     await stream.aclose()
 
 
+async def _hang_up_when_asked(stream: trio.SocketStream) -> None:
+    while b"\n" not in await stream.receive_some():
+        pass
+    await stream.aclose()
+
+
 async def _refuse(stream: trio.SocketStream) -> None:
     await stream.receive_some()
     await stream.send_all(b"REJECTED EXTERNAL\r\n")
@@ -130,7 +136,9 @@ async def _hang_up_after_the_handshake(stream: trio.SocketStream) -> None:
     await stream.aclose()
 
 
-@pytest.mark.parametrize("serve", [_hang_up, _refuse, _talk_nonsense, _hang_up_after_the_handshake])
+@pytest.mark.parametrize(
+    "serve", [_hang_up, _hang_up_when_asked, _refuse, _talk_nonsense, _hang_up_after_the_handshake]
+)
 async def test_a_bus_that_lets_nobody_in_is_none(
     tmp_path: Path, serve: Callable[[trio.SocketStream], Awaitable[None]]
 ) -> None:

@@ -157,7 +157,6 @@ def _replace(folder: int, owner: Owner, data: bytes) -> None:
     file = os.open(name, flags, 0o600, dir_fd=folder)
     try:
         with os.fdopen(file, "wb") as opened:
-            os.fchmod(file, 0o600)
             os.fchown(file, owner.uid, owner.gid)
             opened.write(data)
             opened.flush()
