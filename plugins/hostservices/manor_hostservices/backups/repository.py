@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,10 @@ class Repository:
         self._password = password
         self.has_password = bool(password)
         self.scratch = folder / "scratch"
-        opens = {"RESTIC_PASSWORD_FILE": str(password_file)} if password else {"RESTIC_PASSWORD": "none yet"}
+        # Without a password it opens nothing, and nobody can guess what to make a repository with that it would open:
+        # backups would go there for everybody to read, and restores would come from there.
+        nothing = {"RESTIC_PASSWORD": secrets.token_urlsafe(32)}
+        opens = {"RESTIC_PASSWORD_FILE": str(password_file)} if password else nothing
         self._environment: Mapping[str, str] = {
             **location.environment(),
             **opens,
