@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -28,6 +29,8 @@ TRY_AGAIN = timedelta(hours=1)
 
 LISTED_EVERY = timedelta(days=1)
 BY = "schedule"
+
+_HOST = socket.gethostname()
 
 
 class StartsJobs(Protocol):
@@ -177,10 +180,9 @@ class Schedule:
 
 
 def _newest(now: Standing) -> datetime | None:
-    """When the newest backup was made, as far as that can be read."""
-    if not now.snapshots:
-        return None
+    """When the newest backup of this host was made, as far as that can be read; others may use the repository, too."""
+    own = [found for found in now.snapshots if found.get("hostname", _HOST) == _HOST]
     try:
-        return msgspec.convert(now.snapshots[-1].get("time"), datetime)
+        return msgspec.convert(own[-1].get("time"), datetime) if own else None
     except msgspec.ValidationError:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ SHOWN = 3
 """Lines of restic's that stand in a job's message; its log has all."""
 
 GONE = "The repository is gone from its place; save the store's settings again to make a new one"
-KEEP_IT = "The repository is set up. Keep a copy of its password elsewhere: without it no backup opens"
+KEEP_IT = "Keep a copy of the repository's password elsewhere: without it no backup opens"
 OPENS_OTHERWISE = (
     "There is a repository already, which opens with another password: "
     "put the password that was kept into this server's password file"
@@ -113,7 +114,8 @@ class Work:
 
     # --- Setting it up ---------------------------------------------------------------------------------------------
 
-    async def _init(self) -> None:
+    async def _init(self) -> bool:
+        """Have a repository; gives whether it was made just now."""
         try:
             await self._repository.open()
         except RepositoryFault as fault:
@@ -121,13 +123,14 @@ class Work:
                 raise
             if self._dry_run:
                 self._report.message("A repository would be set up")
-                return
+                return False
             await self._make()
             await self._list()
-            self._report.message(KEEP_IT)
-            return
+            self._report.message(f"The repository is set up. {KEEP_IT}")
+            return True
         await self._list()
         self._report.message("The repository is there already")
+        return False
 
     async def _make(self) -> None:
         self._report.message("Setting up the repository")
@@ -156,8 +159,9 @@ class Work:
     # --- Backing up and restoring ----------------------------------------------------------------------------------
 
     async def _backup(self) -> None:
+        is_new = False
         if not self.memory.is_made:
-            await self._init()
+            is_new = await self._init()
             if not self.memory.is_made:
                 return
         await self._take_over()
@@ -173,7 +177,7 @@ class Work:
         if made := str(hearing.summary.get("snapshot_id", ""))[:8]:
             self._report.made(made)
         await self._list()
-        self._report.message(_how_it_went(hearing))
+        self._report.message(f"{_how_it_went(hearing)}{f'. {KEEP_IT}' if is_new else ''}")
 
     async def _restore(self, snapshot: str) -> None:
         found = await self._find(snapshot)
@@ -232,7 +236,8 @@ class Work:
             self._report.message("All backups are kept")
             return
         await self._list()
-        await self._forget(policy)
+        # Others may back up into the same repository, and keep theirs longer.
+        await self._forget([f"--host={socket.gethostname()}", *policy])
 
     async def _forget(self, arguments: Sequence[str]) -> None:
         await self._take_over()

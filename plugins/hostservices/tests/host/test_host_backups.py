@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import trio
 
+from manor_hostservices.backups.work import KEEP_IT
 from manor_hostservices.refusals import Failed, Invalid, Missing, NotHere
 from manor_hostservices.verbs import JobKind, SetBackupStore
 from tests.host_backups import FILES, BackedUp, new_host
@@ -20,7 +21,8 @@ from tests.host_backups import FILES, BackedUp, new_host
 def backed_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A host with one backup: made once, for restic takes a second to make keys."""
     host = new_host(tmp_path_factory.mktemp("backups") / "host [1]")
-    trio.run(host.do, "backup")
+    said = trio.run(host.do, "backup")
+    assert said.job.message == f"Backed up. {KEEP_IT}"
     return host.root
 
 

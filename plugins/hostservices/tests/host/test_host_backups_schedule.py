@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -129,6 +130,16 @@ async def test_a_backup_by_hand_counts(host: Host) -> None:
     await new_schedule(host).look()
 
     assert host.kinds() == []
+
+
+async def test_backups_of_other_servers_do_not_count(host: Host) -> None:
+    host.has(NOON - 49 * HOUR, NOON - HOUR)
+    host.known.snapshots[1]["hostname"] = "another"
+    host.known.snapshots[0]["hostname"] = socket.gethostname()
+
+    await new_schedule(host).look()
+
+    assert host.kinds() == ["backup"]
 
 
 async def test_a_backup_that_failed_is_tried_again_after_an_hour(host: Host) -> None:
