@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from manor import NewCredential, delete_credential, issue, new_secret
+from tests.stream_hls import CLIP, LOW
 
 if TYPE_CHECKING:
     from tests.contracts.access_cast import Asker, Cast, Headers, People
@@ -25,10 +26,23 @@ KINDS = {
 """An asker for each kind of credential that the stream declares."""
 
 
+def _shared_of(people: People) -> Any:
+    """What the stream's parts use; None where the house has no stream."""
+    plugin = next((each for each in people.house.running if each.name == "stream"), None)
+    return None if plugin is None else plugin.instance.parts[0]._shared
+
+
 async def stream_key(people: People) -> str:
     """The stream's key; any where the house has no stream."""
-    plugin = next((each for each in people.house.running if each.name == "stream"), None)
-    return "none" if plugin is None else str(plugin.instance.parts[0]._shared.settings.now.key)
+    shared = _shared_of(people)
+    return "none" if shared is None else str(shared.settings.now.key)
+
+
+def show_offline_clip(people: People) -> None:
+    """Have something to watch: where there is nothing, the first who asks would have it made."""
+    shared = _shared_of(people)
+    if shared is not None:
+        shared.window.reset([LOW], [CLIP])
 
 
 async def access_token(people: People, scopes: Sequence[str]) -> str:
@@ -56,6 +70,7 @@ async def stream_bygones(people: People) -> dict[str, Headers]:
     deleted, new = new_secret("sit_"), NewCredential(kind="integration", scopes=SCOPES, label="a bot")
     credential = await people.house.storage.write(partial(issue, new=new, secret=deleted))
     await people.house.storage.write(partial(delete_credential, credential_id=credential.id))
+    show_offline_clip(people)
     return {
         "a deleted integration": _bearer(deleted),
         "an integration that nobody made": _bearer("sit_" + "A" * 43),
