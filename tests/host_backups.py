@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR, ECB
+from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 from manor_hostservices.backups.working import BackupJobs
 from manor_hostservices.config import BackupConfig, HostConfig
@@ -56,6 +64,16 @@ class BackedUp:
         await self.backups.perform(kind, said, snapshot=snapshot, dry_run=dry_run)
         return said
 
+    async def restic(self, *arguments: str) -> None:
+        """Have somebody else use the repository."""
+        environment = {
+            "RESTIC_REPOSITORY": str(self.root / "mnt/backups"),
+            "RESTIC_PASSWORD_FILE": str(self.own / "backup-password"),
+            "RESTIC_CACHE_DIR": str(self.own / "cache"),
+        }
+        done = await HostPrograms().run(["restic", *arguments], env=environment)
+        assert done.status == 0, done.output
+
     def read(self, path: str) -> str:
         """A file of the host."""
         return (self.root / path).read_text()
@@ -78,3 +96,33 @@ def new_host(root: Path, **table: Any) -> BackedUp:
     for path, text in FILES.items():
         host.write(path, text)
     return host
+
+
+def open_quickly(repository: Path, password: str) -> None:
+    """Have the password open a repository without the work that makes guessing slow: each of restic's runs does it.
+
+    Keys are as restic's design document says: scrypt gives a key for AES-256-CTR and two for Poly1305-AES, and under
+    these is the repository's own.
+    """
+    [path] = (repository / "keys").iterdir()
+    key = json.loads(path.read_bytes())
+    data = base64.b64decode(key["data"])
+    plain = _encrypted(_derived(password, key), data[:16], data[16:-16])
+    key |= {"N": 2, "r": 1, "p": 1}
+    nonce = secrets.token_bytes(16)
+    derived = _derived(password, key)
+    hidden = _encrypted(derived, nonce, plain)
+    once = Cipher(AES(derived[32:48]), ECB()).encryptor().update(nonce)
+    key["data"] = base64.b64encode(nonce + hidden + Poly1305.generate_tag(derived[48:] + once, hidden)).decode()
+    text = json.dumps(key).encode()
+    path.unlink()
+    path.with_name(hashlib.sha256(text).hexdigest()).write_bytes(text)
+
+
+def _derived(password: str, key: dict[str, Any]) -> bytes:
+    n, r, p, salt = key["N"], key["r"], key["p"], base64.b64decode(key["salt"])
+    return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=1 << 28, dklen=64)
+
+
+def _encrypted(derived: bytes, nonce: bytes, data: bytes) -> bytes:
+    return Cipher(AES(derived[:32]), CTR(nonce)).encryptor().update(data)

@@ -14,7 +14,7 @@ import trio
 from manor_hostservices.backups.work import KEEP_IT
 from manor_hostservices.refusals import Failed, Invalid, Missing, NotHere
 from manor_hostservices.verbs import JobKind, SetBackupStore
-from tests.host_backups import FILES, BackedUp, new_host
+from tests.host_backups import FILES, BackedUp, new_host, open_quickly
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +23,7 @@ def backed_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     host = new_host(tmp_path_factory.mktemp("backups") / "host [1]")
     said = trio.run(host.do, "backup")
     assert said.job.message == f"Backed up. {KEEP_IT}"
+    open_quickly(host.root / "mnt/backups", (host.own / "backup-password").read_text().strip())
     return host.root
 
 
@@ -288,6 +289,16 @@ async def test_backups_are_thinned_out_and_a_rehearsal_removes_none(host: Backed
     assert (await everything.do("forget")).job.message == "All backups are kept"
     assert (await host.do("forget", await newest(host))).job.message == "1 backup was removed"
     assert len((await host.backups.known()).snapshots) == 1
+
+
+async def test_what_other_servers_have_in_the_same_repository_stays(host: BackedUp) -> None:
+    for _ in range(2):
+        await host.restic("backup", "--host=another", str(host.root / "var"))
+
+    said = await BackedUp(host.root, {"keep_daily": 1}).do("forget")
+
+    assert said.job.message == "0 backups were removed"
+    assert len((await host.backups.known()).snapshots) == 3
 
 
 async def test_rehearsals_change_nothing(host: BackedUp) -> None:
