@@ -347,6 +347,37 @@ async def keys_of_nobody_are_not_found(api: HostApi) -> None:
         assert await api.ask("DELETE", path, {"public_key": key}) == (404, {"error": "User not found"})
 
 
+# --- Backups -------------------------------------------------------------------------------------------------------
+
+
+@check
+async def backups_wait_for_credentials(api: HostApi) -> None:
+    restic = "/services/restic"
+    status = (200, {"status": "NO_KEY", "progress": 0, "error_message": None})
+    assert await api.ask("GET", f"{restic}/backup/status") == status
+    assert await api.ask("GET", f"{restic}/backup/list") == (200, [])
+    no_key = (400, {"error": "No key provided"})
+    assert await api.ask("PUT", f"{restic}/backup/create") == no_key
+    assert await api.ask("PUT", f"{restic}/backup/restore", {"backupId": "0a1b2c3d"}) == no_key
+    said, missing = await api.ask("PUT", f"{restic}/backup/restore", {})
+    assert said == 400
+    assert "backupId" in missing["message"]
+    given = {"accountId": "a", "accountKey": "b", "bucket": "c"}
+    for wrong in ({}, {**given, "bucket": ".."}, {**given, "accountKey": ""}, b"[1]", b"nonsense"):
+        assert is_told(await api.ask("PUT", f"{restic}/backblaze/config", wrong), 400)
+    for method, path in (
+        ("POST", "backup/status"),
+        ("PUT", "backup/list"),
+        ("PUT", "backup/reload"),
+        ("GET", "backup/create"),
+        ("GET", "backup/restore"),
+        ("GET", "backblaze/config"),
+    ):
+        assert is_told(await api.ask(method, f"{restic}/{path}"), 405)
+    assert is_told(await api.ask("GET", f"{restic}/nonesuch"), 404)
+    assert await api.ask("GET", f"{restic}/backup/status") == status
+
+
 async def _add(api: HostApi, user: str, key: str) -> Said:
     if user == "root":
         return await api.ask("PUT", "/services/ssh/key/send", {"public_key": key})
