@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-Kind = Literal["invalid", "missing", "conflict", "unavailable", "failed"]
+Kind = Literal["invalid", "missing", "conflict", "unavailable", "unconfigured", "failed"]
 
 
 class HostRefusal(Exception):
@@ -42,7 +42,13 @@ class Conflicting(HostRefusal):
 class NotHere(HostRefusal):
     """This host cannot do it now: no helper, no such tool, or not with this back end."""
 
-    kind = "unavailable"
+    kind: ClassVar[Kind] = "unavailable"
+
+
+class Unconfigured(NotHere):
+    """The root helper does not take its configuration: it does nothing at all until an administrator mends that."""
+
+    kind = "unconfigured"
 
 
 class Failed(HostRefusal):
@@ -52,5 +58,5 @@ class Failed(HostRefusal):
 
 
 REFUSALS: dict[Kind, type[HostRefusal]] = {
-    refusal.kind: refusal for refusal in (Invalid, Missing, Conflicting, NotHere, Failed)
+    refusal.kind: refusal for refusal in (Invalid, Missing, Conflicting, NotHere, Unconfigured, Failed)
 }

@@ -11,7 +11,7 @@ import trio
 
 from manor_hostservices.helper.wire import ANSWER_LIMIT, encode_verb, read_answer, seconds_for
 from manor_hostservices.host import Host
-from manor_hostservices.refusals import Failed, NotHere
+from manor_hostservices.refusals import Failed, HostRefusal, NotHere, Unconfigured
 from manor_hostservices.verbs import Verb
 
 A = TypeVar("A")
@@ -40,6 +40,7 @@ class HelperHost:
         self._path = path
         self._own_eyes = own_eyes
         self.trouble: str | None = None
+        self._unfit: str | None = None
         self._turns = trio.CapacityLimiter(MOST_AT_ONCE)
 
     async def ask(self, verb: Verb[A]) -> A:
@@ -49,13 +50,26 @@ class HelperHost:
             stream = await self._connect()
             if stream is not None:
                 async with stream:
-                    return read_answer(await _exchanged(stream, line, seconds_for(verb) + PATIENCE), verb)
+                    said = await _exchanged(stream, line, seconds_for(verb) + PATIENCE)
+                return self._heard(said, verb)
         if verb.changes:
             raise NotHere(f"This host is read-only: {self.trouble}")
         try:
             return await self._own_eyes.ask(verb)
         except PermissionError as error:
             raise NotHere(f"Only root may look at this: {self.trouble}") from error
+
+    def _heard(self, said: bytes, verb: Verb[A]) -> A:
+        try:
+            answer = read_answer(said, verb)
+        except Unconfigured as refusal:
+            self._unfit = refusal.detail
+            raise
+        except HostRefusal:
+            self._unfit = None
+            raise
+        self._unfit = None
+        return answer
 
     async def look(self) -> str | None:
         """Why the helper cannot be asked, None when it can; does not start one to find out."""
@@ -64,7 +78,7 @@ class HelperHost:
         elif (stream := await self._connect()) is not None:
             # It has come back, and whoever asks next need not be told otherwise.
             await stream.aclose()
-        return self.trouble
+        return self.trouble or self._unfit
 
     async def _connect(self) -> trio.SocketStream | None:
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from manor import AdminFault, decode_texts
 from manor_hostservices.config import HostConfig
 from manor_hostservices.helper.trusted_files import ROOT, list_trusted, read_trusted
-from manor_hostservices.refusals import NotHere
+from manor_hostservices.refusals import Unconfigured
 
 FOLDER = Path("/etc/manor")
 
@@ -26,7 +26,7 @@ def load(folder: Path = FOLDER, owners: Collection[int] = ROOT) -> HostConfig:
         owners: User ids that are trusted.
 
     Raises:
-        NotHere: The plugin is switched off, or the files cannot be used; the sentence names file and key.
+        Unconfigured: The plugin is switched off, or the files cannot be used; the sentence names file and key.
     """
     texts: dict[str, bytes] = {}
     try:
@@ -37,13 +37,15 @@ def load(folder: Path = FOLDER, owners: Collection[int] = ROOT) -> HostConfig:
                 continue
         config, is_enabled = decode_texts(texts, PLUGIN, HostConfig)
     except OSError as error:
-        raise NotHere(f"The root helper cannot read its configuration: {error.filename}: {error.strerror}") from error
+        raise Unconfigured(
+            f"The root helper cannot read its configuration: {error.filename}: {error.strerror}"
+        ) from error
     except AdminFault as fault:
-        raise NotHere(f"The root helper does not take its configuration: {fault}") from fault
+        raise Unconfigured(f"The root helper does not take its configuration: {fault}") from fault
     if not is_enabled:
-        raise NotHere(f"The root helper is off: [plugins.{PLUGIN}] enabled = true is not in {folder}")
+        raise Unconfigured(f"The root helper is off: [plugins.{PLUGIN}] enabled = true is not in {folder}")
     if config.backend == "sandbox":
-        raise NotHere("The root helper does not serve a sandbox: the daemon does that by itself")
+        raise Unconfigured("The root helper does not serve a sandbox: the daemon does that by itself")
     return config
 
 

@@ -21,7 +21,7 @@ from manor import (
     Reply,
     Unavailable,
 )
-from manor_hostservices.refusals import Conflicting, Failed, HostRefusal, Invalid, Missing, NotHere
+from manor_hostservices.refusals import Conflicting, Failed, HostRefusal, Invalid, Missing, NotHere, Unconfigured
 
 DEVICE = "device"
 """The kind of credential that a phone has; the plugin `auth` lets phones in."""
@@ -54,6 +54,7 @@ _STATUS: dict[type[HostRefusal], type[Refused]] = {
     Missing: NotFound,
     Conflicting: Conflict,
     NotHere: Unavailable,
+    Unconfigured: Unavailable,
     Failed: Unavailable,
 }
 

@@ -11,7 +11,7 @@ import pytest
 from manor_hostservices.config import HostConfig
 from manor_hostservices.helper.configuration import load
 from manor_hostservices.helper.trusted_files import LONGEST, Untrusted, list_trusted, read_trusted
-from manor_hostservices.refusals import NotHere
+from manor_hostservices.refusals import Unconfigured
 
 # Folders above the test's own are root's.
 OWNERS = frozenset({0, os.getuid()})
@@ -144,7 +144,7 @@ def conf_d_is_a_file(folder: Path) -> Path:
 def test_what_somebody_else_may_have_written_is_refused_by_name(folder: Path, spoil: Callable[[Path], Path]) -> None:
     place = spoil(folder)
 
-    with pytest.raises(NotHere) as refused:
+    with pytest.raises(Unconfigured) as refused:
         load(folder, OWNERS)
 
     assert f"{place}: " in refused.value.detail
@@ -159,7 +159,7 @@ def test_what_belongs_to_somebody_else_is_refused_by_name(folder: Path, name: st
         name = "config.toml"
     os.chown(folder / name, 12345, 0, follow_symlinks=False)
 
-    with pytest.raises(NotHere) as refused:
+    with pytest.raises(Unconfigured) as refused:
         load(folder)
 
     assert f"{folder / name}: " in refused.value.detail
@@ -207,14 +207,14 @@ def test_links_of_a_system_that_is_built_are_followed(folder: Path) -> None:
 def test_what_is_wrong_is_named_with_file_and_key(folder: Path, text: str, why: str) -> None:
     put(folder / "config.toml", text)
 
-    with pytest.raises(NotHere) as refused:
+    with pytest.raises(Unconfigured) as refused:
         load(folder, OWNERS)
 
     assert why in refused.value.detail
 
 
 def test_without_files_it_is_off(tmp_path: Path) -> None:
-    with pytest.raises(NotHere, match="enabled = true"):
+    with pytest.raises(Unconfigured, match="enabled = true"):
         load(tmp_path / "none", OWNERS)
 
 
