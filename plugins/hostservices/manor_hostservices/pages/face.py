@@ -22,6 +22,7 @@ from manor import (
     Request,
     Route,
     Transaction,
+    Unavailable,
     find_credential,
     find_user,
     local_path,
@@ -92,13 +93,15 @@ class Face:
 
         @functools.wraps(handler)
         async def guarded(request: Request[Any, Any]) -> Any:
-            if await self._freshness.holds(request):
+            if not await self._freshness.holds(request):
+                return await self._stop(request, is_stream=is_stream)
+            try:
                 return await handler(request)
-            if is_stream:
-                raise Forbidden("Load the page again, and enter your password")
-            way_back = request.head.way_back
-            was_sent = request.head.method != "GET"
-            return await self._ask(request, local_path(way_back, HOME), status=403, was_sent=was_sent)
+            except Unavailable as refused:
+                if is_stream:
+                    raise
+                # What the page is about cannot even be looked at; other pages may do.
+                return await self.show(request, "unread.html", refused)
 
         return self._pages.page(method, path, guarded, api=HOST_PAGES, access=ADMIN, **more)
 
@@ -160,6 +163,12 @@ class Face:
             page = await self._ask(request, way_on, status=refused.status, refused=refused)
             return replace(page, headers={**page.headers, **refused.headers})
         return redirect(way_on)
+
+    async def _stop(self, request: Request[Any, Any], *, is_stream: bool) -> Reply:
+        if is_stream:
+            raise Forbidden("Load the page again, and enter your password")
+        way_on = local_path(request.head.way_back, HOME)
+        return await self._ask(request, way_on, status=403, was_sent=request.head.method != "GET")
 
     async def _ask(
         self,

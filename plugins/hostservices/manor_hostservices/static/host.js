@@ -28,7 +28,7 @@
   }
 
   function renewSoon() {
-    if (!waiting) waiting = setTimeout(() => renew().catch(() => {}), 200);
+    if (!waiting) waiting = setTimeout(() => renew().catch(() => {}), 500);
   }
 
   const find = (id) => document.querySelector(`[data-job="${CSS.escape(id)}"]`);
@@ -54,7 +54,8 @@
     const bar = row.querySelector("progress");
     if (bar && job.state === "running") bar.value = job.progress;
     if (bar && job.state !== "running") bar.remove();
-    if (isNew) renewSoon();
+    // A job's own page has its log besides.
+    if (isNew || document.getElementById("fresh").dataset.only) renewSoon();
   }
 
   function hear(url) {
