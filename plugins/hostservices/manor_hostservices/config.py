@@ -13,12 +13,21 @@ from manor_hostservices.catalogue import AbsolutePath, Entry, check_path
 Argv = tuple[Annotated[str, Meta(min_length=1)], ...]
 
 _KEY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_REPOSITORY = re.compile(r"(b2|s3|azure|sftp|rest|rclone|local):\S+|/\S*")
 _CALENDAR = re.compile(r"[A-Za-z0-9*.,:/~ -]{1,200}")
 
 
 def _check_calendar(text: str) -> None:
     if text and not _CALENDAR.fullmatch(text):
         raise ValueError(f"expected a time as systemd writes it, such as daily or 'Mon *-*-* 04:00', got {text!r}")
+
+
+def _check_repository(text: str) -> None:
+    if text and not _REPOSITORY.fullmatch(text):
+        # What was given may hold a password, so it is not shown.
+        raise ValueError(
+            "expected a repository as restic writes it: b2:…, s3:…, azure:…, sftp:…, rest:…, rclone:… or a path"
+        )
 
 
 def _path(description: str) -> Meta:
@@ -40,7 +49,10 @@ class BackupConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     repository: Annotated[
         str,
-        Meta(description="restic's repository; `{bucket}` is what the app says. Empty: `b2:{bucket}:/sfbackup`."),
+        Meta(
+            description="restic's repository; `{bucket}` is what the app says. Empty: `b2:{bucket}:/sfbackup`.",
+            extra={"check": _check_repository},
+        ),
     ] = ""
     password_file: Annotated[
         str, _path("Holds the repository's password; made once when it is absent. Empty: in the helper's own folder.")

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from manor import AdminFault, decode_texts
 from manor_hostservices.backups.faults import Fault, fault_of
 from manor_hostservices.backups.hearing import Hearing
+from manor_hostservices.config import HostConfig
 from manor_hostservices.jobs.performing import Progress
 from manor_hostservices.verbs import Job
 from tests.host_jobs import NOON, job_id
@@ -107,3 +109,24 @@ def test_odd_messages_end_nothing(odd: Any) -> None:
     report, _ = hear(odd)
 
     assert report.job.progress == 0
+
+
+@pytest.mark.parametrize("given", ["", "b2:{bucket}:/sfbackup", "s3:https://s3.example.org/{bucket}/x", "/mnt/backups"])
+def test_repositories_are_written_as_restic_writes_them(given: str) -> None:
+    assert configured(given).backup.repository == given
+
+
+@pytest.mark.parametrize(
+    "given", ["backups", "b2:", "ftp:host/x", "s3:a b", "C:\\\\backups", "rest:https://me:secret@host\\n"]
+)
+def test_other_repositories_are_refused_without_showing_them(given: str) -> None:
+    with pytest.raises(AdminFault, match=r"backup\.repository: expected a repository as restic writes it") as fault:
+        configured(given)
+
+    assert "secret" not in str(fault.value)
+
+
+def configured(repository: str) -> HostConfig:
+    text = f'[plugins.hostservices.backup]\nrepository = "{repository}"\n'
+    config, _ = decode_texts({"/etc/manor/config.toml": text.encode()}, "hostservices", HostConfig)
+    return config
