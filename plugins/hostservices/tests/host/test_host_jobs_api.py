@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -32,6 +33,16 @@ async def ended(phone: Client, job: str) -> dict[str, Any]:
             found: dict[str, Any] = (await phone.get(f"{JOBS}/{job}")).json()
             if found["state"] != "running":
                 return found
+            await trio.sleep(0.02)
+
+
+async def told_of(heard: list[Event], name: str) -> Any:
+    """The first event of that name, once it is told."""
+    with trio.fail_after(10):
+        while True:
+            found = [event for event in heard if event.name == name]
+            if found:
+                return found[0]
             await trio.sleep(0.02)
 
 
@@ -236,3 +247,24 @@ async def test_nothing_is_lost_between_opening_a_stream_and_hearing_it(phone: Cl
     assert snapshot.json() == {"jobs": []}
     assert (told.event, told.json()) == ("job", over)
     assert running["id"] == second
+
+
+class TestAnnounced:
+    @pytest.fixture
+    def house_plugins(self) -> Sequence[str]:
+        return ["auth", "hostservices", "topics"]
+
+    @pytest.fixture
+    def house_config(self, house_config: Mapping[str, Any]) -> Mapping[str, Any]:
+        told = {"event": "hostservices.backup_failed", "topic": "host", "message": "{summary}"}
+        plugins = house_config["plugins"]
+        return {**house_config, "plugins": {**plugins, "topics": {"announcements": [told]}}}
+
+    async def test_a_backup_that_fails_is_told_on_a_topic(self, phone: Client, heard: list[Event]) -> None:
+        over = await ended(phone, await begin(phone, "backup"))
+
+        published = await told_of(heard, "topics.message_published")
+        assert (published.topic, published.message) == (
+            "host",
+            f"The backup failed: {over['message']}",
+        )
