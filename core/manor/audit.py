@@ -273,10 +273,29 @@ class Audit:
             most: Rows of one page.
         """
         query = select(audit).where(audit.c.id > after).order_by(audit.c.id).limit(most)
-        return [
-            AuditRow(row.id, row.at, row.action, row.actor, row.target, row.detail)
-            for row in transaction.connection.execute(query)
-        ]
+        return _read(transaction.connection.execute(query))
+
+    def newest(
+        self, transaction: Transaction, *, action: str = "", who: str = "", most: int = 200
+    ) -> Sequence[AuditRow]:
+        """The newest rows, oldest of them first.
+
+        Args:
+            transaction: A reading one will do.
+            action: Only this action, or all below it: `hostservices` has `hostservices.users.add`.
+            who: Only rows of this id, as the one who did it or to whom it was done.
+            most: So many at most.
+        """
+        query = select(audit).order_by(audit.c.id.desc()).limit(most)
+        if action:
+            query = query.where(or_(audit.c.action == action, audit.c.action.startswith(f"{action}.", autoescape=True)))
+        if who:
+            query = query.where(or_(audit.c.actor == who, audit.c.target == who))
+        return _read(transaction.connection.execute(query))[::-1]
+
+
+def _read(rows: Iterable[Row[Any]]) -> list[AuditRow]:
+    return [AuditRow(row.id, row.at, row.action, row.actor, row.target, row.detail) for row in rows]
 
 
 def _rows(connection: Connection) -> Iterator[Row[Any]]:

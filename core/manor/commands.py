@@ -6,10 +6,11 @@ Nothing but the structs: a command that a daemon runs needs nothing of what a ho
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -81,6 +82,31 @@ class OutboxRetried(msgspec.Struct, frozen=True):
     """How many are tried again."""
 
     count: int
+
+
+class ListAudit(msgspec.Struct, frozen=True):
+    """Which rows of the audit log; see `Audit.newest`."""
+
+    action: str = ""
+    who: str = ""
+    most: Annotated[int, Meta(ge=1, le=10_000)] = 200
+
+
+class AuditRowListed(msgspec.Struct, frozen=True):
+    """One thing that was done: what `manor.audit` says of it."""
+
+    id: int
+    at: datetime
+    action: str
+    actor: str
+    target: str
+    detail: str | None
+
+
+class AuditListed(msgspec.Struct, frozen=True):
+    """The newest rows of the audit log, oldest of them first."""
+
+    rows: list[AuditRowListed]
 
 
 class VerifyAudit(msgspec.Struct, frozen=True):

@@ -11,7 +11,10 @@ import trio
 
 from manor.commands import (
     AddUser,
+    AuditListed,
+    AuditRowListed,
     AuditVerified,
+    ListAudit,
     ListOutbox,
     ListUsers,
     MakeAdmin,
@@ -87,6 +90,14 @@ def core_commands(services: Services, plugins: Sequence[Plugin], data_dir: Path)
         services.outbox.ring()
         return OutboxRetried(count)
 
+    async def list_audit(arguments: ListAudit) -> AuditListed:
+        rows = await storage.read(
+            lambda transaction: services.audit.newest(
+                transaction, action=arguments.action, who=arguments.who, most=arguments.most
+            )
+        )
+        return AuditListed([msgspec.convert(row, AuditRowListed, from_attributes=True) for row in rows])
+
     async def verify_audit(arguments: VerifyAudit) -> AuditVerified:
         def work(transaction: Transaction) -> AuditVerified:
             broken = services.audit.verify(transaction)
@@ -98,6 +109,7 @@ def core_commands(services: Services, plugins: Sequence[Plugin], data_dir: Path)
 
     people = UserCommands(services.identity, storage, services.audit, lambda: services.tiers.names)
     return [
+        Command("audit.list", ListAudit, list_audit, AuditListed),
         Command("audit.verify", VerifyAudit, verify_audit, AuditVerified),
         Command("outbox.list", ListOutbox, list_outbox, OutboxListed),
         Command("outbox.retry", RetryOutbox, retry_outbox, OutboxRetried),

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -165,3 +166,28 @@ async def test_the_list_comes_in_pages(storage: Storage) -> None:
     page = await storage.read(lambda transaction: Audit().list(transaction, after=1, most=1))
 
     assert [row.target for row in page] == ["attic"]
+
+
+async def test_the_newest_rows_are_found_by_what_was_done_and_by_whom(storage: Storage) -> None:
+    def work(transaction: Transaction) -> None:
+        for action, actor, target in (
+            ("doorbell.door_added", "ann", "front"),
+            ("doorbell.door.opened", "bob", "front"),
+            ("doorbells.polished", "ann", "all"),
+            ("doorbell.door_added", "bob", "ann"),
+        ):
+            Audit().record(transaction, action, actor=actor, target=target)
+
+    await storage.write(work)
+
+    async def found(**wanted: Any) -> list[int]:
+        rows = await storage.read(lambda transaction: Audit().newest(transaction, **wanted))
+        return [row.id for row in rows]
+
+    assert await found() == [1, 2, 3, 4]
+    assert await found(most=2) == [3, 4]
+    assert await found(action="doorbell") == [1, 2, 4]
+    assert await found(action="doorbell.door_added") == [1, 4]
+    assert await found(action="%") == []
+    assert await found(who="ann") == [1, 3, 4]
+    assert await found(who="ann", action="doorbell", most=1) == [4]

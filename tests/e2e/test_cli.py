@@ -126,6 +126,18 @@ def test_a_quiet_outbox_is_empty_and_the_audit_log_unbroken(server: Server) -> N
     assert server.json("audit", "verify")["faults"] == []
 
 
+def test_who_did_what_is_listed(server: Server) -> None:
+    added = server.json("user", "add", "ida@example.org", "--username", "ida")
+
+    [row] = server.json("audit", "list", "--action", "identity.user_added", "--last", "1")
+    text = server.run("audit", "list", "--who", added["id"]).stdout
+
+    assert (row["actor"], row["target"]) == ("shell", added["id"])
+    assert text.splitlines()[0].split() == ["AT", "ACTION", "WHO", "TO", "WHOM", "DETAIL"]
+    assert "identity.user_added" in text
+    assert server.run("audit", "list", "--last", "0").exit_code == 2
+
+
 def test_retrying_needs_to_know_what(server: Server) -> None:
     assert server.run("outbox", "retry").exit_code == 2
 

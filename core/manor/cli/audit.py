@@ -7,12 +7,33 @@ from pathlib import Path
 import click
 
 from manor.cli.failures import Failure
-from manor.cli.options import config_option, json_option, print_json
+from manor.cli.options import config_option, json_option, print_json, print_table
 
 
 @click.group()
 def audit() -> None:
     """The audit log."""
+
+
+@audit.command("list")
+@click.option("--action", default="", metavar="ACTION", help="Only this, or all below it, such as `hostservices`.")
+@click.option("--who", default="", metavar="ID", help="Only what this one did, or what was done to it.")
+@click.option("--last", "most", type=click.IntRange(1, 10_000), default=200, show_default=True, help="So many at most.")
+@config_option
+@json_option
+def list_rows(action: str, who: str, most: int, config: Path | None, as_json: bool) -> None:
+    """List who did what to whom, the newest at the end."""
+    from manor.cli import call_house
+    from manor.commands import AuditListed, ListAudit
+
+    listed = call_house(config, "audit.list", ListAudit(action, who, most), AuditListed)
+    if as_json:
+        print_json(listed.rows)
+        return
+    print_table(
+        ("AT", "ACTION", "WHO", "TO WHOM", "DETAIL"),
+        [(f"{row.at:%Y-%m-%dT%H:%M:%SZ}", row.action, row.actor, row.target, row.detail or "") for row in listed.rows],
+    )
 
 
 @audit.command()
