@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import msgspec
 import trio
 
+from manor_hostservices.backups.already import Already
 from manor_hostservices.backups.faults import RepositoryFault, fault_of
 from manor_hostservices.backups.hearing import Hearing
 from manor_hostservices.backups.store import Location
@@ -26,6 +29,8 @@ LISTED = 1000
 
 UNREADABLE = 3
 """Exit status of a backup that was made but lacks files that could not be read."""
+
+UNFOLLOWED = "manor_hostservices.backups.unfollowed"
 
 _GLOB = re.compile(r"([\\*?\[])")
 
@@ -119,9 +124,35 @@ class Repository:
         return await self._run(report, *arguments, cwd=root, fine=(0, UNREADABLE))
 
     async def restore(self, report: Report, snapshot: str, target: Path, exclude: Sequence[str] = ()) -> Hearing:
-        """Put a backup's files there, over what is there, and compare them with the backup."""
+        """Put a backup's files there, over what is there, and compare them with the backup; no link is followed."""
+        already = Already(target)
+        try:
+            return await self._restore(report, snapshot, target, exclude, already)
+        except RepositoryFault:
+            if not (paths := already.paths()):
+                raise
+        report.message("Restoring once more, without links that are there as they were")
+        return await self._restore(report, snapshot, target, [*exclude, *map(escaped, paths)], Already(target))
+
+    async def _restore(
+        self, report: Report, snapshot: str, target: Path, exclude: Sequence[str], already: Already
+    ) -> Hearing:
+        hearing = self._hearing(report)
+
+        def hear(line: str) -> None:
+            already.hear(line)
+            hearing(line)
+
+        unfollowed: Sequence[str] = ()
+        # Anybody else may write as he pleases: the kernel looks after him.
+        if os.geteuid() == 0:
+            place = self.scratch / "target"
+            await trio.Path(place).mkdir(exist_ok=True)
+            await trio.Path(target).mkdir(parents=True, exist_ok=True)
+            unfollowed, target = [sys.executable, "-I", "-m", UNFOLLOWED, str(target), str(place)], place
         patterns = [f"--exclude={pattern}" for pattern in exclude]
-        return await self._run(report, "restore", "--json", "--verify", f"--target={target}", *patterns, snapshot)
+        arguments = ("restore", "--json", "--verify", f"--target={target}", *patterns, snapshot)
+        return await self._run(report, *arguments, hearing=hearing, hear=hear, through=unfollowed)
 
     async def restore_some(self, report: Report, snapshot: str, target: Path, paths: Sequence[str]) -> None:
         """Put a few of a backup's files there, and compare them with the backup."""
@@ -177,11 +208,12 @@ class Repository:
         cwd: Path | None = None,
         hearing: Hearing | None = None,
         hear: Hear | None = None,
+        through: Sequence[str] = (),
     ) -> Hearing:
         hearing = hearing or self._hearing(report)
         try:
             done = await self._programs.run(
-                [self._restic, *arguments],
+                [*through, self._restic, *arguments],
                 env=self._environment,
                 seconds=seconds,
                 hear=hear or hearing,
