@@ -40,9 +40,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         "keep_alive_seconds": 5,
     }
     daemon = Daemon(tmp_path_factory.mktemp("shared"), {"server": {"limits": limits}})
-    daemon.create("attic")
     daemon.start()
     try:
+        daemon.create("attic")
         yield daemon
         assert daemon.stop() == 0
     finally:

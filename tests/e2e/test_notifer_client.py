@@ -21,7 +21,7 @@ PASSWORD = "a fine long passphrase"
 
 JSON = "Content-Type: application/json"
 
-NOTIFER = (sys.executable, "-c", "from notifer_cli.cli import cli; cli()")
+NOTIFER = (sys.executable, "-c", "import gc; gc.disable(); from notifer_cli.cli import cli; cli()")
 
 
 class Notifer:
@@ -94,12 +94,12 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A running daemon that knows Ada; tests tell each other's topics apart by name."""
     tables = {"server": {"limits": {"address_limit_factor": 0}}, "identity": {"require_verification": False}}
     daemon = Daemon(tmp_path_factory.mktemp("notifer"), tables)
-    added = daemon.manor(
-        "user", "add", "ada@example.org", "--username", "ada", "--password-stdin", stdin=f"{PASSWORD}\n"
-    )
-    assert added.returncode == 0, added.stderr
     daemon.start()
     try:
+        added = daemon.manor(
+            "user", "add", "ada@example.org", "--username", "ada", "--password-stdin", stdin=f"{PASSWORD}\n"
+        )
+        assert added.returncode == 0, added.stderr
         yield daemon
         assert daemon.stop() == 0
     finally:

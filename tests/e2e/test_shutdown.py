@@ -30,8 +30,8 @@ def many_files() -> Iterator[None]:
 @pytest.mark.usefixtures("many_files")
 async def test_a_stop_ends_a_thousand_streams_cleanly_whatever_a_few_others_do(make: Make) -> None:
     daemon = make({"server": {"limits": {"address_limit_factor": 0, "connections_per_address": 2000}}})
-    daemon.create("flood")
     running = daemon.start()
+    daemon.create("flood")
     endings: Counter[str] = Counter()
 
     async def hear_events(events: Events) -> None:

@@ -31,11 +31,11 @@ async def texts_of(events: Events, count: int) -> list[str]:
 
 async def test_a_session_goes_on_after_the_daemon_was_killed(make: Make) -> None:
     daemon = make({"identity": {"require_verification": False}})
+    daemon.start()
     added = daemon.manor(
         "user", "add", "ada@example.org", "--username", "ada", "--password-stdin", stdin=f"{PASSWORD}\n"
     )
     assert added.returncode == 0, added.stderr
-    daemon.start()
     ada = await sign_in(daemon)
     topic = msgspec.json.encode({"name": "attic", "access_level": "public"})
     assert (await ask(daemon.port, "POST", "/api/topics", topic, ada)).status == 201

@@ -20,7 +20,8 @@ from manor_topics.commands import Reindex
 pytestmark = pytest.mark.torture
 
 _CHILD = """
-import sys, trio
+import gc, sys, trio
+gc.disable()
 from pathlib import Path
 from manor.testing import Client, open_test_house
 from manor_topics.search.indexing import Indexer
