@@ -69,6 +69,10 @@ def _checked(result: int) -> int:
     return result
 
 
+def _become(argv: Sequence[str]) -> NoReturn:
+    os.execvp(argv[0], list(argv))  # noqa: S606 - what it is comes from the job, and no shell is wanted
+
+
 def main(arguments: Sequence[str]) -> int:
     """Become the program; the exit status tells that it could not be."""
     target, place, *argv = arguments
@@ -79,10 +83,6 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"Fatal: nothing is restored where links would be followed, and they would: {why}\n")
         return CANNOT
     _become(argv)
-
-
-def _become(argv: Sequence[str]) -> NoReturn:
-    os.execvp(argv[0], argv)  # noqa: S606 - what it is comes from the job, and no shell is wanted
 
 
 if __name__ == "__main__":
