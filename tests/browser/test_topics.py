@@ -255,8 +255,8 @@ def test_a_topic_is_deleted_by_its_name(either: Browser, daemon: Daemon, somebod
 def test_the_worker_that_shows_notifications_is_allowed_by_the_page(browser: Browser, make_daemon: Make) -> None:
     push = {"providers": ["webpush"], "vapid_subject": "mailto:ops@example.org"}
     daemon = make_daemon({"plugins": {"topics": {"push": push}}})
-    add_person(daemon, "ada")
     daemon.start()
+    add_person(daemon, "ada")
     sign_in(browser, daemon, "ada", onto="/app/topics/welcome")
 
     WebDriverWait(browser.driver, DEADLINE).until(lambda _: browser.find("#notify").is_displayed())
