@@ -41,7 +41,7 @@ class Hearing:
             case "status":
                 self._progress(message)
             case "summary":
-                self.summary = message
+                self._finish(message)
             case "error":
                 self.troubles += 1
                 self._text(f"{message.get('item', '')}: {_inner(message)}")
@@ -62,6 +62,13 @@ class Hearing:
             bytes_total=total,
             seconds_left=message.get("seconds_remaining"),
         )
+
+    def _finish(self, message: dict[str, Any]) -> None:
+        self.summary = message
+        size = message.get("total_bytes_processed", message.get("total_bytes"))
+        if self._report is not None and isinstance(size, int):
+            # A backup that is quick is over before it says how far it is.
+            self._report.progress(1.0, bytes_done=size, bytes_total=size)
 
     def _text(self, line: str) -> None:
         text = self._redact(line.strip())

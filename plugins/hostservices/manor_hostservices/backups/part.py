@@ -48,12 +48,14 @@ class BackingUp(Part):
         return [BackgroundTask("backup schedule", self._schedule.run)]
 
     def health_checks(self) -> Sequence[HealthCheck]:
-        """Whether backups are made."""
-        return [HealthCheck("backups", self._check)]
+        """Whether backups are made, and were."""
+        return [HealthCheck("backup schedule", self._check), HealthCheck("backups", self._check_age)]
 
     async def _check(self) -> str | None:
-        if self._schedule.trouble is not None:
-            return f"backups are not made by themselves: {self._schedule.trouble}"
+        trouble = self._schedule.trouble
+        return None if trouble is None else f"backups are not made by themselves: {trouble}"
+
+    async def _check_age(self) -> str | None:
         return self._schedule.overdue
 
     async def _tell_overdue(self, newest: datetime | None, summary: str) -> None:

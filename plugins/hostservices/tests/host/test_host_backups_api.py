@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import trio
 
 from manor import Event
 from manor.testing import Client, House
+from manor_hostservices.backups.kept import Memory
 from manor_hostservices.events import BackupFailed, BackupFinished
 from manor_hostservices.jobs.ledger import Entry
 from manor_hostservices.verbs import Job, StartJob
@@ -351,22 +353,27 @@ async def test_a_job_whose_process_went_without_a_word_is_an_error(
 
 class TestSchedule:
     @pytest.fixture
-    def host_table(self, restic: FakeRestic) -> Mapping[str, Any]:
-        table = {"repository": "/mnt/x", "restic": restic.path, "paths": ["/etc"], "schedule": "Mon Tue bogus"}
-        return {"backup": table}
+    def host_table(self, restic: FakeRestic, tmp_path: Path) -> Mapping[str, Any]:
+        old = Memory(sha256(b"/mnt/x").hexdigest(), True, snapshots=[{"time": "2029-12-24T11:00:00Z"}])
+        own = tmp_path / "host/var/lib/manor-host"
+        own.mkdir(parents=True)
+        (own / "backups.json").write_bytes(msgspec.json.encode(old))
+        return {"backup": {"repository": "/mnt/x", "restic": restic.path, "paths": ["/etc"], "schedule": "bogus"}}
 
-    async def test_the_admin_reads_that_no_backups_are_made(self, device: Phone, client: Client) -> None:
+    async def test_the_admin_reads_that_no_backups_are_made(self, house: House, client: Client) -> None:
         with trio.fail_after(10):
             while True:
                 ready = (await client.get("/readyz")).json()
-                if ready["degraded"]:
+                reasons = sorted(found["reason"].partition(": ")[2] for found in ready["degraded"])
+                if len(reasons) > 1:
                     break
                 await trio.sleep(0.02)
 
         assert ready["status"] == "ready"
-        [found] = ready["degraded"]
-        assert found["plugin"] == "hostservices"
-        assert "backups are not made by themselves: Failed to parse calendar" in found["reason"]
+        assert reasons == [
+            "The newest backup is older than 48 hours: it is of 2029-12-24 11:00 UTC",
+            "backups are not made by themselves: Failed to parse calendar specification 'bogus': Invalid argument",
+        ]
 
 
 class TestS3:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from manor import AdminFault, decode_texts
 from manor_hostservices.backups.faults import Fault, fault_of
 from manor_hostservices.backups.hearing import Hearing
+from manor_hostservices.backups.store import Location, Store
 from manor_hostservices.config import HostConfig
 from manor_hostservices.jobs.performing import Progress
+from manor_hostservices.places import Places
 from manor_hostservices.verbs import Job
 from tests.host_jobs import NOON, job_id
 
@@ -78,6 +81,23 @@ def test_progress_of_a_backup_and_of_a_new_versions_restore() -> None:
         {"message_type": "status", "percent_done": 0.25, "seconds_remaining": 3},
     )
     assert (report.job.progress, report.job.bytes_done, report.job.seconds_left) == (0.5, 5, 3)
+
+
+def test_how_much_it_was_is_known_at_the_end() -> None:
+    report, hearing = hear({"message_type": "summary", "total_bytes_processed": 7, "snapshot_id": "0a1b2c3d"})
+
+    assert (report.job.progress, report.job.bytes_done, report.job.bytes_total) == (1.0, 7, 7)
+    assert hearing.summary["snapshot_id"] == "0a1b2c3d"
+
+
+def test_secrets_are_taken_out_wherever_they_stand(tmp_path: Path) -> None:
+    store = Store("0012ab", "K001", "my-bucket")
+    location = Location("rest:https://me:K001@host/{bucket}", store, Places(tmp_path))
+
+    assert location.redacted("Get https://me:other@host/x: K001 and pass-K001-word", "pass-K001-word") == (
+        "Get https://***@host/x: *** and ***"
+    )
+    assert "K001" not in repr(store)
 
 
 def test_troubles_with_files_are_logged_and_counted_without_secrets() -> None:
