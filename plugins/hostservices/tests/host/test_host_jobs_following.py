@@ -29,7 +29,7 @@ from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
 from manor_hostservices.programs import WrittenDown
 from manor_hostservices.refusals import Failed
-from manor_hostservices.verbs import Job, ReadJobs, Verb
+from manor_hostservices.verbs import Job, ReadJobs, StartJob, Verb
 from tests.host_jobs import Working
 
 JOBS = "/api/host/jobs"
@@ -49,6 +49,7 @@ class Beyond:
         self.ledger = Ledger(Places(root), clock, "boot")
         self.ending = trio.Event()
         self.error: Exception | None = None
+        self.swallowed: type | None = None
         made_of = HostConfig(backend="sandbox", root=str(root)), Places(root), WrittenDown()
         self._backend = Sandbox(*made_of)
         self._backups = make_backups(*made_of)
@@ -87,6 +88,8 @@ class Beyond:
         answer = await self._desk.ask(verb)
         self._asked.append(type(verb))
         self._is_asked.set()
+        if type(verb) is self.swallowed:
+            raise Failed("The root helper ended before it answered")
         return answer
 
     async def looked_at(self, times: int) -> None:
@@ -207,6 +210,18 @@ async def test_a_helper_that_is_away_loses_no_job(
     assert (log.status, started.status) == (503, 503)
     assert found["message"] == "Meanwhile"
     assert [each["id"] for each in jobs] == [job]
+
+
+async def test_a_job_whose_start_was_not_answered_is_followed_all_the_same(
+    tmp_path: Path, clock: SetClock, beyond: Beyond, tables: Mapping[str, Any]
+) -> None:
+    beyond.swallowed = StartJob
+    async with beyond.open(), open_daemon(tmp_path, tables, clock) as (_, phone):
+        job = await begin(phone)
+        beyond.ending.set()
+        over = await until(phone, job, lambda found: found["state"] != "running")
+
+    assert over["state"] == "done"
 
 
 async def test_a_job_is_ended_by_a_device(
