@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ import pytest
 import trio
 
 from manor import Event
-from manor.testing import Client, House
+from manor.testing import Client, House, SetClock
 from manor_hostservices.backups.kept import Memory
-from manor_hostservices.events import BackupFailed, BackupFinished
+from manor_hostservices.events import BackupFailed, BackupFinished, BackupOverdue
 from manor_hostservices.jobs.ledger import Entry
 from manor_hostservices.verbs import Job, StartJob
 from tests.host_contract import Said
@@ -374,6 +374,29 @@ class TestSchedule:
             "The newest backup is older than 48 hours: it is of 2029-12-24 11:00 UTC",
             "backups are not made by themselves: Failed to parse calendar specification 'bogus': Invalid argument",
         ]
+
+
+class TestDue:
+    @pytest.fixture
+    def host_table(self, restic: FakeRestic) -> Mapping[str, Any]:
+        table = {"repository": "/mnt/x", "restic": restic.path, "paths": ["/etc"], "schedule": "*-*-* 12:00:01 UTC"}
+        return {"backup": table}
+
+    async def test_a_backup_is_made_and_that_none_was_is_told(
+        self, device: Phone, heard: list[Event], clock: SetClock, restic: FakeRestic
+    ) -> None:
+        clock.set(clock.now() + timedelta(hours=49))
+        with trio.fail_after(20):
+            while True:
+                if "backup" in restic.ran():
+                    break
+                await trio.sleep(0.05)
+        job = await device.told("backup")
+
+        assert (job["state"], job["by"]) == ("done", "schedule")
+        [overdue] = [event for event in heard if isinstance(event, BackupOverdue)]
+        assert overdue.summary == "No backup was made for 48 hours: there is none"
+        assert overdue.timestamp == clock.now()
 
 
 class TestS3:
