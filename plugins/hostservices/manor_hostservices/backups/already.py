@@ -11,7 +11,6 @@ import re
 import stat
 from pathlib import Path
 
-_TROUBLE = "ignoring error for "
 _LINK = re.compile(r"ignoring error for (?P<path>/.+): Symlink: symlink (?P<to>.+) /.*: file exists")
 _OTHER = re.compile(r"ignoring error for (?P<path>/.+): file exists")
 
@@ -24,27 +23,20 @@ class Already:
 
     Args:
         target: Where files are put.
+
+    Attributes:
+        paths: What may be left alone, as paths in the backup.
     """
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._found: list[str] = []
-        self._is_other_trouble = False
+        self.paths: list[str] = []
 
     def hear(self, line: str) -> None:
         """Take a line of restic's."""
-        line = line.strip()
-        if not line.startswith(_TROUBLE):
-            return
-        path = self._path_as_backed_up(line)
-        if path is None or len(self._found) >= MOST:
-            self._is_other_trouble = True
-        else:
-            self._found.append(path)
-
-    def paths(self) -> list[str]:
-        """What may be left alone, as paths in the backup; nothing when there was other trouble, too."""
-        return [] if self._is_other_trouble else self._found
+        path = self._path_as_backed_up(line.strip())
+        if path is not None and len(self.paths) < MOST:
+            self.paths.append(path)
 
     def _path_as_backed_up(self, line: str) -> str | None:
         if link := _LINK.fullmatch(line):

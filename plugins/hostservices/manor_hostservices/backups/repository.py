@@ -129,30 +129,31 @@ class Repository:
         try:
             return await self._restore(report, snapshot, target, exclude, already)
         except RepositoryFault:
-            if not (paths := already.paths()):
+            if not already.paths:
                 raise
         report.message("Restoring once more, without links that are there as they were")
-        return await self._restore(report, snapshot, target, [*exclude, *map(escaped, paths)], Already(target))
+        return await self._restore(report, snapshot, target, [*exclude, *map(escaped, already.paths)], Already(target))
 
     async def _restore(
         self, report: Report, snapshot: str, target: Path, exclude: Sequence[str], already: Already
     ) -> Hearing:
-        hearing = self._hearing(report)
-
-        def hear(line: str) -> None:
-            already.hear(line)
-            hearing(line)
-
-        unfollowed: Sequence[str] = ()
+        hearing, place = self._hearing(report), target
+        through: Sequence[str] = ()
         # Anybody else may write as he pleases: the kernel looks after him.
         if os.geteuid() == 0:
             place = self.scratch / "target"
             await trio.Path(place).mkdir(exist_ok=True)
             await trio.Path(target).mkdir(parents=True, exist_ok=True)
-            unfollowed, target = [sys.executable, "-I", "-m", UNFOLLOWED, str(target), str(place)], place
+            through = [sys.executable, "-I", "-m", UNFOLLOWED, str(target), str(place)]
+
+        def hear(line: str) -> None:
+            told = line.replace(f"{place}/", f"{str(target).rstrip('/')}/")
+            already.hear(told)
+            hearing(told)
+
         patterns = [f"--exclude={pattern}" for pattern in exclude]
-        arguments = ("restore", "--json", "--verify", f"--target={target}", *patterns, snapshot)
-        return await self._run(report, *arguments, hearing=hearing, hear=hear, through=unfollowed)
+        arguments = ("restore", "--json", "--verify", f"--target={place}", *patterns, snapshot)
+        return await self._run(report, *arguments, hearing=hearing, hear=hear, through=through)
 
     async def restore_some(self, report: Report, snapshot: str, target: Path, paths: Sequence[str]) -> None:
         """Put a few of a backup's files there, and compare them with the backup."""
