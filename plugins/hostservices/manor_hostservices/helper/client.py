@@ -12,7 +12,7 @@ import trio
 from manor_hostservices.helper.wire import ANSWER_LIMIT, encode_verb, read_answer, seconds_for
 from manor_hostservices.host import Host
 from manor_hostservices.refusals import Failed, HostRefusal, NotHere, Unconfigured
-from manor_hostservices.verbs import Verb
+from manor_hostservices.verbs import ReadTimezone, Verb
 
 A = TypeVar("A")
 
@@ -72,12 +72,16 @@ class HelperHost:
         return answer
 
     async def look(self) -> str | None:
-        """Why the helper cannot be asked, None when it can; does not start one to find out."""
+        """Why the helper cannot be asked, None when it can; starts none to find out, unless it refused everything."""
         if self.trouble is None:
             self.trouble = await trio.to_thread.run_sync(_missing, self._path)
         elif (stream := await self._connect()) is not None:
             # It has come back, and whoever asks next need not be told otherwise.
             await stream.aclose()
+        if self.trouble is None and self._unfit is not None:
+            # Its configuration may have been mended since, and nobody have asked it anything.
+            with suppress(HostRefusal):
+                await self.ask(ReadTimezone())
         return self.trouble or self._unfit
 
     async def _connect(self) -> trio.SocketStream | None:
