@@ -164,6 +164,21 @@ def test_files_from_before_are_not_a_new_accounts(host: HostInBox) -> None:
     host.box.run("rm", "-r", "/home/eve")
 
 
+def test_an_account_that_cannot_be_noted_is_not_left_behind(host: HostInBox) -> None:
+    box, folder = host.box, STATE.rpartition("/")[0]
+    box.run("mkdir", "-p", folder)
+    box.run("mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", folder)
+    try:
+        box.attempt("dd", "if=/dev/zero", f"of={folder}/full", "bs=4k", "count=2")
+        with pytest.raises(Failed, match="No space left"):
+            host.ask(AddUser("eve", HASH))
+    finally:
+        box.run("umount", folder)
+
+    assert box.attempt("getent", "passwd", "eve").returncode == 2
+    assert not (box.root / "home/eve").exists()
+
+
 # --- Keys ----------------------------------------------------------------------------------------------------------
 
 

@@ -106,9 +106,13 @@ class Accounts:
             if made is None or made.uid < FIRST_UID:
                 raise Failed("The host made no ordinary account")
         except HostRefusal:
-            await run_to_its_end(self._programs, ["userdel", "--remove", name])
+            await self.unmake(name)
             raise
         return made
+
+    async def unmake(self, name: str) -> None:
+        """Remove an account that was made just now: nobody has used it."""
+        await run_to_its_end(self._programs, ["userdel", "--remove", name])
 
     async def remove(self, account: HostAccount) -> Path | None:
         """Remove an account, and end what it runs.

@@ -17,7 +17,7 @@ from manor_hostservices.backends.systemd.accounts import Accounts, HostAccount, 
 from manor_hostservices.backends.systemd.authorized_keys import Owner, change_lines, read_lines
 from manor_hostservices.backends.systemd.record import Record
 from manor_hostservices.places import Places
-from manor_hostservices.refusals import Conflicting, Invalid, Missing
+from manor_hostservices.refusals import Conflicting, HostRefusal, Invalid, Missing
 from manor_hostservices.rules import Rule, read_public_key
 
 ROOT = "root"
@@ -146,7 +146,12 @@ class People:
 
         # After it is there: a power cut in between leaves an account that is nobody's to remove from here, and never
         # the right to remove one that somebody else makes.
-        await self._record.change(note)
+        try:
+            await self._record.change(note)
+        except HostRefusal:
+            # A full disk, say: whoever tries again must not find it taken.
+            await self._accounts.unmake(made.name)
+            raise
 
     async def _owner(self, user: str) -> Owner:
         known = None if user in (ROOT, self._primary) else (await self._record.read()).account(user)
