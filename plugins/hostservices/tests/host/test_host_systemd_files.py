@@ -116,10 +116,24 @@ def test_an_account_without_a_home_has_no_keys(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_too_long_is_left_alone(owner: Owner) -> None:
-    change_lines(owner, lambda _: ["x" * (LONGEST + 1)])
+    change_lines(owner, lambda _: ["one"])
+    with (owner.home / ".ssh/authorized_keys").open("a") as file:
+        file.write("x" * LONGEST)
 
     with pytest.raises(Conflicting, match="too long"):
         read_lines(owner)
+    with pytest.raises(Conflicting, match="too long"):
+        change_lines(owner, lambda lines: [*lines, "two"])
+
+
+def test_a_file_is_never_made_too_long_to_be_read_again(owner: Owner) -> None:
+    full = ["x" * (LONGEST - 1)]
+    change_lines(owner, lambda _: full)
+
+    with pytest.raises(Conflicting, match="remove a key first"):
+        change_lines(owner, lambda lines: [*lines, "two"])
+
+    assert read_lines(owner) == full
 
 
 # --- Notes and turns -----------------------------------------------------------------------------------------------

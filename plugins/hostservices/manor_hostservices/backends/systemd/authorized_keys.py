@@ -65,8 +65,13 @@ def change_lines(owner: Owner, work: Callable[[list[str]], list[str]]) -> None:
         assert folder is not None
         before = _read(folder, owner)
         after = work(before)
-        if after != before:
-            _replace(folder, owner, "".join(f"{line}\n" for line in after).encode(errors="surrogateescape"))
+        if after == before:
+            return
+        data = "".join(f"{line}\n" for line in after).encode(errors="surrogateescape")
+        if len(data) > LONGEST:
+            # It could not be read again, so nobody could remove a key from here.
+            raise Conflicting("The account's authorized_keys would be too long: remove a key first")
+        _replace(folder, owner, data)
 
 
 @contextmanager
