@@ -15,7 +15,7 @@ import msgspec
 
 from manor import Clock
 from manor_hostservices.places import Places
-from manor_hostservices.refusals import Conflicting, Missing
+from manor_hostservices.refusals import Conflicting, Failed, Missing
 from manor_hostservices.stored import write_whole
 from manor_hostservices.verbs import Job, StartJob
 
@@ -68,7 +68,14 @@ class Ledger:
 
         Raises:
             Conflicting: There is one with this id.
+            Failed: The disk does not take it.
         """
+        try:
+            return self._create(asked)
+        except OSError as error:
+            raise Failed(f"The job cannot be written down: {error.strerror}") from error
+
+    def _create(self, asked: StartJob) -> Job:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._file(asked.id).exists():
             raise Conflicting("There is a job with this id")

@@ -20,9 +20,18 @@ from manor_hostservices.jobs.exclusion import MOST, check_beside, check_may_end
 from manor_hostservices.jobs.ledger import LINE_LIMIT, LOG_LIMIT, Entry, Ledger, boot_id
 from manor_hostservices.jobs.settling import settled_jobs
 from manor_hostservices.places import Places
-from manor_hostservices.refusals import Conflicting, Missing
+from manor_hostservices.refusals import Conflicting, Failed, Missing
 from manor_hostservices.verbs import Job, JobKind, StartJob
 from tests.host_jobs import NOON, asked, job_id, new_ledger
+
+
+def test_a_job_that_cannot_be_written_down_is_not_started(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    ledger.folder.parent.mkdir(parents=True)
+    ledger.folder.write_text("in the way")
+
+    with pytest.raises(Failed, match="cannot be written down: File exists"):
+        ledger.create(asked())
 
 
 def test_a_job_is_there_for_whoever_reads_later(tmp_path: Path) -> None:
