@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import platform
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -60,6 +61,9 @@ class PullAnswer(msgspec.Struct, frozen=True):
     status: int
     message: str
     data: str
+
+
+Handler = Callable[[Request], Awaitable[Reply]]
 
 
 class SystemHandlers:
@@ -159,6 +163,14 @@ class SystemHandlers:
             return False
 
 
+def _acting(handler: Handler) -> Handler:
+    @functools.wraps(handler)
+    async def acting(request: Request) -> Reply:
+        return said(None) if request.head.method == "HEAD" else await handler(request)  # HEAD only looks
+
+    return acting
+
+
 def system_routes(handlers: SystemHandlers) -> Sequence[Route]:
     """The operations."""
     configuration = "/system/configuration"
@@ -169,13 +181,13 @@ def system_routes(handlers: SystemHandlers) -> Sequence[Route]:
             for path, handler, returns in (
                 ("/system/version", handlers.system_version, SystemVersion),
                 ("/system/pythonVersion", handlers.python_version, str),
-                ("/system/reboot", handlers.reboot, str),
+                ("/system/reboot", _acting(handlers.reboot), str),
                 (f"{configuration}/timezone", handlers.timezone, str),
                 (f"{configuration}/autoUpgrade", handlers.auto_upgrade, AutoUpgradeSettings),
-                (f"{configuration}/apply", handlers.apply, int),
-                (f"{configuration}/upgrade", handlers.upgrade, int),
-                (f"{configuration}/rollback", handlers.rollback, int),
-                (f"{configuration}/pull", handlers.pull, PullAnswer),
+                (f"{configuration}/apply", _acting(handlers.apply), int),
+                (f"{configuration}/upgrade", _acting(handlers.upgrade), int),
+                (f"{configuration}/rollback", _acting(handlers.rollback), int),
+                (f"{configuration}/pull", _acting(handlers.pull), PullAnswer),
             )
         ),
         *(

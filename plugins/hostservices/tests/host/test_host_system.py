@@ -84,6 +84,18 @@ async def test_what_changes_by_get_is_never_cached_nor_opened_by_a_cookie(
         assert (answer.status, answer.json()) == (401, {"error": "Missing Authorization header"})
 
 
+@pytest.mark.parametrize(
+    "what", ["reboot", *(f"configuration/{kind}" for kind in ["apply", "upgrade", "rollback", "pull"])]
+)
+async def test_looking_with_head_changes_nothing(house: House, phone: Client, what: str) -> None:
+    answer = await phone.request("HEAD", f"/system/{what}")
+
+    rows = await house.storage.read(lambda transaction: house.services.audit.list(transaction))
+    assert (answer.status, answer.body) == (200, b"")
+    assert (await phone.get("/api/host/jobs")).json() == []
+    assert [row.action for row in rows if row.action.startswith("hostservices.")] == []
+
+
 async def test_who_changed_the_host_is_written_down(house: House, api: HostApi) -> None:
     await api.ask("PUT", "/system/configuration/timezone", {"timezone": "Europe/Berlin"})
     await api.ask("POST", "/services/gitea/enable")
