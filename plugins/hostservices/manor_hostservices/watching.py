@@ -44,11 +44,15 @@ class ServiceWatch:
     Args:
         storage: Keeps what was told.
         host: The host.
+
+    Attributes:
+        trouble: Why they could not be looked at the last time; None when they could.
     """
 
     def __init__(self, storage: Storage, host: Host) -> None:
         self._storage = storage
         self._host = host
+        self.trouble: str | None = None
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -61,13 +65,20 @@ class ServiceWatch:
         try:
             services = await self._host.ask(ReadServices())
         except HostRefusal as refusal:
-            log.debug("the host does not say how its services fare", reason=refusal.detail)
+            if refusal.detail != self.trouble:
+                log.warning("the host does not say how its services fare", reason=refusal.detail)
+            self.trouble = refusal.detail
             return
+        self.trouble = None
         failed = [service for service in services if service.active == "failed"]
         now = {FAILED + service.key: _since(service) for service in failed}
         before = await self._storage.read(_told_failures)
         if now != before:
             await self._storage.write(lambda transaction: _tell_failures(transaction, failed, now))
+
+    async def check(self) -> str | None:
+        """Why nobody is told when a service fails; None when all is well."""
+        return None if self.trouble is None else f"they cannot be watched: {self.trouble}"
 
 
 class UpdateWatch:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from manor import BackgroundTask, Event, Migration, Part, Route, Subscription, Transaction
+from manor import BackgroundTask, Event, HealthCheck, Migration, Part, Route, Subscription, Transaction
 from manor_hostservices.events import EVENTS
 from manor_hostservices.http.jobs import JobHandlers, job_routes
 from manor_hostservices.http.looking import LookingHandlers, looking_routes
@@ -69,6 +69,10 @@ class FollowingJobs(Part):
             BackgroundTask("services", self._services.run),
             BackgroundTask("updates", self._updates.run),
         ]
+
+    def health_checks(self) -> Sequence[HealthCheck]:
+        """Whether somebody would notice that a service fails."""
+        return [HealthCheck("services", self._services.check)]
 
     def sections(self) -> Sequence[str]:
         """Jobs that a person asked for."""

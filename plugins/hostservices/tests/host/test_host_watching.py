@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import structlog.testing
 from sqlalchemy import MetaData
 from sqlalchemy.schema import CreateTable
 
@@ -91,6 +92,21 @@ async def test_a_host_that_says_no_is_asked_again_later(house: House, heard: lis
     await UpdateWatch(house.storage, told).look()
 
     assert heard == []
+
+
+async def test_services_that_cannot_be_watched_are_said_until_they_can(house: House, told: Told) -> None:
+    watch = ServiceWatch(house.storage, told)
+    told.answer = NotHere("This host has no D-Bus")
+
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            await watch.look()
+    assert await watch.check() == "they cannot be watched: This host has no D-Bus"
+    assert [line["event"] for line in logs] == ["the host does not say how its services fare"]
+
+    told.answer = []
+    await watch.look()
+    assert await watch.check() is None
 
 
 # --- Rows of jobs --------------------------------------------------------------------------------------------------
