@@ -24,6 +24,9 @@ EVERY = 900.0
 WATCHED = 30.0
 """Seconds between two looks while a backup of the schedule's runs."""
 
+TROUBLED = 10.0
+"""Seconds to the next look after one that the host refused: the helper's socket may come after the daemon."""
+
 TRY_AGAIN = timedelta(hours=1)
 """After a backup that failed."""
 
@@ -118,6 +121,8 @@ class Schedule:
             self.trouble = refusal.detail
 
     def _pause(self) -> float:
+        if self.trouble is not None:
+            return TROUBLED
         if self._made is not None:
             return WATCHED
         if self.due is None:

@@ -386,7 +386,7 @@ class TestDue:
         self, device: Phone, heard: list[Event], clock: SetClock, restic: FakeRestic
     ) -> None:
         clock.set(clock.now() + timedelta(hours=49))
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while True:
                 if "backup" in restic.ran():
                     break

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import trio
+import trio.testing
 
 from manor.clock import SetClock
 from manor_hostservices.backups.calendar import Calendar, SystemdCalendar
@@ -246,6 +248,21 @@ async def test_a_host_that_says_no_is_asked_again(host: Host, refusal: HostRefus
     await schedule.look()
 
     assert [schedule.trouble] == [None]
+    assert host.kinds() == ["backup"]
+
+
+async def test_a_host_that_comes_after_the_daemon_is_not_waited_for_long(
+    host: Host, autojump_clock: trio.testing.MockClock
+) -> None:
+    host.has(NOON - 49 * HOUR)
+    host.refusal = NotHere("nobody listens")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(new_schedule(host).run)
+        await trio.sleep(5)
+        host.refusal = None
+        await trio.sleep(10)
+        nursery.cancel_scope.cancel()
+
     assert host.kinds() == ["backup"]
 
 
