@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,20 +72,22 @@ def ended(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGT
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = configured(tmp_path_factory.mktemp("daemon"))
-    process = server.start()
-    yield server
-    assert ended(process) == 0
+def daemon() -> Iterator[Server]:
+    # Not below pytest's own folder, which every run of pytest on this machine closes to strangers when it starts.
+    with tempfile.TemporaryDirectory() as folder:
+        server = configured(Path(folder))
+        process = server.start()
+        yield server
+        assert ended(process) == 0
 
 
 @pytest.fixture(params=["with a daemon", "without a daemon"])
-def server(request: pytest.FixtureRequest) -> Server:
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     if request.param == "with a daemon":
-        found: Server = request.getfixturevalue("daemon")
-        return found
-    tmp_path: Path = request.getfixturevalue("tmp_path")
-    return configured(tmp_path)
+        yield request.getfixturevalue("daemon")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield configured(Path(folder))
 
 
 # --- Both ways -----------------------------------------------------------------------------------------------------
@@ -323,7 +326,7 @@ def test_a_stranger_on_this_machine_may_not(server: Server) -> None:
     server.run("user", "list")
     closed = server.data / ("control.sock" if server.is_running else "manor.lock")
     closed.chmod(0o600)
-    for folder in (server.data, *server.data.parents[:-2]):
+    for folder in (server.data, server.data.parent):
         folder.chmod(folder.stat().st_mode | 0o055)
     # Root becomes a stranger, once all is imported: a stranger may not even read this Python's files.
     code = (
