@@ -23,6 +23,9 @@ _VARIABLES: Mapping[str, tuple[str, str]] = {
 }
 """What restic reads of each kind of store; stores of other kinds let us in without, or have it in their address."""
 
+SHORTEST_SECRET = 4
+"""Characters; stores give keys of 20 and more."""
+
 _IN_ADDRESS = re.compile(r"//[^/@\s]+@")
 
 
@@ -76,10 +79,15 @@ class Location:
         return variables
 
     def redacted(self, text: str, password: str) -> str:
-        """A text without secrets."""
+        """A text without secrets.
+
+        One of a few characters stays: it stands in ordinary words, which nobody could read or tell apart any more, and
+        stars in their midst would give it away.
+        """
         known = {password} if self._store is None else {password, self._store.secret}
-        for secret in sorted(known - {""}, key=len, reverse=True):
-            text = text.replace(secret, "***")
+        for secret in sorted(known, key=len, reverse=True):
+            if len(secret) >= SHORTEST_SECRET:
+                text = text.replace(secret, "***")
         return _IN_ADDRESS.sub("//***@", text)
 
 

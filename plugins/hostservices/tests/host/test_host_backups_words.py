@@ -100,6 +100,12 @@ def test_secrets_are_taken_out_wherever_they_stand(tmp_path: Path) -> None:
     assert "K001" not in repr(store)
 
 
+def test_a_secret_of_a_few_letters_does_not_spoil_what_restic_says(tmp_path: Path) -> None:
+    said = "Is there a repository at the following location?"
+
+    assert Location("sftp:host:/{bucket}", Store("x", "y", "my-bucket"), Places(tmp_path)).redacted(said, "") == said
+
+
 def test_troubles_with_files_are_logged_and_counted_without_secrets() -> None:
     report, hearing = hear(
         {"message_type": "error", "error": {"message": "permission denied"}, "item": "/var/secret"},
