@@ -65,6 +65,8 @@ def read_verb(line: bytes) -> AnyVerb:
     """
     try:
         return decode_verb(line)
+    except RecursionError as error:
+        raise Invalid("Not a verb: it is nested too deep") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"Not a verb: {error}"[:DETAIL_LIMIT]) from error
 

@@ -42,6 +42,7 @@ HOSTILE = {
     "an array": b'["timezone.read"]\n',
     "null": b"null\n",
     "deep nesting": b"[" * 50_000 + b"\n",
+    "deep nesting before the verb": b'{"x":' + b"[" * 50_000 + b"\n",
     "no verb": b"{}\n",
     "an unknown verb": line(verb="shell.run", argv=["id"]),
     "a verb that is none": line(verb=["timezone.read"]),
