@@ -59,6 +59,9 @@ class StoredJson(Generic[T]):
             return msgspec.json.decode(self.path.read_bytes(), type=self._shape)
         except FileNotFoundError:
             return self._absent()
+        except UnicodeDecodeError as error:
+            # msgspec says so of a text that is not UTF-8, and of all else as a fault of its own.
+            raise msgspec.DecodeError(str(error)) from error
 
     def change_now(self, work: Callable[[T], tuple[T, R]]) -> R:
         """Change it."""

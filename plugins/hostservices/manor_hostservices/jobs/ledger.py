@@ -189,7 +189,7 @@ class Ledger:
     def _read(self, path: Path) -> Entry | None:
         try:
             return msgspec.json.decode(path.read_bytes(), type=Entry)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
             # Nobody but root writes here: what cannot be read is a later version's, or the disk's fault.
             return None
 

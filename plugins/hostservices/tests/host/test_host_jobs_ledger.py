@@ -94,7 +94,7 @@ def test_the_newest_are_kept_and_those_that_run(tmp_path: Path) -> None:
     assert [job.id for job in ledger.jobs([job_id(12), job_id(5), job_id(14)])] == [job_id(14), job_id(12)]
 
 
-@pytest.mark.parametrize("spoiled", [b"", b"{", b"\xff\x00", b'{"job":{}}', b"[]"])
+@pytest.mark.parametrize("spoiled", [b"", b"{", b"\xff\x00", b'{"job":{"id":"\xff"}}', b'{"job":{}}', b"[]"])
 def test_a_file_that_cannot_be_read_is_no_job(tmp_path: Path, spoiled: bytes) -> None:
     ledger = new_ledger(tmp_path)
     ledger.create(asked(1))

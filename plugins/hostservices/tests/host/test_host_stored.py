@@ -47,13 +47,14 @@ async def test_a_change_that_fails_changes_nothing(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["state.json", "state.json.lock"]
 
 
-async def test_a_file_that_is_broken_is_left_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("broken", [b'{"n": "a half', b'{"\xff": 1}', b""])
+async def test_a_file_that_is_broken_is_left_as_it_is(tmp_path: Path, broken: bytes) -> None:
     path = tmp_path / "state.json"
-    path.write_text('{"n": "a half')
+    path.write_bytes(broken)
 
     with pytest.raises(msgspec.DecodeError):
         await counter(path).change(lambda _: ({"n": 1}, None))
-    assert path.read_text() == '{"n": "a half'
+    assert path.read_bytes() == broken
 
 
 async def test_only_its_owner_reads_it(tmp_path: Path) -> None:
