@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from manor_hostservices.places import Places
+from manor_hostservices.stored import write_whole
 
 DEFAULT_REPOSITORY = "b2:{bucket}:/sfbackup"
 PASSWORD_FILE = "backup-password"  # noqa: S105 - a name
@@ -100,15 +100,13 @@ def read_password(path: Path) -> str:
 
 
 def make_password(path: Path) -> str:
-    """Make one, unless there is a file: that one is never written over, for without it all backups are lost."""
+    """Make one, unless there is one: that is never written over, for without it all backups are lost.
+
+    It is on the disk, whole, before anything is made that only it opens; an empty file is none.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return read_password(path)
-    with os.fdopen(descriptor, "w") as file:
-        password = secrets.token_urlsafe(32)
-        file.write(f"{password}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    if password := read_password(path):
+        return password
+    password = secrets.token_urlsafe(32)
+    write_whole(path, f"{password}\n".encode(), 0o600)
     return password

@@ -28,3 +28,14 @@ async def test_a_repository_that_somebody_made_before_us_gets_nothing(tmp_path: 
 
     assert not list((made / "snapshots").iterdir())
     assert (await BackedUp(tmp_path).backups.known()).state == "ERROR"
+
+
+async def test_a_password_file_that_a_full_disk_left_empty_opens_no_repository(tmp_path: Path) -> None:
+    host = new_host(tmp_path)
+    host.write("var/lib/manor-host/backup-password", "")
+
+    await host.do("init")
+
+    assert len(host.read("var/lib/manor-host/backup-password").strip()) >= 40
+    await BackedUp(tmp_path).do("reload")
+    assert (await host.backups.known()).state == "INITIALIZED"
