@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.clients import ask, listening, subscribed
+from tests.e2e.clients import ask, connected, listening, subscribed
 from tests.e2e.conftest import Make
 from tests.e2e.daemon import Daemon, Running, free_port, spawn
 
@@ -119,3 +119,17 @@ def test_the_daemon_stays_on_one_processor_unless_told_not_to(shared: Daemon, ma
     ours = os.sched_getaffinity(0)
     assert all(allowed == {max(ours)} for allowed in processors(shared.running))
     assert all(allowed == ours for allowed in processors(roaming))
+
+
+async def test_garbage_is_looked_for_while_it_serves(shared: Daemon) -> None:
+    async def collections() -> float:
+        text = (await ask(shared.port, "GET", "/metrics")).body.decode()
+        return float(text.partition('python_gc_collections_total{generation="0"} ')[2].split("\n")[0])
+
+    before = await collections()
+    async with connected(shared.port) as wire:
+        for number in range(300):
+            assert (await wire.ask("POST", "/attic", b"%d" % number)).status == 200
+
+    # Each leaves some dozens of objects that hold one another: with the numbers of a command it would be one at most.
+    assert await collections() - before >= 4

@@ -36,6 +36,10 @@ from manor.web import BodyTimes, Front, WebOptions
 INTERRUPTED = 130
 """The exit code after a second Ctrl-C, as shells say it: 128 and the signal's number."""
 
+GARBAGE = (2_000, 10, 10)
+"""How often garbage is looked for while serving; see `gc.set_threshold`. A command's own numbers are for imports: with
+those a daemon would keep up to twenty million dead objects, and stop for tens of milliseconds to look through some."""
+
 log = structlog.get_logger("manor.daemon")
 
 
@@ -127,6 +131,7 @@ class _Daemon:
                 await doors.start(serving)
                 # What a house is made of stays to the end, and need not be looked through for garbage.
                 gc.freeze()
+                gc.set_threshold(*GARBAGE)
                 self._announce(house)
                 nursery.start_soon(self._obey_reloads, house, front, server)
             nursery.cancel_scope.cancel()
