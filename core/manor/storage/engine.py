@@ -65,6 +65,9 @@ def _common() -> Engine:
 
 def _engine_on(handle: Handle) -> Engine:
     common = _common()
+    prepare = common.dialect.on_connect()
+    if prepare is not None:
+        prepare(cast("DBAPIConnection", handle))  # `create_engine` would: functions that SQLite lacks, such as REGEXP
     pool = StaticPool(lambda: cast("DBAPIConnection", handle), dialect=common.dialect, reset_on_return=None)
     return Engine(pool, common.dialect, common.url, execution_options=common.get_execution_options())
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 import trio
-from sqlalchemy import text
+from sqlalchemy import func, literal, select, text
 from sqlalchemy.exc import OperationalError
 
 from manor.events import Event
@@ -39,6 +39,18 @@ def count(transaction: Transaction) -> int:
 
 def endless(transaction: Transaction) -> None:
     transaction.connection.exec_driver_sql(ENDLESS).all()
+
+
+async def test_what_sqlalchemy_brings_to_sqlite_is_there_on_every_connection(storage: Storage) -> None:
+    wanted = select(literal("front door").regexp_match("^fr.nt"), func.floor(2.5))
+
+    def work(transaction: Transaction) -> tuple[Any, ...]:
+        return tuple(transaction.connection.execute(wanted).one())
+
+    assert await storage.read(work) == (True, 2)
+    assert await storage.write(work) == (True, 2)
+    async with storage.stream(wanted) as rows:
+        assert [tuple(row) async for row in rows] == [(True, 2)]
 
 
 async def test_a_read_cannot_write(storage: Storage) -> None:
