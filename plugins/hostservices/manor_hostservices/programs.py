@@ -16,6 +16,12 @@ SECONDS = 60.0
 OUTPUT_LIMIT = 1 << 20
 """Bytes that are kept of what a program says; the end of it counts."""
 
+LONGEST_LINE = 16 << 20
+"""Bytes of a line that is heard: restic lists thousands of backups in one. The end of a longer one counts."""
+
+LINGERING_SECONDS = 5.0
+"""For what a program said last, where one that it left behind holds its output open, maybe for ever."""
+
 _SEARCHED = "/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -84,16 +90,15 @@ class HostPrograms:
         with trio.fail_after(float("inf") if seconds is None else seconds):
             # Outside the nursery, which would wrap the refusal into a group.
             process = await _open(argv, env or {}, cwd)
+            status: int | None = None
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_feed, process, stdin)
-                    assert process.stdout is not None
-                    async with process.stdout:
-                        async for chunk in process.stdout:
-                            kept.take(chunk)
+                    nursery.start_soon(_listen, process, kept)
                     status = await process.wait()
+                    nursery.cancel_scope.deadline = trio.current_time() + LINGERING_SECONDS
             finally:
-                if process.returncode is None:
+                if status is None:
                     _end_group(process.pid)
                     with trio.CancelScope(shield=True):
                         await process.wait()
@@ -149,12 +154,15 @@ class _Kept:
             del self._bytes[:-OUTPUT_LIMIT]
         if self._hear is None:
             return
-        self._line += chunk
-        *lines, rest = self._line.split(b"\n")
-        for line in lines:
-            self._hear(line.decode(errors="replace"))
+        *ends, rest = chunk.split(b"\n")
+        for end in ends:
+            self._line += end
+            self._hear(self._line.decode(errors="replace"))
+            self._line.clear()
+        self._line += rest
         # A line without an end is cut where it gets too long to be one.
-        self._line = bytearray(rest[-OUTPUT_LIMIT:])
+        if len(self._line) > 2 * LONGEST_LINE:
+            del self._line[:-LONGEST_LINE]
 
     def end(self) -> str:
         if self._hear is not None and self._line:
@@ -185,6 +193,13 @@ async def _feed(process: trio.Process, data: bytes) -> None:
             await process.stdin.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # it does not read what it is told; how it ends says whether that matters
+
+
+async def _listen(process: trio.Process, kept: _Kept) -> None:
+    assert process.stdout is not None
+    async with process.stdout:
+        async for chunk in process.stdout:
+            kept.take(chunk)
 
 
 def _end_group(pid: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +28,15 @@ async def test_lines_are_heard_one_by_one() -> None:
     await PROGRAMS.run(["printf", "one\\ntwo\\n\\nthree"], hear=heard.append)
 
     assert heard == ["one", "two", "", "three"]
+
+
+async def test_a_long_line_is_heard_whole() -> None:
+    heard: list[str] = []
+    long = f"print('a' + 'x' * {3 * OUTPUT_LIMIT} + 'z'); print('next')"
+
+    await PROGRAMS.run([sys.executable, "-c", long], hear=heard.append)
+
+    assert [(len(line), line[:1], line[-1:]) for line in heard] == [(3 * OUTPUT_LIMIT + 2, "a", "z"), (4, "n", "t")]
 
 
 async def test_nothing_of_our_own_environment_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +72,19 @@ async def test_one_that_takes_too_long_ends_with_its_children(tmp_path: Path) ->
         await PROGRAMS.run(["sh", "-c", f"sleep 60 & echo $! > {pid_file}; wait"], seconds=0.5)
 
     await ended(int(pid_file.read_text()))
+
+
+async def test_one_that_leaves_another_behind_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("manor_hostservices.programs.LINGERING_SECONDS", 0.2)
+    pid_file = tmp_path / "pid"
+
+    with trio.fail_after(20):
+        done = await PROGRAMS.run(["sh", "-c", f"sleep 60 & echo $! > {pid_file}; echo done; exit 3"], seconds=None)
+
+    assert (done.status, done.output) == (3, "done\n")
+    os.kill(int(pid_file.read_text()), signal.SIGKILL)
 
 
 async def ended(pid: int) -> None:
