@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from manor_hostservices.jobs.ledger import LINE_LIMIT
 from manor_hostservices.jobs.reporting import Report
 
 KEPT_LINES = 40
@@ -71,7 +72,8 @@ class Hearing:
             self._report.progress(1.0, bytes_done=size, bytes_total=size)
 
     def _text(self, line: str) -> None:
-        text = self._redact(line.strip())
+        # Cut behind what is taken out: half a secret would not be known for one.
+        text = self._redact(line.strip())[:LINE_LIMIT]
         if not text:
             return
         self.said.append(text)

@@ -94,7 +94,7 @@ class Repository:
         hearing = self._hearing(None)
 
         def hear(line: str) -> None:
-            if line.startswith("["):
+            if line.startswith("[") or line == "null":
                 lines.append(line)
             else:
                 hearing(line)
@@ -102,7 +102,8 @@ class Repository:
         arguments = ("snapshots", "--json", "--no-lock", "--latest", str(LISTED))
         await self._run(None, *arguments, seconds=LIST_SECONDS, hearing=hearing, hear=hear)
         try:
-            found = msgspec.json.decode(lines[-1] if lines else b"[]", type=list[dict[str, Any]])
+            # Nothing at all is no list: what is there must not look as if it were gone.
+            found = msgspec.json.decode(lines[-1] if lines else b"", type=list[dict[str, Any]] | None) or []
         except msgspec.DecodeError as error:
             raise RepositoryFault("other", "What restic says of the backups cannot be read") from error
         return sorted(found, key=lambda snapshot: str(snapshot.get("time", "")))

@@ -11,7 +11,7 @@ import trio
 
 from manor import contained
 from manor_hostservices.backends.backend import Backend
-from manor_hostservices.jobs.ledger import Entry, Ledger
+from manor_hostservices.jobs.ledger import LINE_LIMIT, Entry, Ledger
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.refusals import HostRefusal
 from manor_hostservices.verbs import Job, JobKind, StartJob
@@ -81,7 +81,7 @@ class Progress:
     def log(self, line: str) -> None:
         """A line of what programs say; see `Report`."""
         if len(self.lines) < WAITING_LINES:
-            self.lines.append(line)
+            self.lines.append(line[:LINE_LIMIT])
         else:
             self._lost_lines += 1
         self._is_news.set()
