@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -129,7 +130,9 @@ class Ledger:
         if entry.job.state != "running":
             return entry.job
         settled = self._without_a_word(entry.job)
-        self.write(Entry(settled, entry.asked))
+        # With a full disk it is found out again the next time, and the list of jobs is told all the same.
+        with suppress(OSError):
+            self.write(Entry(settled, entry.asked))
         return settled
 
     def _without_a_word(self, job: Job) -> Job:

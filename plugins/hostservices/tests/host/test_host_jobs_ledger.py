@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -133,6 +134,21 @@ def test_a_process_that_is_gone_without_a_word_leaves_a_lost_job(tmp_path: Path)
 
     assert (settled.state, settled.ended_at) == ("lost", NOON)
     assert ledger.entry(job.id).job == settled
+
+
+def test_with_a_full_disk_it_is_told_all_the_same(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    job = ledger.create(asked())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))  # no file may grow
+    try:
+        settled = ledger.settle(job)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert settled.state == "lost"
+    assert ledger.entry(job.id).job == job
+    assert ledger.settle(job).state == ledger.entry(job.id).job.state == "lost"
 
 
 def test_an_end_that_was_written_meanwhile_counts(tmp_path: Path) -> None:
