@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.box.host import HostInBox, Server, host_in, put_toys
+from manor_hostservices.verbs import AddUser, DeleteUser, ReadUsers, SetSsh
+from tests.box.host import DROP_IN, HASH, HostInBox, Server, host_in, put_toys
 from tests.box.machine import Box, booted
 from tests.box.service import UNIT, Service, free_port
 from tests.box.tree import PROJECT, build_wheel, tree
@@ -57,3 +58,33 @@ def ssh_server(host_process: HostInBox) -> Server:
     server.prepare()
     host_process.box.run("useradd", "--create-home", "chief")
     return server
+
+
+@pytest.fixture(scope="module")
+def started(host_process: HostInBox, ssh_server: Server) -> Iterator[Server]:
+    """The SSH server, on."""
+    host_process.ask(SetSsh(enable=True))
+    yield ssh_server
+    host_process.ask(SetSsh(enable=False))
+
+
+@pytest.fixture
+def server(started: Server) -> Iterator[Server]:
+    """The SSH server without keys of administrators."""
+    yield started
+    root = started.box.root
+    for path in ("root/.ssh/authorized_keys", "home/chief/.ssh/authorized_keys"):
+        (root / path).unlink(missing_ok=True)
+    if (root / DROP_IN.lstrip("/")).exists():
+        (root / DROP_IN.lstrip("/")).unlink()
+        # A reload says it is done before the server reads: it would read what the next test breaks.
+        started.box.run("systemctl", "restart", "ssh.service")
+
+
+@pytest.fixture
+def eve(host: HostInBox) -> Iterator[HostInBox]:
+    """The host with an account that was made from here."""
+    host.ask(AddUser("eve", HASH))
+    yield host
+    if "eve" in host.ask(ReadUsers()):
+        host.ask(DeleteUser("eve"))

@@ -18,6 +18,10 @@ from tests.box.machine import Box
 A = TypeVar("A")
 
 STATE = "/var/lib/manor-host/state.json"
+DROP_IN = "/etc/ssh/sshd_config.d/50-manor.conf"
+HASH = "$6$saltsalt$" + "a" * 86
+"""A password's, which is none."""
+
 CONFIG: dict[str, Any] = {
     "primary_user": "chief",
     "dkim_file": "/var/dkim/example.org.selector.txt",

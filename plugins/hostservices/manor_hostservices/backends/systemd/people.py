@@ -66,7 +66,13 @@ class People:
             if account is not None:
                 _check_ours(known, account)
                 home = await self._accounts.remove(account)
-            await self._record.change(lambda state: without_account(state, name))
+            try:
+                await self._record.change(lambda state: without_account(state, name))
+            except HostRefusal:
+                # Nobody would look for the files again, and the next account may get the same user id.
+                if home is not None:
+                    await self._accounts.remove_files(home)
+                raise
         if home is not None:
             await self._accounts.remove_files(home)
 
