@@ -23,6 +23,7 @@ from manor_hostservices.backends.state import (
     without_account,
     without_key,
 )
+from manor_hostservices.backends.zone_file import read_zone_file
 from manor_hostservices.catalogue import catalogue
 from manor_hostservices.config import HostConfig
 from manor_hostservices.places import Places
@@ -204,7 +205,7 @@ class KeptHost:
         if not self._config.dkim_file:
             return None
         try:
-            return await trio.Path(self._places.at(self._config.dkim_file)).read_bytes()
+            return await trio.to_thread.run_sync(read_zone_file, self._places.at(self._config.dkim_file))
         except OSError:
             return None
 

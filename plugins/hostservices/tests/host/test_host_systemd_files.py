@@ -269,6 +269,20 @@ async def test_a_host_without_systemd_says_so(bare: Systemd) -> None:
     assert (await bare.pull()).status != 0
 
 
+@pytest.mark.parametrize("there", ["a pipe", "a folder", "too much"])
+async def test_what_stands_in_the_zone_files_place_holds_nobody_up(bare: Systemd, tmp_path: Path, there: str) -> None:
+    place = tmp_path / "var/dkim"
+    place.parent.mkdir()
+    with trio.fail_after(10):
+        if there == "too much":
+            place.write_bytes(b"x" * (1 << 20))
+            with pytest.raises(Failed, match="too long"):
+                await bare.dkim()
+            return
+        place.mkdir() if there == "a folder" else os.mkfifo(place)
+        assert await bare.dkim() is None
+
+
 async def test_values_are_checked_before_anything_is_asked(bare: Systemd) -> None:
     key = new_key()
     for asked in (

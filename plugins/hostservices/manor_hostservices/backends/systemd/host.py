@@ -21,6 +21,7 @@ from manor_hostservices.backends.systemd.running import run_well
 from manor_hostservices.backends.systemd.services import Services
 from manor_hostservices.backends.systemd.sshd import SshServer
 from manor_hostservices.backends.systemd.units import Units
+from manor_hostservices.backends.zone_file import read_zone_file
 from manor_hostservices.catalogue import catalogue
 from manor_hostservices.config import Argv, HostConfig
 from manor_hostservices.jobs.reporting import Report
@@ -149,10 +150,7 @@ class Systemd:
         if not self._config.dkim_file:
             return None
         with refusing("The record cannot be read"):
-            try:
-                return await trio.Path(self._places.at(self._config.dkim_file)).read_bytes()
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-                return None
+            return await trio.to_thread.run_sync(read_zone_file, self._places.at(self._config.dkim_file))
 
     async def updates(self) -> Updates:
         """What apt would upgrade."""
