@@ -179,12 +179,15 @@ async def _keep_written(ledger: Ledger, asked: StartJob, progress: Progress) -> 
 
 
 def _write(ledger: Ledger, entry: Entry, lines: list[str]) -> None:
+    # A full disk is no reason to end what works, nor a log that takes no more one to keep quiet about the job's end.
     try:
         if lines:
             ledger.append(entry.job.id, lines)
+    except OSError as error:
+        log.warning("what a job's programs say could not be written down", job=entry.job.id, reason=error.strerror)
+    try:
         ledger.write(entry)
     except OSError as error:
-        # A full disk is no reason to end what works.
         log.warning("how a job fares could not be written down", job=entry.job.id, reason=error.strerror)
 
 

@@ -50,6 +50,16 @@ def test_it_does_what_the_administrator_configured(
     assert [line for line in ledger.log(job_id(1), 10) if line in ("one", "two")] == lines
 
 
+def test_how_it_ended_is_told_though_its_log_takes_nothing(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    ledger.create(asked(kind="upgrade"))
+    (ledger.folder / f"{job_id(1)}.log").mkdir()
+
+    assert main([job_id(1)], CLOCK, Places(tmp_path), lambda: configured("echo", "one")) == 0
+
+    assert ledger.entry(job_id(1)).job.state == "done"
+
+
 def test_a_configuration_that_is_not_believed_fails_the_job(tmp_path: Path) -> None:
     def read() -> HostConfig:
         raise NotHere("config.toml may be written by others")
