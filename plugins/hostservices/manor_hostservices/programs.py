@@ -66,7 +66,7 @@ class Programs(Protocol):
             cwd: Where it runs.
 
         Raises:
-            NotHere: There is no such program.
+            NotHere: There is no such program, or it is none.
             trio.TooSlowError: It was ended because it took too long.
         """
         ...
@@ -184,6 +184,9 @@ async def _open(argv: Sequence[str], env: Mapping[str, str], cwd: str | None) ->
         )
     except (FileNotFoundError, PermissionError) as error:
         raise NotHere(f"{argv[0]} is not installed") from error
+    except OSError as error:
+        # Such as a script that does not say by what it is run.
+        raise NotHere(f"{argv[0]} cannot be run: {error.strerror}") from error
 
 
 async def _feed(process: trio.Process, data: bytes) -> None:

@@ -108,3 +108,12 @@ async def test_one_that_does_not_read_is_no_fault() -> None:
 async def test_one_that_is_missing_is_named(program: str) -> None:
     with pytest.raises(NotHere, match="is not installed"):
         await PROGRAMS.run([program])
+
+
+async def test_what_is_no_program_is_named(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("id\n")
+    script.chmod(0o755)
+
+    with pytest.raises(NotHere, match="script cannot be run: Exec format error"):
+        await PROGRAMS.run([str(script)])
