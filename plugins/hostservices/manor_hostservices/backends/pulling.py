@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import trio
@@ -21,6 +23,8 @@ async def pull(programs: Programs, folder: Path) -> Pulled:
     Returns:
         git's exit status and what it said; a `git` that is missing or takes over a minute is told the same way.
     """
+    if os.geteuid() == 0 and (loose := await trio.to_thread.run_sync(_loose, folder)) is not None:
+        return Pulled(FAILED, f"{loose} may be written by others than root; chmod go-w {loose}")
     try:
         done = await programs.run(
             ["git", "-C", str(folder), "pull", "--ff-only"],
@@ -32,3 +36,15 @@ async def pull(programs: Programs, folder: Path) -> Pulled:
     except HostRefusal as refusal:
         return Pulled(FAILED, refusal.detail)
     return Pulled(done.status, done.output)
+
+
+def _loose(folder: Path) -> Path | None:
+    """What of a repository others may write, of all that names programs which git runs; git looks only whose it is."""
+    for place in (folder, *(folder / ".git" / name for name in ("", "config", "hooks"))):
+        try:
+            mode = place.stat().st_mode
+        except OSError:
+            continue  # git says better what is wrong with it
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return place
+    return None

@@ -9,6 +9,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from manor_hostservices.backends.pulling import pull
 from manor_hostservices.backends.state import Account, HostState, with_account
 from manor_hostservices.backends.systemd import Systemd
 from manor_hostservices.backends.systemd.accounts import Accounts
@@ -281,6 +282,27 @@ async def test_what_stands_in_the_zone_files_place_holds_nobody_up(bare: Systemd
             return
         place.mkdir() if there == "a folder" else os.mkfifo(place)
         assert await bare.dkim() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is told what to run by others")
+@pytest.mark.parametrize("loose", ["", ".git", ".git/config", ".git/hooks"])
+async def test_root_pulls_nothing_that_others_may_have_it_run(tmp_path: Path, loose: str) -> None:
+    ran = tmp_path / "ran"
+    folder = tmp_path / "configuration"
+    for argv in (
+        ["init", "--quiet"],
+        ["config", "core.sshCommand", f"touch {ran};"],
+        ["remote", "add", "o", "ssh://x/y"],
+    ):
+        folder.mkdir(exist_ok=True)
+        assert (await HostPrograms().run(["git", "-C", str(folder), *argv])).status == 0
+    (folder / loose).chmod((folder / loose).stat().st_mode | 0o020)
+
+    pulled = await pull(HostPrograms(), folder)
+
+    assert pulled.status != 0
+    assert pulled.output.startswith(f"{folder / loose} may be written by others than root; chmod go-w")
+    assert not ran.exists()
 
 
 async def test_values_are_checked_before_anything_is_asked(bare: Systemd) -> None:
