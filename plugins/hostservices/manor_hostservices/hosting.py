@@ -15,6 +15,7 @@ from manor_hostservices.jobs.in_process import InProcessJobs
 from manor_hostservices.jobs.ledger import Ledger, boot_id
 from manor_hostservices.places import Places
 from manor_hostservices.programs import HostPrograms, Programs, WrittenDown
+from manor_hostservices.watching import PrimaryWatch
 
 
 class Hosting(Part):
@@ -34,6 +35,7 @@ class Hosting(Part):
         self._jobs: InProcessJobs | None = None
         self.programs: Programs
         self.host: Host
+        self._primary: PrimaryWatch | None = None
         if config.backend == "sandbox":
             self.programs, places = WrittenDown(), Places(Path(config.root))
             backend = make_backend(config, places, self.programs)
@@ -49,14 +51,17 @@ class Hosting(Part):
         jobs = UnitJobs(Ledger(places, context.clock, boot_id()), Bus(places))
         own_eyes = Desk(make_backend(config, places, self.programs), jobs, make_backups(config, places, self.programs))
         self.host = self._helper = HelperHost(config.helper_socket, own_eyes)
+        self._primary = PrimaryWatch(self.host, config.primary_user)
 
     def background_tasks(self) -> Sequence[BackgroundTask]:
-        """A sandbox's jobs run in the daemon."""
-        return () if self._jobs is None else [BackgroundTask("sandbox jobs", self._jobs.run, ready=True)]
+        """A sandbox's jobs run in the daemon; on another host the primary account has to be there already."""
+        if self._jobs is not None:
+            return [BackgroundTask("sandbox jobs", self._jobs.run, ready=True)]
+        return [] if self._primary is None else [BackgroundTask("primary account", self._primary.run)]
 
     def health_checks(self) -> Sequence[HealthCheck]:
-        """Whether the host can be changed from here."""
-        return [HealthCheck("host", self._check)]
+        """Whether the host can be changed from here, and the primary account is there."""
+        return [HealthCheck("host", self._check), HealthCheck("primary account", self._check_primary)]
 
     async def trouble(self) -> str | None:
         """Why the host can only be looked at; None when it can be changed."""
@@ -65,3 +70,7 @@ class Hosting(Part):
     async def _check(self) -> str | None:
         trouble = await self.trouble()
         return None if trouble is None else f"read-only: {trouble}"
+
+    async def _check_primary(self) -> str | None:
+        # On a host that can only be looked at its keys matter to nobody.
+        return None if self._primary is None or await self.trouble() is not None else self._primary.trouble

@@ -13,14 +13,17 @@ from sqlalchemy.dialects.sqlite import insert
 from manor import Storage, Transaction
 from manor_hostservices.events import ServiceFailed, UpdatesAvailable
 from manor_hostservices.host import Host
-from manor_hostservices.refusals import HostRefusal
-from manor_hostservices.verbs import ReadServices, ReadUpdates, ServiceState, Updates
+from manor_hostservices.refusals import HostRefusal, Missing
+from manor_hostservices.verbs import ReadKeys, ReadServices, ReadUpdates, ServiceState, Updates
 
 SERVICES_EVERY = 30.0
 UPDATES_EVERY = 86_400.0
 
 SETTLING = 300.0
 """Seconds after the start until updates are asked for: a host that boots has better to do."""
+
+PRIMARY_EVERY = 3600.0
+"""Seconds between two looks for the primary account while it is there."""
 
 UPDATES = "updates"
 FAILED = "failed:"
@@ -116,6 +119,44 @@ class UpdateWatch:
             log.info("what an upgrade would bring is not known", reason=refusal.detail)
             return
         await self._storage.write(lambda transaction: _tell_updates(transaction, updates))
+
+
+class PrimaryWatch:
+    """Looks whether the primary account is there: else its keys are not found, and nothing would say why.
+
+    Args:
+        host: The host.
+        name: What the account is to be called.
+
+    Attributes:
+        trouble: That it is not there; None when it is, or nobody can tell.
+    """
+
+    def __init__(self, host: Host, name: str) -> None:
+        self._host = host
+        self._name = name
+        self.trouble: str | None = None
+
+    async def run(self) -> None:
+        """Watch until cancelled: seldom once it was seen."""
+        while True:
+            is_there = await self.look()
+            await trio.sleep(PRIMARY_EVERY if is_there else SERVICES_EVERY)
+
+    async def look(self) -> bool:
+        """Look once; whether it is there for sure."""
+        try:
+            await self._host.ask(ReadKeys(self._name))
+        except Missing:
+            if self.trouble is None:
+                self.trouble = f"there is no account {self._name!r}: set plugins.hostservices.primary_user"
+                log.warning("the primary account is not on this host", primary_user=self._name)
+            return False
+        except HostRefusal:
+            # Whoever watches the helper says so.
+            return False
+        self.trouble = None
+        return True
 
 
 def _since(service: ServiceState) -> str:

@@ -50,3 +50,18 @@ class TestWithHelper:
 
     async def test_the_house_has_nothing_to_complain_of(self, client: Client) -> None:
         assert await degraded(client) == []
+
+
+class TestWithAnotherPrimaryAccount:
+    @pytest.fixture
+    def host_table(self, nixos_helper: Path) -> Mapping[str, Any]:
+        return {"backend": "nixos", "root": "", "helper_socket": str(nixos_helper), "primary_user": "ada"}
+
+    async def test_the_house_says_that_it_is_not_there(self, client: Client) -> None:
+        with trio.fail_after(10):
+            while True:
+                if told := await degraded(client):
+                    break
+                await trio.sleep(0.02)
+
+        assert told == ["primary account: there is no account 'ada': set plugins.hostservices.primary_user"]

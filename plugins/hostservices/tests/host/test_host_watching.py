@@ -17,9 +17,9 @@ from manor.testing import House
 from manor_hostservices.events import JobChanged
 from manor_hostservices.jobs import store
 from manor_hostservices.jobs.known import KnownJob
-from manor_hostservices.refusals import NotHere
+from manor_hostservices.refusals import Missing, NotHere
 from manor_hostservices.verbs import ServiceState, Update, Updates, Verb
-from manor_hostservices.watching import ServiceWatch, UpdateWatch
+from manor_hostservices.watching import PrimaryWatch, ServiceWatch, UpdateWatch
 from manor_hostservices.watching import told as told_table
 
 NINE, TEN = (datetime(2030, 1, 2, hour, tzinfo=UTC) for hour in (9, 10))
@@ -92,6 +92,21 @@ async def test_a_host_that_says_no_is_asked_again_later(house: House, heard: lis
     await UpdateWatch(house.storage, told).look()
 
     assert heard == []
+
+
+async def test_a_primary_account_that_is_not_there_is_said_until_it_is(told: Told) -> None:
+    watch = PrimaryWatch(told, "ada")
+    missing = Missing("User not found")
+    nobody_knows = NotHere("Only root may look at this")
+    seen = []
+
+    with structlog.testing.capture_logs() as logs:
+        for told.answer in (nobody_knows, missing, missing, nobody_knows, [], nobody_knows):
+            seen.append((await watch.look(), watch.trouble))
+
+    trouble = "there is no account 'ada': set plugins.hostservices.primary_user"
+    assert seen == [(False, None), *[(False, trouble)] * 3, (True, None), (False, None)]
+    assert [line["event"] for line in logs] == ["the primary account is not on this host"]
 
 
 async def test_services_that_cannot_be_watched_are_said_until_they_can(house: House, told: Told) -> None:
