@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +20,7 @@ from manor import (
     Rate,
     Refused,
     Reply,
+    Request,
     Unavailable,
 )
 from manor_hostservices.refusals import Conflicting, Failed, HostRefusal, Invalid, Missing, NotHere, Unconfigured
@@ -71,6 +73,16 @@ def told() -> Iterator[None]:
 def said(value: Any) -> Reply:
     """An answer that is one JSON value, such as a sentence or a list of names."""
     return Reply(msgspec.json.encode(value))
+
+
+def beginning(handler: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Any]]:
+    """Have a GET that begins something do so only when it is asked for by GET: HEAD only looks."""
+
+    @functools.wraps(handler)
+    async def begun(request: Request) -> Any:
+        return said(None) if request.head.method == "HEAD" else await handler(request)
+
+    return begun
 
 
 def missing_fields(*names: str) -> BadRequest:

@@ -11,7 +11,8 @@ from msgspec import Meta
 from manor import BadRequest, Conflict, NotFound, Reply, Request, Route
 from manor_hostservices.acting import caller
 from manor_hostservices.backups.standing import Standing, State, standing
-from manor_hostservices.http.api import HOST_API, ONLY_DEVICES, said, told
+from manor_hostservices.http.api import HOST_API, ONLY_DEVICES, beginning, said, told
+from manor_hostservices.jobs.exclusion import REPOSITORY
 from manor_hostservices.parts import Shared
 from manor_hostservices.verbs import SetBackupStore
 
@@ -106,6 +107,9 @@ class BackupHandlers:
         """Keep where backups go, and begin to set the repository up."""
         now = await self._standing()
         _check_idle(now)
+        if (other := now.running(*REPOSITORY, "reboot")) is not None:
+            # The repository could not be set up beside it, and what is refused must not be kept.
+            raise Conflict(f"A job is running: {other.kind}")
         wanted = request.body
         with told():
             store = SetBackupStore(wanted.account_id, wanted.account_key, wanted.bucket)
@@ -146,7 +150,7 @@ def backup_routes(handlers: BackupHandlers) -> Sequence[Route]:
     return [
         route("GET", "backup/status", handlers.status, BackupStatus),
         route("GET", "backup/list", handlers.list, list[dict[str, Any]]),
-        route("GET", "backup/reload", handlers.reload, Begun),
+        route("GET", "backup/reload", beginning(handlers.reload), Begun),
         route("PUT", "backup/create", handlers.create, Begun),
         route("PUT", "backup/restore", handlers.restore, Begun, RestoreRequest),
         route("PUT", "backblaze/config", handlers.set_store, str, StoreSettings),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import platform
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from manor import PUBLIC, BadRequest, Reply, Request, Route
 from manor_hostservices.acting import caller
-from manor_hostservices.http.api import HOST_API, ONLY_DEVICES, OPEN_API, said, told
+from manor_hostservices.http.api import HOST_API, ONLY_DEVICES, OPEN_API, beginning, said, told
 from manor_hostservices.parts import Shared
 from manor_hostservices.refusals import Conflicting, HostRefusal
 from manor_hostservices.rules import Rule, check_zone
@@ -61,9 +60,6 @@ class PullAnswer(msgspec.Struct, frozen=True):
     status: int
     message: str
     data: str
-
-
-Handler = Callable[[Request], Awaitable[Reply]]
 
 
 class SystemHandlers:
@@ -163,14 +159,6 @@ class SystemHandlers:
             return False
 
 
-def _acting(handler: Handler) -> Handler:
-    @functools.wraps(handler)
-    async def acting(request: Request) -> Reply:
-        return said(None) if request.head.method == "HEAD" else await handler(request)  # HEAD only looks
-
-    return acting
-
-
 def system_routes(handlers: SystemHandlers) -> Sequence[Route]:
     """The operations."""
     configuration = "/system/configuration"
@@ -181,13 +169,13 @@ def system_routes(handlers: SystemHandlers) -> Sequence[Route]:
             for path, handler, returns in (
                 ("/system/version", handlers.system_version, SystemVersion),
                 ("/system/pythonVersion", handlers.python_version, str),
-                ("/system/reboot", _acting(handlers.reboot), str),
+                ("/system/reboot", beginning(handlers.reboot), str),
                 (f"{configuration}/timezone", handlers.timezone, str),
                 (f"{configuration}/autoUpgrade", handlers.auto_upgrade, AutoUpgradeSettings),
-                (f"{configuration}/apply", _acting(handlers.apply), int),
-                (f"{configuration}/upgrade", _acting(handlers.upgrade), int),
-                (f"{configuration}/rollback", _acting(handlers.rollback), int),
-                (f"{configuration}/pull", _acting(handlers.pull), PullAnswer),
+                (f"{configuration}/apply", beginning(handlers.apply), int),
+                (f"{configuration}/upgrade", beginning(handlers.upgrade), int),
+                (f"{configuration}/rollback", beginning(handlers.rollback), int),
+                (f"{configuration}/pull", beginning(handlers.pull), PullAnswer),
             )
         ),
         *(

@@ -85,10 +85,15 @@ async def test_what_changes_by_get_is_never_cached_nor_opened_by_a_cookie(
 
 
 @pytest.mark.parametrize(
-    "what", ["reboot", *(f"configuration/{kind}" for kind in ["apply", "upgrade", "rollback", "pull"])]
+    "path",
+    [
+        "/system/reboot",
+        *(f"/system/configuration/{kind}" for kind in ["apply", "upgrade", "rollback", "pull"]),
+        "/services/restic/backup/reload",
+    ],
 )
-async def test_looking_with_head_changes_nothing(house: House, phone: Client, what: str) -> None:
-    answer = await phone.request("HEAD", f"/system/{what}")
+async def test_looking_with_head_changes_nothing(house: House, phone: Client, path: str) -> None:
+    answer = await phone.request("HEAD", path)
 
     rows = await house.storage.read(lambda transaction: house.services.audit.list(transaction))
     assert (answer.status, answer.body) == (200, b"")
