@@ -72,7 +72,7 @@ class Jobs:
 
         try:
             row = await self._storage.write(add)
-            job = await self._started(verb, by)
+            job = await self._started(verb, row)
             await self._storage.write(lambda transaction: store.change(transaction, row.after(job)))
         finally:
             # Also when the caller went meanwhile: whether the job runs is then for the followers to find out.
@@ -117,13 +117,14 @@ class Jobs:
         """
         return await self._host.ask(ReadJobLog((await self.find(id_)).id, lines))
 
-    async def _started(self, verb: StartJob, by: str) -> Job:
+    async def _started(self, verb: StartJob, row: KnownJob) -> Job:
         try:
-            return await self._acting.change(verb, by=by)
+            return await self._acting.change(verb, by=row.by)
         except HostRefusal as refusal:
+            reason = refusal.detail
             job = await self._runs_all_the_same(verb) if isinstance(refusal, Failed) else None
             if job is None:
-                await self._storage.write(lambda transaction: store.remove(transaction, verb.id))
+                await self._storage.write(lambda transaction: store.remove(transaction, row, reason))
                 raise
             return job
 

@@ -67,9 +67,11 @@ def change(transaction: Transaction, job: KnownJob) -> bool:
     return True
 
 
-def remove(transaction: Transaction, id_: str) -> None:
-    """Forget a job that was never started."""
-    transaction.connection.execute(delete(jobs).where(jobs.c.id == id_))
+def remove(transaction: Transaction, job: KnownJob, reason: str) -> None:
+    """Forget a job that was never started; whoever heard of it must not take it for one that runs."""
+    transaction.connection.execute(delete(jobs).where(jobs.c.id == job.id))
+    over = msgspec.structs.replace(job, state="failed", ended_at=transaction.now, message=reason)
+    transaction.emit(JobChanged(transaction.position(), over))
 
 
 def find(transaction: Transaction, id_: str) -> KnownJob | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -247,6 +248,24 @@ async def test_nothing_is_lost_between_opening_a_stream_and_hearing_it(phone: Cl
     assert snapshot.json() == {"jobs": []}
     assert (told.event, told.json()) == ("job", over)
     assert running["id"] == second
+
+
+class TestRefused:
+    @pytest.fixture
+    def host_table(self, tmp_path: Path) -> Mapping[str, Any]:
+        return {"backend": "systemd", "root": "", "helper_socket": str(tmp_path / "none.sock")}
+
+    async def test_a_job_that_never_began_does_not_run_on_in_streams(self, phone: Client) -> None:
+        async with phone.sse(f"{JOBS}/events") as stream:
+            snapshot = await anext(stream)
+            answer = await phone.post(JOBS, json={"kind": "upgrade"})
+            with trio.fail_after(10):
+                over = await next_job(stream, "failed")
+
+        assert snapshot.json() == {"jobs": []}
+        assert refused(answer, 503)
+        assert (over["kind"], over["message"]) == ("upgrade", answer.json()["error"])
+        assert (await phone.get(f"{JOBS}/{over['id']}")).status == 404
 
 
 class TestAnnounced:
