@@ -15,6 +15,32 @@ OF_FILES = {name: check for name, check in CHECKS.items() if "services" not in n
 """Whether services run is asked of systemd, which a folder of NixOS's files has none of."""
 
 
+GUARDED = {
+    "GET": (
+        "system/version system/pythonVersion system/reboot services/status services/mailserver/dkim users services/ssh "
+        "system/configuration/timezone system/configuration/autoUpgrade system/configuration/apply "
+        "system/configuration/upgrade system/configuration/rollback system/configuration/pull services/ssh/keys/root "
+        "services/restic/backup/status services/restic/backup/list services/restic/backup/reload"
+    ),
+    "PUT": (
+        "system/configuration/timezone system/configuration/autoUpgrade services/ssh services/ssh/key/send "
+        "services/restic/backup/create services/restic/backup/restore services/restic/backblaze/config"
+    ),
+    "POST": "services/gitea/enable services/gitea/disable services/ssh/enable services/ssh/keys/admin users",
+    "DELETE": "users/eve_1 services/ssh/keys/root",
+}
+
+
+async def test_nothing_is_told_nor_done_without_a_device(client: Client, api: HostApi) -> None:
+    for method, paths in GUARDED.items():
+        for path in paths.split():
+            answer = await client.request(method, f"/{path}")
+            assert (answer.status, answer.json()) == (401, {"error": "Missing Authorization header"}), path
+            answer = await client.request(method, f"/{path}", headers={"Authorization": "Bearer x"})
+            assert (answer.status, answer.json()) == (401, {"error": "Invalid token"}), path
+    assert await api.ask("GET", "/api/host/jobs") == (200, [])
+
+
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 async def test_a_sandbox(api: HostApi, check: Check) -> None:
     await check(api)
