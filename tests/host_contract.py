@@ -95,7 +95,8 @@ async def services_that_are_not_installed_cannot_be_switched(api: HostApi) -> No
 
 @check
 async def unknown_services_and_wrong_methods_are_refused(api: HostApi) -> None:
-    assert is_told(await api.ask("POST", "/services/nonesuch/enable"), 404)
+    for key in ("nonesuch", "imap", "smtp", "http"):
+        assert is_told(await api.ask("POST", f"/services/{key}/enable"), 404)
     assert is_told(await api.ask("POST", "/services/..%2fgitea/enable"), 404)
     assert is_told(await api.ask("POST", "/services/gitea.service/enable"), 404)
     for method in ("GET", "PUT", "DELETE", "PATCH"):

@@ -77,8 +77,8 @@ class ServiceHandlers:
         # The names that programs know, whatever the admin calls the services.
         entry = SWITCHED.get(key) or self._catalogue.get(key)
         with told():
-            if entry is None:
-                raise Missing("There is no such service")
+            if entry is None or not entry.switchable:
+                raise Missing("There is no such service that can be switched")
             await self._acting.change(SwitchService(key, on), by=caller(request))
         return Switched(0, f"{entry.title} {'enabled' if on else 'disabled'}")
 
