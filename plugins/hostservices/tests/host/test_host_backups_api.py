@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,82 +12,32 @@ import pytest
 import trio
 
 from manor import Event
-from manor.testing import Client, House, SetClock
-from manor_hostservices.backups.kept import Memory
-from manor_hostservices.events import BackupFailed, BackupFinished, BackupOverdue
+from manor.testing import Client, House
+from manor_hostservices.events import BackupFailed, BackupFinished
 from manor_hostservices.jobs.ledger import Entry
 from manor_hostservices.verbs import Job, StartJob
 from tests.host_contract import Said
+from tests.host_phone import (
+    CONFIG,
+    CREATE,
+    CREATED,
+    INITIALIZING,
+    LIST,
+    NO_KEY,
+    NOT_FOUND,
+    RELOAD,
+    RESTORE,
+    RESTORED,
+    RESTORING,
+    RUNNING,
+    SECRET,
+    SETTINGS,
+    STATUS,
+    Phone,
+    until,
+)
 from tests.host_restic import SNAPSHOT, FakeRestic, fake_restic
 from tests.people import actions
-from tests.s3_server import S3Server
-
-RESTIC = "/services/restic"
-STATUS, LIST = f"{RESTIC}/backup/status", f"{RESTIC}/backup/list"
-RELOAD, CREATE = f"{RESTIC}/backup/reload", f"{RESTIC}/backup/create"
-RESTORE, CONFIG = f"{RESTIC}/backup/restore", f"{RESTIC}/backblaze/config"
-
-SECRET = "K001-a-secret-of-the-store"
-SETTINGS = {"accountId": "0012ab", "accountKey": SECRET, "bucket": "my-bucket"}
-CREATED = (200, {"status": 0, "message": "Backup creation has started"})
-RESTORED = (200, {"status": 0, "message": "Backup restoration procedure started"})
-NO_KEY = (400, {"error": "No key provided"})
-RUNNING = (409, {"error": "Backup is already running"})
-RESTORING = (409, {"error": "Backup is being restored"})
-INITIALIZING = (400, {"error": "Backup is initializing"})
-NOT_FOUND = (404, {"error": "Backup not found"})
-
-
-class Phone:
-    """A device that asks about backups."""
-
-    def __init__(self, client: Client, root: Path) -> None:
-        self._client = client
-        self._jobs = root / "var/lib/manor-host/jobs"
-
-    async def ask(self, method: str, path: str, body: Any = None) -> Said:
-        answer = await self._client.request(method, path, json=body)
-        return answer.status, answer.json()
-
-    async def status(self) -> dict[str, Any]:
-        status, body = await self.ask("GET", STATUS)
-        assert status == 200
-        assert set(body) == {"status", "progress", "error_message"}
-        return dict(body)
-
-    async def until(self, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        with trio.fail_after(20):
-            while True:
-                status = await self.status()
-                if is_so(status):
-                    return status
-                await trio.sleep(0.02)
-
-    async def idle(self) -> dict[str, Any]:
-        """How it stands once nothing is done any more."""
-        with trio.fail_after(20):
-            while True:
-                if not any(b'"state":"running"' in job.read_bytes() for job in self._jobs.glob("*.json")):
-                    return await self.status()
-                await trio.sleep(0.02)
-
-    async def begun(self, kind: str) -> None:
-        """Wait for a job of a kind."""
-        with trio.fail_after(20):
-            while True:
-                if any(job["kind"] == kind for job in (await self.ask("GET", "/api/host/jobs"))[1]):
-                    return
-                await trio.sleep(0.02)
-
-    async def told(self, kind: str) -> dict[str, Any]:
-        """How the newest job of a kind ended, once the daemon knows."""
-        with trio.fail_after(20):
-            while True:
-                _, jobs = await self.ask("GET", "/api/host/jobs")
-                job: dict[str, Any] = next(job for job in jobs if job["kind"] == kind)
-                if job["state"] != "running":
-                    return job
-                await trio.sleep(0.05)
 
 
 @pytest.fixture
@@ -154,15 +103,7 @@ async def _initializing(device: Phone, restic: FakeRestic) -> None:
 
 
 async def _held(restic: FakeRestic) -> None:
-    await _until(restic.is_held)
-
-
-async def _until(is_so: Callable[[], object]) -> None:
-    with trio.fail_after(60):
-        while True:
-            if is_so():
-                return
-            await trio.sleep(0.01)
+    await until(restic.is_held)
 
 
 @pytest.mark.parametrize(
@@ -375,80 +316,3 @@ async def test_a_job_whose_process_went_without_a_word_is_an_error(
 
     assert status["status"] == "ERROR"
     assert status["error_message"] == "backup: Its process ended and never said how"
-
-
-class TestSchedule:
-    @pytest.fixture
-    def host_table(self, restic: FakeRestic, tmp_path: Path) -> Mapping[str, Any]:
-        old = Memory(sha256(b"/mnt/x").hexdigest(), True, snapshots=[{"time": "2029-12-24T11:00:00Z"}])
-        own = tmp_path / "host/var/lib/manor-host"
-        own.mkdir(parents=True)
-        (own / "backups.json").write_bytes(msgspec.json.encode(old))
-        return {"backup": {"repository": "/mnt/x", "restic": restic.path, "paths": ["/etc"], "schedule": "bogus"}}
-
-    async def test_the_admin_reads_that_no_backups_are_made(self, house: House, client: Client) -> None:
-        with trio.fail_after(10):
-            while True:
-                ready = (await client.get("/readyz")).json()
-                reasons = sorted(found["reason"].partition(": ")[2] for found in ready["degraded"])
-                if len(reasons) > 1:
-                    break
-                await trio.sleep(0.02)
-
-        assert ready["status"] == "ready"
-        assert reasons == [
-            "The newest backup is older than 48 hours: it is of 2029-12-24 11:00 UTC",
-            "backups are not made by themselves: Failed to parse calendar specification 'bogus': Invalid argument",
-        ]
-
-
-class TestDue:
-    @pytest.fixture
-    def host_table(self, restic: FakeRestic) -> Mapping[str, Any]:
-        table = {"repository": "/mnt/x", "restic": restic.path, "paths": ["/etc"], "schedule": "*-*-* 12:00:01 UTC"}
-        return {"backup": table}
-
-    async def test_a_backup_is_made_and_that_none_was_is_told(
-        self, device: Phone, heard: list[Event], clock: SetClock, restic: FakeRestic
-    ) -> None:
-        # The first look ends with a list of the backups; a clock that is set within the look is seen by half of it.
-        await device.begun("reload")
-        clock.set(clock.now() + timedelta(hours=49))
-        await _until(lambda: "backup" in restic.ran())
-        job = await device.told("backup")
-
-        assert (job["state"], job["by"]) == ("done", "schedule")
-        [overdue] = [event for event in heard if isinstance(event, BackupOverdue)]
-        assert overdue.summary == "No backup was made for 48 hours: there is none"
-        assert overdue.timestamp == clock.now()
-
-
-class TestS3:
-    @pytest.fixture
-    def host_table(self, s3_server: S3Server) -> Mapping[str, Any]:
-        repository = f"s3:{s3_server.url}/{{bucket}}/sfbackup"
-        return {"backup": {"repository": repository, "paths": ["/etc"], "schedule": ""}}
-
-    async def test_a_backup_goes_there_and_comes_back(self, device: Phone, s3_server: S3Server, tmp_path: Path) -> None:
-        bucket = s3_server.new_bucket()
-        file = tmp_path / "host/etc/motd"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("welcome")
-        settings = {"accountId": s3_server.access_key, "accountKey": s3_server.secret_key, "bucket": bucket}
-
-        wrong = await device.ask("PUT", CONFIG, {**settings, "accountKey": "wrong"})
-        refused = await device.idle()
-        right = await device.ask("PUT", CONFIG, settings)
-        made = await device.idle()
-        assert await device.ask("PUT", CREATE) == CREATED
-        assert (await device.idle())["error_message"] is None
-        _, [snapshot] = await device.ask("GET", LIST)
-        file.write_text("broken")
-        assert await device.ask("PUT", RESTORE, {"backupId": snapshot["short_id"]}) == RESTORED
-        restored = await device.idle()
-
-        assert wrong == right == (200, "New Backblaze settings saved")
-        assert refused["status"] == "ERROR"
-        assert refused["error_message"].startswith("The store does not let us in: ")
-        assert made == restored == {"status": "INITIALIZED", "progress": 0.0, "error_message": None}
-        assert file.read_text() == "welcome"
