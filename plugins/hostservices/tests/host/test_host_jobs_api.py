@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from manor import Event
 from manor.testing import Answer, Client, House, NotAStream, SseStream
@@ -258,6 +259,8 @@ class TestRefused:
     async def test_a_job_that_never_began_does_not_run_on_in_streams(self, phone: Client) -> None:
         async with phone.sse(f"{JOBS}/events") as stream:
             snapshot = await anext(stream)
+            # What never began is told of as it happens alone: the stream has to hear by now.
+            await trio.testing.wait_all_tasks_blocked()
             answer = await phone.post(JOBS, json={"kind": "upgrade"})
             with trio.fail_after(10):
                 over = await next_job(stream, "failed")
