@@ -158,6 +158,7 @@ if TYPE_CHECKING:
     from manor.identity import list_users as list_users
     from manor.identity import make_link as make_link
     from manor.identity import mark_verified as mark_verified
+    from manor.identity import members_table as members_table
     from manor.identity import new_secret as new_secret
     from manor.identity import note_failure as note_failure
     from manor.identity import note_login as note_login
@@ -179,11 +180,13 @@ if TYPE_CHECKING:
     from manor.identity import set_role as set_role
     from manor.identity import set_team_active as set_team_active
     from manor.identity import spend_server_invites as spend_server_invites
+    from manor.identity import teams_table as teams_table
     from manor.identity import touch_session as touch_session
     from manor.identity import unlink_login as unlink_login
     from manor.identity import update_team as update_team
     from manor.identity import update_user as update_user
     from manor.identity import use_link as use_link
+    from manor.identity import users_table as users_table
     from manor.identity import void_links as void_links
     from manor.limits import UNLIMITED as UNLIMITED
     from manor.limits import Address as Address
@@ -240,6 +243,7 @@ if TYPE_CHECKING:
     from manor.routing import Live as Live
     from manor.routing import Outlet as Outlet
     from manor.routing import Rate as Rate
+    from manor.routing import RateHeaders as RateHeaders
     from manor.routing import Reply as Reply
     from manor.routing import Request as Request
     from manor.routing import Route as Route
@@ -254,9 +258,11 @@ if TYPE_CHECKING:
     from manor.storage import Storage as Storage
     from manor.storage import Time as Time
     from manor.storage import Transaction as Transaction
+    from manor.storage import from_chat_id as from_chat_id
     from manor.storage import from_microseconds as from_microseconds
     from manor.storage import new_id as new_id
     from manor.storage import parse_id as parse_id
+    from manor.storage import to_chat_id as to_chat_id
     from manor.storage import to_microseconds as to_microseconds
     from manor.sweeping import Sweep as Sweep
     from manor.tasks import BackgroundTask as BackgroundTask
@@ -264,7 +270,6 @@ if TYPE_CHECKING:
 
 _EXPORTS = {
     "ADMIN": "manor.auth",
-    "PUBLIC": "manor.auth",
     "Access": "manor.auth",
     "Authenticator": "manor.auth",
     "Basic": "manor.auth",
@@ -273,6 +278,7 @@ _EXPORTS = {
     "Cookie": "manor.auth",
     "Header": "manor.auth",
     "Kinds": "manor.auth",
+    "PUBLIC": "manor.auth",
     "Presented": "manor.auth",
     "Principal": "manor.auth",
     "Query": "manor.auth",
@@ -299,12 +305,12 @@ _EXPORTS = {
     "parse_bind": "manor.config",
     "BASIC_RESPONSE": "manor.dialects",
     "DETAIL": "manor.dialects",
-    "MATTERMOST": "manor.dialects",
-    "PAGE": "manor.dialects",
-    "SELFPRIVACY": "manor.dialects",
     "Dialect": "manor.dialects",
     "ErrorContext": "manor.dialects",
+    "MATTERMOST": "manor.dialects",
+    "PAGE": "manor.dialects",
     "Rendered": "manor.dialects",
+    "SELFPRIVACY": "manor.dialects",
     "AdminFault": "manor.errors",
     "BadRequest": "manor.errors",
     "Conflict": "manor.errors",
@@ -399,7 +405,6 @@ _EXPORTS = {
     "invite_to_server": "manor.identity",
     "invited_address": "manor.identity",
     "is_invited": "manor.identity",
-    "spend_server_invites": "manor.identity",
     "issue": "manor.identity",
     "link_login": "manor.identity",
     "list_all_teams": "manor.identity",
@@ -412,6 +417,7 @@ _EXPORTS = {
     "list_users": "manor.identity",
     "make_link": "manor.identity",
     "mark_verified": "manor.identity",
+    "members_table": "manor.identity",
     "new_secret": "manor.identity",
     "note_failure": "manor.identity",
     "note_login": "manor.identity",
@@ -432,15 +438,18 @@ _EXPORTS = {
     "set_password_hash": "manor.identity",
     "set_role": "manor.identity",
     "set_team_active": "manor.identity",
+    "spend_server_invites": "manor.identity",
+    "teams_table": "manor.identity",
     "touch_session": "manor.identity",
     "unlink_login": "manor.identity",
     "update_team": "manor.identity",
     "update_user": "manor.identity",
     "use_link": "manor.identity",
+    "users_table": "manor.identity",
     "void_links": "manor.identity",
-    "UNLIMITED": "manor.limits",
     "Address": "manor.limits",
     "RateLimiter": "manor.limits",
+    "UNLIMITED": "manor.limits",
     "Channel": "manor.live",
     "Entry": "manor.live",
     "LiveService": "manor.live",
@@ -480,24 +489,25 @@ _EXPORTS = {
     "PluginContext": "manor.plugins",
     "ScopeDeclaration": "manor.plugins",
     "TierLimit": "manor.plugins",
-    "GOING_AWAY": "manor.routing",
-    "TOO_SLOW": "manor.routing",
     "Api": "manor.routing",
     "Closing": "manor.routing",
     "Conversation": "manor.routing",
     "ConversationOver": "manor.routing",
     "Door": "manor.routing",
+    "GOING_AWAY": "manor.routing",
     "Head": "manor.routing",
     "Headers": "manor.routing",
     "Later": "manor.routing",
     "Live": "manor.routing",
     "Outlet": "manor.routing",
     "Rate": "manor.routing",
+    "RateHeaders": "manor.routing",
     "Reply": "manor.routing",
     "Request": "manor.routing",
     "Route": "manor.routing",
     "Source": "manor.routing",
     "Stream": "manor.routing",
+    "TOO_SLOW": "manor.routing",
     "Upgrade": "manor.routing",
     "WebSocket": "manor.routing",
     "Wire": "manor.routing",
@@ -507,9 +517,11 @@ _EXPORTS = {
     "Storage": "manor.storage",
     "Time": "manor.storage",
     "Transaction": "manor.storage",
+    "from_chat_id": "manor.storage",
     "from_microseconds": "manor.storage",
     "new_id": "manor.storage",
     "parse_id": "manor.storage",
+    "to_chat_id": "manor.storage",
     "to_microseconds": "manor.storage",
     "Sweep": "manor.sweeping",
     "BackgroundTask": "manor.tasks",

@@ -10,10 +10,10 @@ import trio
 from manor.auth import Authenticator, Presented, Principal
 from manor.clock import Clock
 from manor.errors import Forbidden, Refused, TooManyRequests, Unauthorized, Unavailable
-from manor.limits import Address, RateLimiter
+from manor.limits import Address, RateLimiter, Verdict
 from manor.origins import Origins
 from manor.prepared import Manners, Prepared
-from manor.routing import Head, Rate
+from manor.routing import Head, Rate, RateHeaders
 
 _CREDENTIAL_SECONDS = 20.0
 
@@ -144,17 +144,25 @@ class Gate:
         if rate is None:
             return
         verdict = self._limits.take(bucket, who, rate, cost=cost)
-        if manners.api.rate_headers:
-            whole_again = self._clock.now().timestamp() + verdict.reset_in
-            headers["X-RateLimit-Limit"] = str(verdict.limit)
-            headers["X-RateLimit-Remaining"] = str(verdict.remaining)
-            headers["X-RateLimit-Reset"] = str(math.ceil(whole_again))
+        self._tell(manners.api.rate_headers, rate, verdict, headers)
         if cost and not verdict.allowed:
             whose = "address" if isinstance(who, Address) else "credential"
             raise TooManyRequests(
                 f"Too many requests from one {whose}: {verdict.limit} may come at once, {rate.per_minute} a minute",
                 retry_after=verdict.retry_after,
             )
+
+    def _tell(self, told: RateHeaders, rate: Rate, verdict: Verdict, headers: dict[str, str]) -> None:
+        if told is RateHeaders.NONE:
+            return
+        limit, reset = verdict.limit, verdict.reset_in
+        if told is RateHeaders.UNIX:
+            reset = math.ceil(self._clock.now().timestamp() + reset)
+        elif rate.per_minute:
+            limit = math.ceil(rate.per_minute / 60)
+        headers["X-RateLimit-Limit"] = str(limit)
+        headers["X-RateLimit-Remaining"] = str(verdict.remaining)
+        headers["X-RateLimit-Reset"] = str(reset)
 
 
 def _who(principal: Principal) -> str:

@@ -32,11 +32,14 @@ class ErrorContext:
 
 @dataclass(frozen=True)
 class Rendered:
-    """An error as it goes out; the status is the refusal's own but where a dialect answers otherwise."""
+    """An error as it goes out; the status is the refusal's own but where a dialect answers otherwise, and the content
+    type is the dialect's where it says no other.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,15 @@ _MATTERMOST_IDS = {
     401: "api.context.session_expired.app_error",
     403: "api.context.permissions.app_error",
     404: "api.context.404.app_error",
+    405: "api.context.404.app_error",
+    413: "api.file.upload_file.too_large_detailed.app_error",
 }
 
 
 def _mattermost(refused: Refused, context: ErrorContext) -> Rendered:
+    if refused.status == 429 and not refused.code:
+        # Rates are counted in front of the API, by something that does not speak it.
+        return Rendered(429, b"limit exceeded", content_type="text/plain")
     body = {
         "id": refused.code or _MATTERMOST_IDS.get(refused.status, "api.context.error.app_error"),
         "message": refused.detail,

@@ -363,7 +363,7 @@ class Call:
         headers = merge_headers(self._headers, {**rendered.headers, **refused.headers})
         if rendered.status == 401 and api.challenge:
             headers.setdefault("WWW-Authenticate", api.challenge)
-        return Reply(rendered.body, rendered.status, dialect.content_type, headers)
+        return Reply(rendered.body, rendered.status, rendered.content_type or dialect.content_type, headers)
 
     def _worded(self, error: Exception) -> Reply:
         refused = _refused_in(error)

@@ -31,6 +31,7 @@ _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _ERRORS = range(400, 600)
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_SLASHES = re.compile(rb"//+")
 _PREFERENCE = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -304,7 +305,10 @@ class RouteTable:
             segments = _decode(raw_path)
             found = None if segments is None else self._find(segments)
             if found is None:
-                return self._unmatched(raw_path)
+                missed = self._unmatched(raw_path)
+                if missed.api.collapses_slashes and b"//" in raw_path:
+                    return self.match(method, _SLASHES.sub(b"/", raw_path))
+                return missed
             place, values = found
             params = dict(zip(place.names, values, strict=True))
         owned = place.routes.get("GET" if method == "HEAD" else method)

@@ -237,6 +237,16 @@ class Rate:
     burst: int = 0
 
 
+class RateHeaders(enum.Enum):
+    """What answers say of the rate: `X-RateLimit-Limit`, `-Remaining` and `-Reset`."""
+
+    NONE = "none"
+    UNIX = "unix"
+    """How many may come at once, and the Unix time at which as many may again."""
+    SECONDS = "seconds"
+    """How many may come in a second, and the seconds until the bucket is full (the Mattermost API)."""
+
+
 @dataclass(frozen=True)
 class Api:
     """What the routes of one API have in common.
@@ -250,9 +260,10 @@ class Api:
         challenge: `WWW-Authenticate` of its 401.
         anonymous_rate: Requests of one address without a credential; None for no limit.
         signed_in_rate: Requests of one credential; None for no limit.
-        rate_headers: Whether answers carry `X-RateLimit-Limit`, `-Remaining`, `-Reset` (Unix seconds).
+        rate_headers: What answers say of the rates.
         headers: On every answer.
         cors: Whether browsers of the configured origins may call it with a bearer credential.
+        collapses_slashes: Whether a path below its prefixes means the same with a slash too many between two segments.
         prefixes: Paths without a route below these are answered in this API's dialect.
         credential_first: There, and on wrong methods, a missing credential is told before 404 and 405.
         bad_value_status: What a body that decodes and does not fit is answered with.
@@ -269,7 +280,8 @@ class Api:
     challenge: str = "Bearer"
     anonymous_rate: Rate | None = None
     signed_in_rate: Rate | None = None
-    rate_headers: bool = False
+    rate_headers: RateHeaders = RateHeaders.NONE
+    collapses_slashes: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     cors: bool = True
     prefixes: tuple[str, ...] = ()

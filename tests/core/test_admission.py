@@ -15,8 +15,9 @@ import trio
 from trio.testing import MockClock
 
 from manor.auth import ADMIN, PUBLIC, Authenticator, Bearer, Header, Kinds, Presented, Principal, Query, Scope
+from manor.dialects import MATTERMOST
 from manor.dispatch import Dispatcher, Settings
-from manor.routing import Api, Head, Live, Rate, Reply, Request, Route, Upgrade
+from manor.routing import Api, Head, Live, Rate, RateHeaders, Reply, Request, Route, Upgrade
 from tests.core import dispatching
 from tests.core.dispatching import NOW, Silence, ask, detail, head
 
@@ -235,7 +236,7 @@ async def test_a_cookie_counts_on_our_own_and_named_pages_only(origin: str | Non
 
 # --- Rates ---------------------------------------------------------------------------------------------------------
 
-RATED = replace(DOORS, anonymous_rate=Rate(2), signed_in_rate=Rate(3), rate_headers=True)
+RATED = replace(DOORS, anonymous_rate=Rate(2), signed_in_rate=Rate(3), rate_headers=RateHeaders.UNIX)
 
 
 async def test_rates_are_told_on_every_answer_and_refused_when_used_up(autojump_clock: MockClock) -> None:
@@ -296,8 +297,19 @@ async def test_a_routes_own_rate_counts_besides_the_apis() -> None:
     assert [(await ask(made, head(f"GET /{path}"))).status for path in "xxyy"] == [200, 429, 200, 200]
 
 
+async def test_chats_rates_are_told_by_the_second_and_refused_in_plain_words(autojump_clock: MockClock) -> None:
+    per_second = replace(RATED, dialect=MATTERMOST, anonymous_rate=Rate(600, burst=2), rate_headers=RateHeaders.SECONDS)
+    made = dispatcher(route("GET /x", api=per_second))
+    replies = [await ask(made, head("GET /x")) for _ in range(3)]
+    first, *_, last = replies
+    assert [reply.status for reply in replies] == [200, 200, 429]
+    assert (first.headers["X-RateLimit-Limit"], first.headers["X-RateLimit-Remaining"]) == ("10", "1")
+    assert (last.headers["X-RateLimit-Reset"], last.headers["Retry-After"]) == ("1", "1")
+    assert (last.body, last.content_type) == (b"limit exceeded", "text/plain")
+
+
 async def test_an_api_without_rate_headers_says_nothing_of_its_rates() -> None:
-    made = dispatcher(route("GET /x", api=replace(RATED, rate_headers=False)))
+    made = dispatcher(route("GET /x", api=replace(RATED, rate_headers=RateHeaders.NONE)))
     replies = [await ask(made, head("GET /x")) for _ in range(3)]
     assert replies[2].status == 429
     assert not [name for reply in replies for name in reply.headers if "Rate" in name]

@@ -306,3 +306,19 @@ def test_all_routes_come_in_one_order() -> None:
     other = [str(owned) for owned in table(a=["GET /a"], b=["GET /b", "POST /b"])]
     assert one == other == ["GET /a", "GET /b", "POST /b"]
     assert len(RouteTable([OwnedRoute("a", route("GET /a"))])) == 1
+
+
+# --- A slash too many ----------------------------------------------------------------------------------------------
+
+
+def test_an_api_that_collapses_slashes_takes_several_for_one() -> None:
+    table = RouteTable()
+    lenient = Api("lenient", prefixes=("/api/v4",), collapses_slashes=True)
+    table.add("chat", [route("GET /api/v4/posts/{post_id}/reactions", lenient), route("GET /plain/posts")])
+
+    found = table.match("GET", b"/api/v4/posts/abc//reactions")
+
+    assert isinstance(found, Match)
+    assert found.params == {"post_id": "abc"}
+    assert isinstance(table.match("GET", b"/api/v4//nonesuch//"), Miss)
+    assert isinstance(table.match("GET", b"/plain//posts"), Miss)

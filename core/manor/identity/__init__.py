@@ -65,6 +65,9 @@ from manor.identity.signing_in import (
     check_password_of,
 )
 from manor.identity.tables import SYSTEM_ID
+from manor.identity.tables import users as users_table
+from manor.identity.team_tables import members as members_table
+from manor.identity.team_tables import teams as teams_table
 from manor.identity.teams import (
     Member,
     Team,
@@ -210,6 +213,7 @@ __all__ = [
     "list_users",
     "make_link",
     "mark_verified",
+    "members_table",
     "new_secret",
     "note_failure",
     "note_login",
@@ -232,11 +236,13 @@ __all__ = [
     "set_team_active",
     "set_tier",
     "spend_server_invites",
+    "teams_table",
     "touch_session",
     "unlink_login",
     "update_team",
     "update_user",
     "use_link",
     "use_recovery_code",
+    "users_table",
     "void_links",
 ]

@@ -18,6 +18,7 @@ from manor import (
     Kinds,
     Principal,
     Rate,
+    RateHeaders,
     Request,
     Unauthorized,
     Unprocessable,
@@ -35,13 +36,13 @@ AUTH = Api(
     places=PLACES,
     anonymous_rate=Rate(120),
     signed_in_rate=Rate(300),
-    rate_headers=True,
+    rate_headers=RateHeaders.UNIX,
     headers=NO_STORE,
     prefixes=("/auth",),
 )
 """For people who have signed in."""
 
-SIGN_IN = Api("auth sign-in", places=(), anonymous_rate=Rate(60), rate_headers=True, headers=NO_STORE)
+SIGN_IN = Api("auth sign-in", places=(), anonymous_rate=Rate(60), rate_headers=RateHeaders.UNIX, headers=NO_STORE)
 """For everybody else. Credentials are not looked at: clients refresh with the one that has just expired in place."""
 
 SIGNED_IN = Kinds("access")

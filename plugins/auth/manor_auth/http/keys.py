@@ -9,7 +9,19 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from manor import Api, Credential, FieldProblem, Principal, Rate, Request, Route, Scope, Unprocessable, parse_id
+from manor import (
+    Api,
+    Credential,
+    FieldProblem,
+    Principal,
+    Rate,
+    RateHeaders,
+    Request,
+    Route,
+    Scope,
+    Unprocessable,
+    parse_id,
+)
 from manor_auth.api_keys import KIND, ApiKeys, ScopeName, WantedKey
 from manor_auth.http.api import BODY_LIMIT, NO_STORE, PLACES, actor, check_printable
 
@@ -19,7 +31,7 @@ ACCOUNT = Api(
     places=PLACES,
     anonymous_rate=Rate(300),
     signed_in_rate=Rate(1200),
-    rate_headers=True,
+    rate_headers=RateHeaders.UNIX,
     headers=NO_STORE,
     prefixes=("/api/keys", "/api/users"),
 )

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from manor import DETAIL, Api, Bearer, Dialect, ErrorContext, Header, Query, Refused, Rendered
+from manor import DETAIL, Api, Bearer, Dialect, ErrorContext, Header, Query, RateHeaders, Refused, Rendered
 from manor_topics.http.api import PUBLISHING
 from manor_topics.rights import TOPIC_TOKEN
 
@@ -43,5 +43,5 @@ GOTIFY = Api(
     places=(Header("X-Gotify-Key"), Query("token"), Bearer()),
     anonymous_rate=PUBLISHING.anonymous_rate,
     signed_in_rate=PUBLISHING.signed_in_rate,
-    rate_headers=True,
+    rate_headers=RateHeaders.UNIX,
 )

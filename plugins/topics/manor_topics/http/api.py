@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from manor import Api, Bearer, Header, Kinds, Rate
+from manor import Api, Bearer, Header, Kinds, Rate, RateHeaders
 from manor import Query as QueryParameter
 from manor_topics.rights import TOPIC_TOKEN
 
@@ -27,7 +27,7 @@ NOTIFER = Api(
     places=PLACES,
     anonymous_rate=Rate(300),
     signed_in_rate=SIGNED_IN_RATE,
-    rate_headers=True,
+    rate_headers=RateHeaders.UNIX,
 )
 PUBLISHING = Api(
     "notifer publishing",
@@ -35,7 +35,7 @@ PUBLISHING = Api(
     places=PLACES,
     anonymous_rate=Rate(100),
     signed_in_rate=SIGNED_IN_RATE,
-    rate_headers=True,
+    rate_headers=RateHeaders.UNIX,
 )
 """The same API with a rate of its own."""
 
