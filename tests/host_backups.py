@@ -32,7 +32,7 @@ FILES = {
     "var/cache/c.txt": "not needed",
     "var/lib/manor-host/state.json": "{}",
     "var/lib/manor-host/jobs/x.json": "{}",
-    "var/lib/manor/manor.db": "a database",
+    "var/lib/manor/vapid.pem": "a key",
     "etc/passwd": "root",
 }
 

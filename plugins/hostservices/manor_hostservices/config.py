@@ -60,6 +60,12 @@ class BackupConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paths: Annotated[tuple[AbsolutePath, ...], Meta(min_length=1, description="What is backed up.")] = ("/var",)
     exclude: Annotated[tuple[str, ...], Meta(description="restic's patterns of what is left out.")] = ()
     target: Annotated[str, _path("Where a restore puts it.")] = "/"
+    manor_data: Annotated[
+        str,
+        _path(
+            "`server.data_dir`: each backup has a whole copy of the database there. Empty: it is a file as any other."
+        ),
+    ] = "/var/lib/manor"
     schedule: Annotated[
         str,
         Meta(

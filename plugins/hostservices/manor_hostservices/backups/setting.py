@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import trio
 
 from manor import Clock
+from manor_hostservices.backups.database import Database
 from manor_hostservices.backups.repository import Repository, escaped
 from manor_hostservices.backups.store import PASSWORD_FILE, Location, Store, read_password
 from manor_hostservices.config import BackupConfig
@@ -57,20 +59,33 @@ class Setting:
         await trio.to_thread.run_sync(_make, repository.scratch)
         return repository
 
-    def left_out(self, location: Location) -> list[str]:
-        """Patterns of what is not backed up, as paths on this machine."""
+    def database(self) -> Database:
+        """Manor's own database, as it is found now."""
+        return Database(self.config.manor_data, self.places, self.programs)
+
+    def left_out(self, location: Location, besides: Sequence[str] = ()) -> list[str]:
+        """Patterns of what is not backed up, as paths on this machine.
+
+        Args:
+            location: Where the repository is.
+            besides: Files that are not backed up either, from the host's root on.
+        """
         own = [f"{escaped(str(self.places.own))}/{name}" for name in OWN_FILES]
         repository = [] if location.folder is None else [escaped(str(location.folder))]
         root = escaped(str(self.places.root)).rstrip("/")
         given = [f"{root}{pattern}" if pattern.startswith("/") else pattern for pattern in self.config.exclude]
-        return [*own, *repository, *given]
+        return [*own, *repository, *given, *(f"{root}{escaped(path)}" for path in besides)]
 
     def left_alone(self) -> list[str]:
         """Patterns of what is not restored over what runs, as paths in the backup; elsewhere all is restored."""
         if self.config.target.strip("/"):
             return []
         own = [f"{HELPER_FOLDER}/{name}" for name in OWN_FILES]
-        return [*own, *([escaped(password)] if (password := self.config.password_file) else []), MANORS_DATA]
+        return [*own, *([escaped(password)] if (password := self.config.password_file) else []), self._manors_data]
+
+    @property
+    def _manors_data(self) -> str:
+        return escaped(self.config.manor_data.rstrip("/")) or MANORS_DATA
 
 
 def _make(folder: Path) -> None:

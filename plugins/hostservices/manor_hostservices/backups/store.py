@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from manor_hostservices.backups.destination import VARIABLES, Destination, without_password
 from manor_hostservices.places import Places
 from manor_hostservices.stored import write_whole
 
-DEFAULT_REPOSITORY = "b2:{bucket}:/sfbackup"
 PASSWORD_FILE = "backup-password"  # noqa: S105 - a name
-
-_VARIABLES: Mapping[str, tuple[str, str]] = {
-    "b2": ("B2_ACCOUNT_ID", "B2_ACCOUNT_KEY"),
-    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-    "azure": ("AZURE_ACCOUNT_NAME", "AZURE_ACCOUNT_KEY"),
-}
-"""What restic reads of each kind of store; stores of other kinds let us in without, or have it in their address."""
 
 SHORTEST_SECRET = 4
 """Characters; stores give keys of 20 and more."""
-
-_IN_ADDRESS = re.compile(r"//[^/@\s]+@")
 
 
 class Store(msgspec.Struct, frozen=True):
@@ -52,29 +41,29 @@ class Location:
         address: As restic takes it; it may hold a password.
         digest: Tells one address from another, and nothing else.
         folder: Where it is, when it is a folder of this host.
+        missing: What nobody has said yet and it has to be told.
         has_key: Whether enough is known to get in.
     """
 
     def __init__(self, template: str, store: Store | None, places: Places) -> None:
-        template = template or DEFAULT_REPOSITORY
-        scheme, colon, rest = template.partition(":")
-        self._scheme = scheme if colon and not template.startswith("/") else ""
+        destination = Destination.of(template)
+        self._kind = destination.kind
         bucket = "" if store is None else store.bucket
-        self.has_key = store is not None or ("{bucket}" not in template and self._scheme not in _VARIABLES)
-        self.folder: Path | None = None
-        self.address = template.replace("{bucket}", bucket)
+        self.missing = tuple(need for need in destination.needs if store is None or not getattr(store, need))
+        self.has_key = not self.missing
+        self.address = destination.template.replace("{bucket}", bucket)
         self.digest = hashlib.sha256(self.address.encode()).hexdigest()
-        if self._scheme in ("", "local"):
-            path = rest if self._scheme else template
-            self.folder = places.at(path.replace("{bucket}", bucket))
+        path = destination.path(bucket)
+        self.folder: Path | None = None if path is None else places.at(path)
+        if self.folder is not None:
             self.address = str(self.folder)
         self._store = store
 
     def environment(self) -> dict[str, str]:
         """Variables for restic; arguments could be read by every user of the host."""
         variables = {"RESTIC_REPOSITORY": self.address}
-        if self._store is not None and self._scheme in _VARIABLES:
-            account, secret = _VARIABLES[self._scheme]
+        if self._store is not None and self._kind in VARIABLES:
+            account, secret = VARIABLES[self._kind]
             variables |= {account: self._store.account, secret: self._store.secret}
         return variables
 
@@ -88,7 +77,7 @@ class Location:
         for secret in sorted(known, key=len, reverse=True):
             if len(secret) >= SHORTEST_SECRET:
                 text = text.replace(secret, "***")
-        return _IN_ADDRESS.sub("//***@", text)
+        return without_password(text)
 
 
 def read_password(path: Path) -> str:

@@ -165,11 +165,7 @@ class Work:
             if not self.memory.is_made:
                 return
         await self._take_over()
-        self._report.message("Backing up")
-        config, places = self._setting.config, self._setting.places
-        hearing = await self._repository.backup(
-            self._report, places.root, config.paths, self._setting.left_out(self._location), dry_run=self._dry_run
-        )
+        hearing = await self._back_up_with_database()
         if self._dry_run:
             size = hearing.summary.get("data_added", 0)
             self._report.message(f"A backup would add {size:,} bytes")
@@ -178,6 +174,26 @@ class Work:
             self._report.made(made)
         await self._list()
         self._report.message(f"{_how_it_went(hearing)}{f'. {KEEP_IT}' if is_new else ''}")
+
+    async def _back_up_with_database(self) -> Hearing:
+        database = self._setting.database()
+        if self._dry_run:
+            return await self._back_up(self._setting.config.paths)
+        if not database.is_there:
+            self._report.log(f"There is no database of Manor's in {self._setting.config.manor_data or 'any folder'}")
+            return await self._back_up(self._setting.config.paths)
+        try:
+            await database.copy(self._report)
+            return await self._back_up(database.paths(self._setting.config.paths), database.live)
+        finally:
+            with trio.CancelScope(shield=True):
+                await database.remove(self._report)
+
+    async def _back_up(self, paths: Sequence[str], left_out: Sequence[str] = ()) -> Hearing:
+        self._report.message("Backing up")
+        exclude = self._setting.left_out(self._location, left_out)
+        root = self._setting.places.root
+        return await self._repository.backup(self._report, root, paths, exclude, dry_run=self._dry_run)
 
     async def _restore(self, snapshot: str) -> None:
         found = await self._find(snapshot)
@@ -193,8 +209,10 @@ class Work:
         self._report.message("Restored, and compared with the backup")
 
     async def _take_over(self) -> None:
-        """Remove what a job left behind that was killed: its locks and its half-written files."""
+        """Remove what a job left that was killed: its locks, half-written files, and the copy of Manor's database."""
         await self._repository.unlock(self._report)
+        if (database := self._setting.database()).is_there:
+            await database.remove(self._report)
         await trio.to_thread.run_sync(clear, self._repository.scratch)
 
     async def _find(self, snapshot: str) -> dict[str, Any]:

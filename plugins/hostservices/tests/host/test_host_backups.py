@@ -114,7 +114,7 @@ async def test_all_but_the_secrets_is_restored_to_another_place(host: BackedUp) 
     assert found == {
         "var/lib/gitea/a.txt",
         "var/lib/gitea/b [1]*.txt",
-        "var/lib/manor/manor.db",
+        "var/lib/manor/vapid.pem",
         "var/lib/manor-host/state.json",
     }
 
