@@ -39,16 +39,28 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     also: Annotated[
         tuple[Unit, ...], Meta(description="Units that go on and off with it and say nothing of its state.")
     ] = ()
-    data: Annotated[tuple[AbsolutePath, ...], Meta(description="Folders that are its, for their size.")] = ()
+    data: Annotated[tuple[AbsolutePath, ...], Meta(description="Its folders, whose size on disk is shown.")] = ()
     switchable: Annotated[bool, Meta(description="Whether it can be switched on and off from here.")] = True
 
 
+class DataSize(msgspec.Struct, frozen=True):
+    """How much room a service's folders take up on disk.
+
+    Args:
+        bytes: Of all that is in them.
+        is_whole: False: it is more, but some of it could not be looked at in time, or at all.
+    """
+
+    bytes: int
+    is_whole: bool = True
+
+
 SWITCHED: Mapping[str, Entry] = {
-    "bitwarden": Entry("Bitwarden", ("bitwarden_rs.service",)),
-    "gitea": Entry("Gitea", ("gitea.service",)),
-    "nextcloud": Entry("Nextcloud", ("phpfpm-nextcloud.service",)),
+    "bitwarden": Entry("Bitwarden", ("bitwarden_rs.service",), data=("/var/lib/bitwarden_rs",)),
+    "gitea": Entry("Gitea", ("gitea.service",), data=("/var/lib/gitea",)),
+    "nextcloud": Entry("Nextcloud", ("phpfpm-nextcloud.service",), data=("/var/lib/nextcloud",)),
     "ocserv": Entry("OpenConnect VPN server", ("ocserv.service",)),
-    "pleroma": Entry("Pleroma", ("pleroma.service",)),
+    "pleroma": Entry("Pleroma", ("pleroma.service",), data=("/var/lib/pleroma",)),
 }
 """The services of the SelfPrivacy API that can be switched, with the names it gives them."""
 
@@ -64,7 +76,7 @@ def catalogue(own: Mapping[str, Entry]) -> dict[str, Entry]:
     """Give every service by its key: those that are always there first, as the admin's own table changes them.
 
     Args:
-        own: The table `services`; an entry without units or title keeps those that ship.
+        own: The table `services`; what an entry leaves out of title, units and data is as it ships.
     """
     found = {**SWITCHED, **WATCHED}
     for key, entry in own.items():
@@ -73,6 +85,7 @@ def catalogue(own: Mapping[str, Entry]) -> dict[str, Entry]:
             entry,
             title=entry.title or shipped.title,
             units=entry.units or shipped.units,
+            data=entry.data or shipped.data,
             # The three whose state alone is shown have no operation that switches them.
             switchable=entry.switchable and key not in WATCHED,
         )

@@ -16,6 +16,7 @@ from manor_hostservices.verbs import (
     Pull,
     ReadAutoUpgrade,
     ReadBackups,
+    ReadDataSize,
     ReadDkim,
     ReadJobLog,
     ReadJobs,
@@ -102,6 +103,8 @@ class Desk:
                 return await backend.services()
             case ReadJournal():
                 return await backend.journal(verb)
+            case ReadDataSize():
+                return await backend.data_size(verb.key)
             case ReadSsh():
                 return await backend.ssh()
             case ReadUsers():

@@ -17,4 +17,5 @@ def every_part(context: PluginContext[HostConfig]) -> Sequence[Part]:
     """Make them all."""
     shared = Shared.of(context)
     following = FollowingJobs(shared)
-    return [shared.hosting, following, Answering(shared), BackingUp(shared), Screens(shared, following.streams)]
+    answering, backing_up, screens = Answering(shared), BackingUp(shared), Screens(shared, following.streams)
+    return [shared.hosting, following, answering, backing_up, shared.sizes, screens]

@@ -12,6 +12,8 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from manor_hostservices.catalogue import DataSize
+
 A = TypeVar("A")
 
 JobKind = Literal["apply", "upgrade", "rollback", "reboot", "backup", "restore", "init", "reload", "verify", "forget"]
@@ -130,8 +132,7 @@ class Job(Struct, frozen=True):
         dry_run: Whether it only shows what it would do.
         began_at: When it was started.
         ended_at: When it ended; None while it runs.
-        bytes_done: Of a backup or restore.
-        bytes_total: Of a backup or restore.
+        bytes_done: Of a backup or restore; of `bytes_total`.
         seconds_left: As the tool reckons.
         snapshot: The backup that it made, restored or removed: restic's short id.
         boot_id: The kernel's, when it began: a restart of the host changes it.
@@ -185,6 +186,12 @@ class ReadJournal(Verb[Lines], frozen=True, tag="services.journal"):
     after: Annotated[str, Meta(pattern=r"^[0-9a-z=;]{0,512}\Z")] = ""
 
 
+class ReadDataSize(Verb[DataSize], frozen=True, tag="services.size"):
+    """How much room a service's data takes up on disk; counting it may take a while."""
+
+    key: Key
+
+
 class ReadSsh(Verb[SshSettings], frozen=True, tag="ssh.read"):
     """The SSH server's settings."""
 
@@ -220,10 +227,9 @@ class ReadBackups(Verb[Backups], frozen=True, tag="backups.read"):
 
 
 class ReadJobs(Verb[list[Job]], frozen=True, tag="jobs.read"):
-    """The newest jobs that the host knows, newest first."""
+    """The newest hundred jobs that the host knows, newest first; with `ids` only these."""
 
     ids: Annotated[tuple[JobId, ...], Meta(max_length=100)] = ()
-    """Only these; none: the newest hundred."""
 
 
 class ReadJobLog(Verb[Lines], frozen=True, tag="jobs.log"):
@@ -340,7 +346,7 @@ class CancelJob(Verb[None], frozen=True, tag="jobs.cancel"):
 
 
 class SetBackupStore(Verb[None], frozen=True, tag="backups.store"):
-    """Keep where backups go, and the credentials for it."""
+    """Keep where backups go, and the credentials for it; `test` only tries whether the store lets us in."""
 
     changes = True
 
@@ -348,12 +354,12 @@ class SetBackupStore(Verb[None], frozen=True, tag="backups.store"):
     secret: Annotated[str, Meta(min_length=1, max_length=500)]
     bucket: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{1,62}\Z")]
     test: bool = False
-    """Only try whether the store lets us in; nothing is kept."""
 
 
 ReadVerb = (
     ReadServices
     | ReadJournal
+    | ReadDataSize
     | ReadSsh
     | ReadUsers
     | ReadKeys

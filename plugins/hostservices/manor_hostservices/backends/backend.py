@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from manor_hostservices.catalogue import DataSize
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.verbs import (
     AddKey,
@@ -42,6 +43,10 @@ class Backend(Protocol):
 
     async def journal(self, verb: ReadJournal) -> Lines:
         """What a service's units said."""
+        ...
+
+    async def data_size(self, key: str) -> DataSize:
+        """How much room a service's data takes up on disk. `Missing`: no such service, or nothing of it is there."""
         ...
 
     async def ssh(self) -> SshSettings:

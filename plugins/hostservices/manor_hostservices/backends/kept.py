@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 import msgspec
 import trio
 
+from manor_hostservices.backends.data_folders import DataFolders
 from manor_hostservices.backends.passwd import existing_accounts
 from manor_hostservices.backends.pulling import pull
 from manor_hostservices.backends.state import (
@@ -24,7 +25,7 @@ from manor_hostservices.backends.state import (
     without_key,
 )
 from manor_hostservices.backends.zone_file import read_zone_file
-from manor_hostservices.catalogue import catalogue
+from manor_hostservices.catalogue import DataSize, catalogue
 from manor_hostservices.config import HostConfig
 from manor_hostservices.places import Places
 from manor_hostservices.programs import HostPrograms
@@ -75,6 +76,7 @@ class KeptHost:
         self._places = places
         self._state = states
         self._catalogue = catalogue(config.services)
+        self._data = DataFolders(places, self._catalogue)
 
     # --- Services --------------------------------------------------------------------------------------------------
 
@@ -90,6 +92,10 @@ class KeptHost:
             return msgspec.structs.replace(state, services={**state.services, verb.key: verb.on}), None
 
         await self._state.change(switch)
+
+    async def data_size(self, key: str) -> DataSize:
+        """Of the folders that the catalogue names."""
+        return await self._data.size(key)
 
     # --- SSH -------------------------------------------------------------------------------------------------------
 

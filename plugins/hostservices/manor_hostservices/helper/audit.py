@@ -12,6 +12,7 @@ from manor_hostservices.verbs import (
     AddUser,
     CancelJob,
     DeleteUser,
+    ReadDataSize,
     ReadJobLog,
     ReadJournal,
     ReadKeys,
@@ -60,7 +61,7 @@ def subject(verb: Verb[Any]) -> dict[str, object]:
     match verb:
         case SwitchService():
             return {"service": verb.key, "on": verb.on}
-        case ReadJournal():
+        case ReadJournal() | ReadDataSize():
             return {"service": verb.key}
         case AddUser() | DeleteUser():
             return {"name": verb.name}

@@ -12,6 +12,7 @@ from manor import NotFound, Reply, Request, Route
 from manor_hostservices.catalogue import catalogue
 from manor_hostservices.http.api import HOST_API, ONLY_DEVICES, said, told
 from manor_hostservices.parts import Shared
+from manor_hostservices.sizes import KnownSize
 from manor_hostservices.verbs import Lines, ReadJournal, ReadServices, ReadUpdates, ServiceState, Updates
 
 UPDATES_SECONDS = 150.0
@@ -25,6 +26,12 @@ class JournalQuery(msgspec.Struct, frozen=True):
     after: Annotated[str, Meta(pattern=r"^[0-9a-z=;]{0,512}\Z")] = ""
 
 
+class ShownService(ServiceState, frozen=True):
+    """How a service fares, and how much room its data takes up; None: it has none that is known of."""
+
+    data: KnownSize | None = None
+
+
 class LookingHandlers:
     """One method for each operation.
 
@@ -34,12 +41,15 @@ class LookingHandlers:
 
     def __init__(self, shared: Shared) -> None:
         self._host = shared.host
+        self._sizes = shared.sizes
         self._catalogue = catalogue(shared.config.services)
 
     async def services(self, request: Request) -> Reply:
         """How every service of the catalogue fares."""
         with told():
-            return said(await self._host.ask(ReadServices()))
+            states = await self._host.ask(ReadServices())
+        sizes = await self._sizes.known()
+        return said([ShownService(**msgspec.structs.asdict(state), data=sizes.get(state.key)) for state in states])
 
     async def journal(self, request: Request[None, JournalQuery]) -> Lines:
         """What a service's units said: the newest lines, or those after a cursor."""
@@ -65,7 +75,7 @@ def looking_routes(handlers: LookingHandlers) -> Sequence[Route]:
             handlers.services,
             api=HOST_API,
             access=ONLY_DEVICES,
-            returns=list[ServiceState],
+            returns=list[ShownService],
             errors=(503,),
         ),
         Route(

@@ -50,6 +50,7 @@ class ServicePages:
         self._host = shared.host
         self._acting = shared.acting
         self._jobs = shared.jobs
+        self._sizes = shared.sizes
         self._catalogue = catalogue(shared.config.services)
         self._face = face
 
@@ -77,7 +78,8 @@ class ServicePages:
             services = await self._host.ask(ReadServices())
             journal = await self._host.ask(ReadJournal(key, LINES))
         service = next(each for each in services if each.key == key)
-        return await self._face.show(request, "service.html", service=service, lines=journal.lines)
+        data = (await self._sizes.known()).get(key)
+        return await self._face.show(request, "service.html", service=service, data=data, lines=journal.lines)
 
     async def switch(self, request: Request[SwitchForm]) -> Reply:
         """Start a service now and with the host, or stop it for good."""
@@ -118,6 +120,7 @@ class ServicePages:
             "services.html",
             refused,
             services=services,
+            data=await self._sizes.known(),
             jobs=jobs,
             names=await self._face.names(jobs),
             done=self._done(request.query.done) if request.query else "",

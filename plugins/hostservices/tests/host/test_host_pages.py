@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -135,6 +136,17 @@ async def test_a_service_is_switched_and_its_journal_read(house: House, root: Re
     assert "Started Gitea." in journal.text
     assert "Gitea is switched off." in off.text
     assert (await actions(house)).count("hostservices.services.switch") == 2
+
+
+async def test_how_much_room_data_takes_up_is_shown(root: Reader, tmp_path: Path) -> None:
+    data = tmp_path / "host/var/lib/gitea"
+    data.mkdir(parents=True)
+    (data / "repository").write_bytes(os.urandom(3 << 20))
+    listed = await until(root, HOME, lambda page: "data 3.0 MiB" in page.text)
+    page = await root.open(f"{HOME}/services/gitea")
+
+    assert listed.text.count("data 3.0 MiB") == 1
+    assert "Data on disk 3.0 MiB, measured" in page.text
 
 
 async def test_what_is_no_service_is_not_switched(root: Reader) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 
 import trio
 
+from manor_hostservices.backends.data_folders import DataFolders
 from manor_hostservices.backends.pulling import pull
 from manor_hostservices.backends.systemd.accounts import Accounts
 from manor_hostservices.backends.systemd.applying import Piece, put_right
@@ -22,7 +23,7 @@ from manor_hostservices.backends.systemd.services import Services
 from manor_hostservices.backends.systemd.sshd import SshServer
 from manor_hostservices.backends.systemd.units import Units
 from manor_hostservices.backends.zone_file import read_zone_file
-from manor_hostservices.catalogue import catalogue
+from manor_hostservices.catalogue import DataSize, catalogue
 from manor_hostservices.config import Argv, HostConfig
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
@@ -71,7 +72,9 @@ class Systemd:
         self._programs = programs
         bus, self._record = Bus(places), Record(places)
         units = Units(bus)
-        self._services = Services(units, self._record, catalogue(config.services))
+        entries = catalogue(config.services)
+        self._services = Services(units, self._record, entries)
+        self._data = DataFolders(places, entries)
         self._people = People(Accounts(programs, bus, places), self._record, places, config.primary_user)
         self._ssh = SshServer(programs, units, self._record, self._people, places, config.primary_user)
         self._clock = Clock(bus, self._record)
@@ -92,6 +95,10 @@ class Systemd:
         """What systemd's journal has."""
         units = self._services.units_of(verb.key)
         return await read_journal(self._programs, units, newest=verb.lines, after=verb.after)
+
+    async def data_size(self, key: str) -> DataSize:
+        """Of the folders that the catalogue names."""
+        return await self._data.size(key)
 
     # --- SSH and accounts ------------------------------------------------------------------------------------------
 
