@@ -50,3 +50,24 @@ class Working:
         """Do as the test says."""
         self.did.append((kind, snapshot, dry_run))
         await self._work(report)
+
+
+class Heard:
+    """A `Report` that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.lines: list[str] = []
+        self.fractions: list[float] = []
+
+    def progress(self, fraction: float, **_: object) -> None:
+        self.fractions.append(fraction)
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def log(self, line: str) -> None:
+        self.lines.append(line)
+
+    def made(self, snapshot: str) -> None:
+        raise AssertionError("a host has no backups")

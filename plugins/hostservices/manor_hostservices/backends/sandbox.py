@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from manor_hostservices.backends.commands import rebuild, run_command
 from manor_hostservices.backends.kept import KeptHost
 from manor_hostservices.backends.state import HostState
 from manor_hostservices.catalogue import WATCHED
@@ -11,19 +12,12 @@ from manor_hostservices.config import HostConfig
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
 from manor_hostservices.programs import Programs
-from manor_hostservices.refusals import Failed, Missing, NotHere
+from manor_hostservices.refusals import Missing
 from manor_hostservices.stored import StoredJson
 from manor_hostservices.verbs import JobKind, Lines, ReadJournal, ServiceState, SwitchService, Updates
 
 RUNNING, STOPPED, UNKNOWN = 0, 3, 4
-
-_RUN = {
-    "apply": ("nixos-rebuild", "switch"),
-    "upgrade": ("nixos-rebuild", "switch", "--upgrade"),
-    "rollback": ("nixos-rebuild", "switch", "--rollback"),
-    "reboot": ("systemctl", "reboot"),
-}
-"""What is written down for a job when the admin's table says nothing."""
+_RESTART = ("systemctl", "reboot")
 
 
 class Sandbox(KeptHost):
@@ -70,15 +64,10 @@ class Sandbox(KeptHost):
 
     async def perform(self, kind: JobKind, report: Report, *, dry_run: bool = False, force: bool = False) -> None:
         """Have written down what would be run."""
-        argv = getattr(self._config.jobs, kind, ()) or _RUN.get(kind)
-        if not argv:
-            raise NotHere(f"This host has no {kind}")
-        report.message(f"{'Would run' if dry_run else 'Running'} {argv[0]}")
-        if not dry_run:
-            done = await self._programs.run(argv, seconds=None, hear=report.log)
-            if done.status != 0:
-                raise Failed(f"{argv[0]} ended with status {done.status}")
-        report.progress(1)
+        if kind == "reboot":
+            await run_command(self._programs, _RESTART, report, dry_run=dry_run)
+        else:
+            await rebuild(self._programs, self._config.jobs, kind, report, dry_run=dry_run)
 
 
 def _service(key: str, *, title: str, on: bool, switchable: bool) -> ServiceState:

@@ -23,30 +23,10 @@ from manor_hostservices.places import Places
 from manor_hostservices.programs import Done, HostPrograms, WrittenDown
 from manor_hostservices.refusals import Conflicting, Failed, HostRefusal, Invalid, NotHere
 from manor_hostservices.verbs import AddKey, AddUser, ReadJournal, RemoveKey, SetSsh, SetTimezone, SwitchService
+from tests.host_jobs import Heard
 from tests.host_keys import new_key
 
 HASH = "$6$saltsalt$" + "a" * 86
-
-
-class Heard:
-    """A `Report` that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.lines: list[str] = []
-        self.fractions: list[float] = []
-
-    def progress(self, fraction: float, **_: object) -> None:
-        self.fractions.append(fraction)
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-    def log(self, line: str) -> None:
-        self.lines.append(line)
-
-    def made(self, snapshot: str) -> None:
-        raise AssertionError("a host has no backups")
 
 
 # --- Keys ----------------------------------------------------------------------------------------------------------
@@ -284,7 +264,7 @@ async def test_what_stands_in_the_zone_files_place_holds_nobody_up(bare: Systemd
         assert await bare.dkim() is None
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root is told what to run by others")
+@pytest.mark.box  # only root is told what to run by others
 @pytest.mark.parametrize("loose", ["", ".git", ".git/config", ".git/hooks"])
 async def test_root_pulls_nothing_that_others_may_have_it_run(tmp_path: Path, loose: str) -> None:
     ran = tmp_path / "ran"

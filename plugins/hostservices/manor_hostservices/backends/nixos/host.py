@@ -6,6 +6,7 @@ from pathlib import Path
 
 import trio
 
+from manor_hostservices.backends.commands import rebuild
 from manor_hostservices.backends.kept import KeptHost
 from manor_hostservices.backends.nixos.userdata import UserData
 from manor_hostservices.backends.systemd.bus import Bus
@@ -18,19 +19,8 @@ from manor_hostservices.config import HostConfig
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
 from manor_hostservices.programs import Programs
-from manor_hostservices.refusals import Failed, Missing, NotHere
+from manor_hostservices.refusals import Missing
 from manor_hostservices.verbs import JobKind, Lines, ReadJournal, ServiceState, Updates
-
-_RUN = {
-    "apply": ("nixos-rebuild", "switch"),
-    "upgrade": ("nixos-rebuild", "switch", "--upgrade"),
-    "rollback": ("nixos-rebuild", "switch", "--rollback"),
-}
-_DRY_RUN = {
-    "apply": ("nixos-rebuild", "dry-activate"),
-    "upgrade": ("nixos-rebuild", "dry-activate", "--upgrade"),
-    "rollback": ("nixos-rebuild", "dry-activate", "--rollback"),
-}
 
 
 class NixOs(KeptHost):
@@ -69,18 +59,8 @@ class NixOs(KeptHost):
         """Run `nixos-rebuild`, or what the admin's table says."""
         if kind == "reboot":
             await self._power.restart(report, dry_run=dry_run, force=force)
-            return
-        own = getattr(self._config.jobs, kind, ())
-        if dry_run and own:
-            raise NotHere(f"What {' '.join(own)} would do cannot be shown")
-        argv = _DRY_RUN.get(kind) if dry_run else own or _RUN.get(kind)
-        if argv is None:
-            raise NotHere(f"This host has no {kind} that can be shown" if dry_run else f"This host has no {kind}")
-        report.message(f"Running {argv[0]}")
-        done = await self._programs.run(argv, seconds=None, hear=report.log)
-        if done.status != 0:
-            raise Failed(f"{argv[0]} ended with status {done.status}")
-        report.progress(1)
+        else:
+            await rebuild(self._programs, self._config.jobs, kind, report, dry_run=dry_run)
 
     def _waits_for_reboot(self) -> bool:
         booted, current = (self._kernel(f"/run/{which}-system/kernel") for which in ("booted", "current"))

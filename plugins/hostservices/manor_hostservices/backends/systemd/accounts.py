@@ -15,10 +15,10 @@ from pathlib import Path
 import psutil
 import trio
 
+from manor_hostservices.backends.running import run_to_its_end, run_well
 from manor_hostservices.backends.systemd.bus import Bus
 from manor_hostservices.backends.systemd.files import refusing
 from manor_hostservices.backends.systemd.power import LOGIN
-from manor_hostservices.backends.systemd.running import run_to_its_end, run_well
 from manor_hostservices.backends.systemd.units import Units
 from manor_hostservices.places import Places
 from manor_hostservices.programs import Programs

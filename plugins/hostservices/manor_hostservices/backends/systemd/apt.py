@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from manor_hostservices.backends.running import run_well
 from manor_hostservices.backends.state import changed_auto_upgrade
 from manor_hostservices.backends.systemd.files import replaced
 from manor_hostservices.backends.systemd.record import Record
-from manor_hostservices.backends.systemd.running import run_well
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
 from manor_hostservices.programs import Programs

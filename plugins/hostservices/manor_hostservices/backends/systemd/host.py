@@ -6,6 +6,7 @@ from functools import partial
 
 import trio
 
+from manor_hostservices.backends.commands import run_command
 from manor_hostservices.backends.data_folders import DataFolders
 from manor_hostservices.backends.pulling import pull
 from manor_hostservices.backends.systemd.accounts import Accounts
@@ -18,13 +19,12 @@ from manor_hostservices.backends.systemd.journal import read_journal
 from manor_hostservices.backends.systemd.people import ROOT, People
 from manor_hostservices.backends.systemd.power import Power
 from manor_hostservices.backends.systemd.record import Record
-from manor_hostservices.backends.systemd.running import run_well
 from manor_hostservices.backends.systemd.services import Services
 from manor_hostservices.backends.systemd.sshd import SshServer
 from manor_hostservices.backends.systemd.units import Units
 from manor_hostservices.backends.zone_file import read_zone_file
 from manor_hostservices.catalogue import DataSize, catalogue
-from manor_hostservices.config import Argv, HostConfig
+from manor_hostservices.config import HostConfig
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
 from manor_hostservices.programs import Programs
@@ -185,13 +185,13 @@ class Systemd:
 
     async def _apply(self, report: Report, *, dry_run: bool) -> None:
         if self._config.jobs.apply:
-            await self._run_configured(self._config.jobs.apply, report, dry_run=dry_run)
+            await run_command(self._programs, self._config.jobs.apply, report, dry_run=dry_run)
         else:
             await put_right(await self._pieces(), report, dry_run=dry_run)
 
     async def _upgrade(self, report: Report, *, dry_run: bool) -> None:
         if self._config.jobs.upgrade:
-            await self._run_configured(self._config.jobs.upgrade, report, dry_run=dry_run)
+            await run_command(self._programs, self._config.jobs.upgrade, report, dry_run=dry_run)
         elif dry_run:
             await self._apt.preview(report)
         else:
@@ -200,15 +200,7 @@ class Systemd:
     async def _roll_back(self, report: Report, *, dry_run: bool) -> None:
         if not self._config.jobs.rollback:
             raise NotHere(NO_WAY_BACK)
-        await self._run_configured(self._config.jobs.rollback, report, dry_run=dry_run)
-
-    async def _run_configured(self, argv: Argv, report: Report, *, dry_run: bool) -> None:
-        if dry_run:
-            # What an admin's own program would do nobody but it knows.
-            report.message(f"Would run {' '.join(argv)}")
-            return
-        report.message(f"Running {argv[0]}")
-        await run_well(self._programs, argv, seconds=None, hear=report.log)
+        await run_command(self._programs, self._config.jobs.rollback, report, dry_run=dry_run)
 
     async def _pieces(self) -> list[Piece]:
         state = await self._record.read()

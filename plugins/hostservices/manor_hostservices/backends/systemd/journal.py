@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from manor_hostservices.backends.systemd.running import run_to_its_end
+from manor_hostservices.backends.running import run_to_its_end
 from manor_hostservices.programs import Programs
 from manor_hostservices.refusals import Failed, Invalid, NotHere
 from manor_hostservices.verbs import Lines

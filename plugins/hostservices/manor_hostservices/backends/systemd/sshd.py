@@ -6,11 +6,11 @@ import os
 
 import msgspec
 
+from manor_hostservices.backends.running import run_to_its_end
 from manor_hostservices.backends.state import changed_ssh, check_passwords_off
 from manor_hostservices.backends.systemd.files import ONLY_ROOT, replaced
 from manor_hostservices.backends.systemd.people import MATTER, ROOT, People
 from manor_hostservices.backends.systemd.record import Record
-from manor_hostservices.backends.systemd.running import run_to_its_end
 from manor_hostservices.backends.systemd.units import RUNNING, Figures, Unit, Units
 from manor_hostservices.places import Places
 from manor_hostservices.programs import Programs
