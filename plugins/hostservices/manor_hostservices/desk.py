@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol, TypeVar
 
 from manor_hostservices.backends.backend import Backend
+from manor_hostservices.backups.destination import Tried
 from manor_hostservices.verbs import (
     AddKey,
     AddUser,
@@ -67,8 +68,8 @@ class BackupDesk(Protocol):
         """The repository as it was last looked at."""
         ...
 
-    async def set_store(self, verb: SetBackupStore) -> None:
-        """Keep the credentials, or only try them. `Failed`: the store does not let us in."""
+    async def set_store(self, verb: SetBackupStore) -> Tried | None:
+        """Keep the credentials, or only try them and say what came of it. `Invalid`: some are missing, or are none."""
         ...
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from manor_hostservices.backups.destination import Tried
 from manor_hostservices.catalogue import DataSize
 
 A = TypeVar("A")
@@ -323,10 +324,7 @@ class Pull(Verb[Pulled], frozen=True, tag="configuration.pull"):
 
 
 class StartJob(Verb[Job], frozen=True, tag="jobs.start"):
-    """Start a job in a process of its own, which neither the daemon's end nor the helper's ends.
-
-    Refused (`conflict`) when a job that it cannot run beside is running.
-    """
+    """Start a job in a process that outlives daemon and helper; `conflict` where it cannot run beside what runs."""
 
     changes = True
 
@@ -345,14 +343,14 @@ class CancelJob(Verb[None], frozen=True, tag="jobs.cancel"):
     id: JobId
 
 
-class SetBackupStore(Verb[None], frozen=True, tag="backups.store"):
+class SetBackupStore(Verb[Tried | None], frozen=True, tag="backups.store"):
     """Keep where backups go, and the credentials for it; `test` only tries whether the store lets us in."""
 
     changes = True
 
-    account: Annotated[str, Meta(min_length=1, max_length=200)]
-    secret: Annotated[str, Meta(min_length=1, max_length=500)]
-    bucket: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{1,62}\Z")]
+    account: Annotated[str, Meta(max_length=200)]
+    secret: Annotated[str, Meta(max_length=500)]
+    bucket: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]{1,62})?\Z")]
     test: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Where backups are to go, as the administrator's table says it: which kind of store, and what it has to be told."""
+"""Where backups are to go: which kind of store the administrator's table names, what it is told, what is there."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 DEFAULT_REPOSITORY = "b2:{bucket}:/sfbackup"
 
 Need = Literal["account", "secret", "bucket"]
 """What a store may have to be told: members of the verb that sets it."""
+
+Found = Literal["repository", "empty", "bucket", "folder", "password", "denied", "host_key", "unreachable", "other"]
+"""What is found where backups are to go; `bucket`, `folder`: there is no such one."""
 
 VARIABLES: Mapping[str, tuple[str, str]] = {
     "b2": ("B2_ACCOUNT_ID", "B2_ACCOUNT_KEY"),
@@ -61,6 +66,24 @@ class Destination:
         if self.kind != FOLDER:
             return None
         return self.template.removeprefix(f"{FOLDER}:").replace("{bucket}", bucket)
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """What came of trying where backups are to go.
+
+    Args:
+        found: `repository`: one that this server's password opens; `empty`: none yet, and one would be made; else why
+            no backup would get there.
+        detail: A sentence for a person, without secrets.
+    """
+
+    found: Found
+    detail: str
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether backups would get there."""
+        return self.found in ("repository", "empty")
 
 
 def without_password(text: str) -> str:

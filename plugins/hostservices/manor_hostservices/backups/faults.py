@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-Fault = Literal["absent", "password", "locked", "denied", "unreachable", "full", "missing", "other"]
+Fault = Literal[
+    "absent", "bucket", "password", "locked", "denied", "host_key", "unreachable", "full", "missing", "other"
+]
+"""`bucket`: nor is there a bucket to make it in; restic makes one where the credentials may."""
 
 DETAIL_LIMIT = 400
 """Characters of what restic said that a person is told."""
@@ -19,10 +22,13 @@ SHOWN = 3
 
 _STATUSES: dict[int, Fault] = {10: "absent", 11: "locked", 12: "password"}
 
+_NO_SESSION = "unable to start the sftp session"
+
 # The order counts: a repository that cannot be reached is asked after just as one that is not there.
 _SIGNS: tuple[tuple[Fault, tuple[str, ...]], ...] = (
     ("locked", ("already locked",)),
     ("password", ("wrong password or no key found",)),
+    ("host_key", ("host key verification failed",)),
     (
         "denied",
         (
@@ -50,19 +56,23 @@ _SIGNS: tuple[tuple[Fault, tuple[str, ...]], ...] = (
             "no route to host",
             "name resolution",
             "server misbehaving",
-            "unable to start the sftp session",
+            _NO_SESSION,
             "x509:",
         ),
     ),
     ("missing", ("no matching id found",)),
 )
 _NOTHING_THERE = ("no such file or directory", "does not exist", "not found", "404")
+_NO_BUCKET = ("specified bucket does not exist", ": bucket not found", "containernotfound")
+_BY_SSH = "subprocess ssh: "
 
 _SENTENCES: dict[Fault, str] = {
     "absent": "There is no repository at this place",
+    "bucket": "There is no bucket of this name",
     "password": "The repository opens with another password than the one in this server's password file",
     "locked": "The repository is locked by somebody else",
     "denied": "The store does not let us in",
+    "host_key": "Root does not know the host's SSH key; sign in there once as root, and compare it",
     "unreachable": "The store cannot be reached",
     "full": "There is no space left",
     "missing": "Backup not found",
@@ -82,6 +92,11 @@ class RepositoryFault(Exception):
         self.fault = fault
         self.detail = detail
 
+    @property
+    def is_absent(self) -> bool:
+        """Whether there is no repository, and one can be made."""
+        return self.fault in ("absent", "bucket")
+
 
 def fault_of(status: int, lines: Sequence[str]) -> RepositoryFault:
     """Why it failed.
@@ -90,13 +105,17 @@ def fault_of(status: int, lines: Sequence[str]) -> RepositoryFault:
         status: Restic's exit status.
         lines: The end of what it said, secrets taken out.
     """
-    said = _last_words(lines)
-    fault = _STATUSES.get(status) or _recognised("\n".join(said).lower())
+    last = _last_words(lines)
+    said = [*_by_ssh(lines, last), *last]
+    text = "\n".join(said).lower()
+    fault = _STATUSES.get(status) or _recognised(text)
+    if fault in ("absent", "other") and any(sign in text for sign in _NO_BUCKET):
+        fault = "bucket"
     words = " ".join(line.strip().removeprefix("Fatal: ") for line in said if line.strip())[:DETAIL_LIMIT]
     if sentence := _SENTENCES.get(fault):
         quoted = f": {words}" if fault in ("denied", "unreachable", "full") else ""
         return RepositoryFault(fault, f"{sentence}{quoted}")
-    earlier = [line.strip() for line in lines[: len(lines) - len(said)]][-SHOWN:]
+    earlier = [line.strip() for line in lines[: len(lines) - len(last)]][-SHOWN:]
     why = f" ({'; '.join(earlier)})" if earlier else ""
     return RepositoryFault(fault, f"{words or f'restic ended with status {status}'}{why}"[: 2 * DETAIL_LIMIT])
 
@@ -107,6 +126,14 @@ def _recognised(text: str) -> Fault:
             return fault
     asked = "is there a repository at the following location" in text
     return "absent" if asked and any(sign in text for sign in _NOTHING_THERE) else "other"
+
+
+def _by_ssh(lines: Sequence[str], last: Sequence[str]) -> Sequence[str]:
+    """Why there is no session with a store: restic's last words only say that ssh ended."""
+    if not any(_NO_SESSION in line for line in last):
+        return []
+    earlier = lines[: len(lines) - len(last)]
+    return [line.removeprefix(_BY_SSH) for line in earlier if line.startswith(_BY_SSH)]
 
 
 def _last_words(lines: Sequence[str]) -> Sequence[str]:

@@ -72,13 +72,16 @@ class Repository:
             "TMPDIR": str(self.scratch),
         }
 
-    async def open(self) -> None:
+    async def open(self, seconds: float = ANSWER_SECONDS) -> None:
         """Find out whether it is there and lets us in.
+
+        Args:
+            seconds: How long the store may take to say so.
 
         Raises:
             RepositoryFault: It is not, or does not.
         """
-        await self._run(None, "cat", "config", "--no-lock", seconds=ANSWER_SECONDS)
+        await self._run(None, "cat", "config", "--no-lock", seconds=seconds)
 
     async def init(self, report: Report | None = None) -> None:
         """Make it."""

@@ -119,7 +119,7 @@ class Work:
         try:
             await self._repository.open()
         except RepositoryFault as fault:
-            if fault.fault != "absent":
+            if not fault.is_absent:
                 raise
             if self._dry_run:
                 self._report.message("A repository would be set up")
@@ -147,7 +147,7 @@ class Work:
         try:
             await self._list()
         except RepositoryFault as fault:
-            if fault.fault != "absent" or self.memory.is_made:
+            if not fault.is_absent or self.memory.is_made:
                 raise
             self._report.message("There is no repository yet")
 
@@ -274,7 +274,7 @@ def told_of(fault: RepositoryFault, repository: Repository) -> str:
     """A sentence for whoever waits for the repository."""
     if fault.fault == "password" and not repository.has_password:
         return OPENS_OTHERWISE
-    return GONE if fault.fault == "absent" else fault.detail
+    return GONE if fault.is_absent else fault.detail
 
 
 def _how_it_went(hearing: Hearing) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import trio
 
 from manor import Clock, SystemClock
-from manor_hostservices.backups.faults import RepositoryFault
+from manor_hostservices.backups.destination import Tried
 from manor_hostservices.backups.kept import Files, Memory
 from manor_hostservices.backups.setting import Setting
-from manor_hostservices.backups.store import Location, Store
-from manor_hostservices.backups.work import Work, told_of
+from manor_hostservices.backups.store import Store
+from manor_hostservices.backups.trying import try_out
+from manor_hostservices.backups.work import Work
 from manor_hostservices.config import HostConfig
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
@@ -41,18 +42,20 @@ class BackupJobs:
             return Backups("NO_KEY")
         return (await self._files.memory(location.digest)).answer()
 
-    async def set_store(self, verb: SetBackupStore) -> None:
+    async def set_store(self, verb: SetBackupStore) -> Tried | None:
         """Keep the credentials, or only try them; see `BackupDesk`."""
         for value in (verb.account, verb.secret):
             if not (value.isascii() and value.isprintable()) or " " in value:
                 raise Invalid("Credentials are letters, digits and signs, without blanks")
         store = Store(verb.account, verb.secret, verb.bucket)
         location = self._setting.location(store)
+        if location.missing:
+            raise Invalid(f"This store has to be told its {', '.join(location.missing)}")
         if verb.test:
-            await self._try(location)
-            return
+            return await try_out(self._setting, location)
         await self._files.keep_store(store)
         await self._files.learn(location.digest, [Memory.without_error])
+        return None
 
     async def perform(self, kind: JobKind, report: Report, *, snapshot: str | None, dry_run: bool) -> None:
         """Do a job; see `BackupWork`."""
@@ -76,11 +79,3 @@ class BackupJobs:
             # Also of a job that is cut short, and quickly: what it found out is true all the same.
             with trio.CancelScope(shield=True):
                 await self._files.learn(location.digest, work.lessons)
-
-    async def _try(self, location: Location) -> None:
-        repository = await self._setting.repository(location)
-        try:
-            await repository.open()
-        except RepositoryFault as fault:
-            if fault.fault != "absent":
-                raise Failed(told_of(fault, repository)) from fault

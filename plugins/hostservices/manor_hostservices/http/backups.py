@@ -1,29 +1,21 @@
-"""Backups: how they stand, making and restoring one, and where they go."""
+"""Backups: how they stand, making and restoring one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
-from manor import BadRequest, Conflict, NotFound, Reply, Request, Route
+from manor import BadRequest, NotFound, Reply, Request, Route
 from manor_hostservices.acting import caller
 from manor_hostservices.backups.standing import Standing, State, standing
 from manor_hostservices.http.api import HOST_API, ONLY_DEVICES, beginning, said, told
-from manor_hostservices.jobs.exclusion import REPOSITORY
+from manor_hostservices.http.stores import INITIALIZING, check_idle
 from manor_hostservices.parts import Shared
-from manor_hostservices.verbs import SetBackupStore
 
-_ALREADY = "Backup is already running"
 _NO_KEY = "No key provided"
-_INITIALIZING = "Backup is initializing"
 _NOT_INITIALIZED = "Backup is not initialized"
-_RESTORING = "Backup is being restored"
-
-_SIGNS = r"^[!-~]+\Z"
-"""What a store gives out has no blanks, and can stand in a variable."""
 
 
 class BackupStatus(msgspec.Struct, frozen=True):
@@ -47,14 +39,6 @@ class RestoreRequest(msgspec.Struct, frozen=True, rename="camel"):
     backup_id: str
 
 
-class StoreSettings(msgspec.Struct, frozen=True, rename="camel"):
-    """Where backups go, and the credentials for it."""
-
-    account_id: Annotated[str, Meta(max_length=200, pattern=_SIGNS)]
-    account_key: Annotated[str, Meta(max_length=500, pattern=_SIGNS)]
-    bucket: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{1,62}\Z")]
-
-
 class BackupHandlers:
     """One method for each operation.
 
@@ -64,7 +48,6 @@ class BackupHandlers:
 
     def __init__(self, shared: Shared) -> None:
         self._host = shared.host
-        self._acting = shared.acting
         self._jobs = shared.jobs
 
     async def status(self, request: Request) -> BackupStatus:
@@ -103,20 +86,6 @@ class BackupHandlers:
             await self._jobs.start("restore", by=caller(request), snapshot=snapshot)
         return Begun(0, "Backup restoration procedure started")
 
-    async def set_store(self, request: Request[StoreSettings]) -> Reply:
-        """Keep where backups go, and begin to set the repository up."""
-        now = await self._standing()
-        _check_idle(now)
-        if (other := now.running(*REPOSITORY, "reboot")) is not None:
-            # The repository could not be set up beside it, and what is refused must not be kept.
-            raise Conflict(f"A job is running: {other.kind}")
-        wanted = request.body
-        with told():
-            store = SetBackupStore(wanted.account_id, wanted.account_key, wanted.bucket)
-            await self._acting.change(store, by=caller(request))
-            await self._jobs.start("init", by=caller(request))
-        return said("New Backblaze settings saved")
-
     async def _standing(self) -> Standing:
         with told():
             return await standing(self._host)
@@ -127,17 +96,8 @@ def _check_free(now: Standing) -> None:
     if now.state == "NO_KEY":
         raise BadRequest(_NO_KEY)
     if now.state == "INITIALIZING":
-        raise BadRequest(_INITIALIZING)
-    _check_idle(now)
-
-
-def _check_idle(now: Standing) -> None:
-    if now.state == "BACKING_UP":
-        raise Conflict(_ALREADY)
-    if now.state == "RESTORING":
-        raise Conflict(_RESTORING)
-    if now.state == "INITIALIZING":
-        raise Conflict(_INITIALIZING)
+        raise BadRequest(INITIALIZING)
+    check_idle(now)
 
 
 def backup_routes(handlers: BackupHandlers) -> Sequence[Route]:
@@ -153,5 +113,4 @@ def backup_routes(handlers: BackupHandlers) -> Sequence[Route]:
         route("GET", "backup/reload", beginning(handlers.reload), Begun),
         route("PUT", "backup/create", handlers.create, Begun),
         route("PUT", "backup/restore", handlers.restore, Begun, RestoreRequest),
-        route("PUT", "backblaze/config", handlers.set_store, str, StoreSettings),
     ]

@@ -1,16 +1,14 @@
-"""Jobs in a browser: started, followed and ended; and what there is to start them for, backups and updates."""
+"""Jobs in a browser: started, followed and ended; and the updates that there are to start one for."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from manor import BadRequest, Live, Refused, Reply, Request, Route, redirect
-from manor_hostservices.backups.standing import standing
 from manor_hostservices.http.api import told
 from manor_hostservices.http.looking import UPDATES_SECONDS
 from manor_hostservices.jobs.known import KnownJob
@@ -27,8 +25,6 @@ LINES = 500
 SURE: frozenset[JobKind] = frozenset({"restore", "rollback", "reboot"})
 """What nobody does by a slip of the finger."""
 
-_SHORT_ID = re.compile(r"[0-9a-f]{8,64}")
-
 
 class JobForm(msgspec.Struct, frozen=True):
     """What is to be started."""
@@ -41,15 +37,6 @@ class JobForm(msgspec.Struct, frozen=True):
 
 class Press(msgspec.Struct, frozen=True):
     """A form that is a button, with nothing in it but its token."""
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """A backup as the page shows it: restic's own words."""
-
-    short_id: str
-    time: str
-    hostname: str
-    paths: str
 
 
 class JobPages:
@@ -75,7 +62,6 @@ class JobPages:
             page("POST", JOBS, self.start, form=JobForm, returns=Reply),
             page("GET", one, self.show_one, returns=Reply),
             page("POST", f"{one}/cancel", self.cancel, form=Press, returns=Reply),
-            page("GET", f"{HOME}/backups", self.backups, returns=Reply),
             page("GET", f"{HOME}/updates", self.updates, returns=Reply, deadline=UPDATES_SECONDS),
             page("GET", f"{HOME}/live", self.live, returns=Live, is_stream=True),
         ]
@@ -119,20 +105,6 @@ class JobPages:
             return await self._one(request, refused)
         return redirect(f"{JOBS}/{job}")
 
-    async def backups(self, request: Request) -> Reply:
-        """What was backed up."""
-        with told():
-            stands = await standing(self._host)
-        jobs = await self._jobs.running()
-        return await self._face.show(
-            request,
-            "backups.html",
-            stands=stands,
-            kept=_kept(stands.snapshots),
-            jobs=jobs,
-            names=await self._face.names(jobs),
-        )
-
     async def updates(self, request: Request) -> Reply:
         """What an upgrade would bring."""
         with told():
@@ -166,19 +138,3 @@ class JobPages:
             return (await self._jobs.log(job.id, LINES)).lines, ""
         except HostRefusal as refusal:
             return [], refusal.detail
-
-
-def _kept(snapshots: Sequence[Mapping[str, Any]]) -> list[Kept]:
-    """Backups, newest first."""
-    found = []
-    for each in reversed(snapshots):
-        paths = each.get("paths")
-        kept = Kept(
-            str(each.get("short_id", "")),
-            str(each.get("time", "")),
-            str(each.get("hostname", "")),
-            ", ".join(map(str, paths)) if isinstance(paths, list) else "",
-        )
-        if _SHORT_ID.fullmatch(kept.short_id):
-            found.append(kept)
-    return found

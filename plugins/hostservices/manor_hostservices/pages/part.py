@@ -7,6 +7,7 @@ from pathlib import Path
 
 from manor import Pages, Part, Route
 from manor_hostservices.jobs.streaming import JobStreams
+from manor_hostservices.pages.backups import BackupPages
 from manor_hostservices.pages.face import Face
 from manor_hostservices.pages.fresh import Freshness
 from manor_hostservices.pages.jobs import JobPages
@@ -26,7 +27,11 @@ class Screens(Part):
         context = shared.context
         pages = Pages(context.name, Path(__file__).parent.parent, public_url=context.public_url)
         self._face = Face(shared, pages, Freshness(context))
-        self._groups = (ServicePages(shared, self._face), JobPages(shared, self._face, streams))
+        self._groups = (
+            ServicePages(shared, self._face),
+            JobPages(shared, self._face, streams),
+            BackupPages(shared, self._face),
+        )
 
     def routes(self) -> Sequence[Route]:
         """Pages, and the files that they need."""

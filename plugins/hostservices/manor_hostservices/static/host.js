@@ -69,6 +69,36 @@
     addEventListener("pagehide", () => stream.close());
   }
 
+  // Without leaving the page: the secret stays in its field, and no page ever shows it again.
+  async function tryStore(form) {
+    const tried = document.getElementById("tried");
+    const body = new URLSearchParams(new FormData(form));
+    body.set("turn", "test");
+    for (const button of form.querySelectorAll("button")) button.disabled = true;
+    tried.textContent = "Testing: half a minute at most…";
+    try {
+      const answer = await fetch(form.action, { method: "POST", body, cache: "no-store", redirect: "manual" });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      // Another page: the password is to be typed again, or the host says nothing.
+      if (!page.getElementById("tried")) return location.reload();
+      const said = page.querySelector(".notice[role=alert]") || page.querySelector("#tried .notice");
+      tried.replaceChildren(document.importNode(said, true));
+    } catch {
+      tried.textContent = "The server does not answer.";
+    } finally {
+      for (const button of form.querySelectorAll("button")) button.disabled = false;
+    }
+  }
+
+  const store = document.getElementById("store");
+  if (store) {
+    store.addEventListener("submit", (event) => {
+      if (event.submitter?.value !== "test") return;
+      event.preventDefault();
+      tryStore(store);
+    });
+  }
+
   tellTimes(document);
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   const part = document.getElementById("fresh");

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import trio
 
-from manor_hostservices.backups.work import KEEP_IT
+from manor_hostservices.backups.destination import Tried
+from manor_hostservices.backups.work import KEEP_IT, OPENS_OTHERWISE
 from manor_hostservices.refusals import Failed, Invalid, Missing, NotHere
 from manor_hostservices.verbs import JobKind, SetBackupStore
 from tests.host_backups import FILES, BackedUp, new_host, open_quickly
@@ -341,23 +342,23 @@ def store(**changed: Any) -> SetBackupStore:
 
 
 async def test_a_store_is_tried_without_keeping_anything(tmp_path: Path) -> None:
-    folder = new_host(tmp_path, repository="/mnt/{bucket}")
-    await folder.backups.set_store(store(test=True))
-    assert (await folder.backups.known()).state == "NO_KEY"
-
-    nobody = new_host(tmp_path, repository="s3:http://127.0.0.1:1/{bucket}/x")
-    with pytest.raises(Failed, match=r"The store cannot be reached: .*connection refused"):
-        await nobody.backups.set_store(store(test=True))
-    assert (await nobody.backups.known()).state == "NO_KEY"
-    assert not (nobody.own / "backup-password").exists()
+    for repository, found in (("/var/{bucket}", "empty"), ("s3:http://127.0.0.1:1/{bucket}/x", "unreachable")):
+        host = new_host(tmp_path, repository=repository)
+        tried = await host.backups.set_store(store(test=True))
+        assert tried is not None
+        assert tried.found == found
+        assert (await host.backups.known()).state == "NO_KEY"
+        assert not (host.own / "backup-password").exists()
+        assert not (host.own / "store.json").exists()
 
 
 async def test_a_store_with_somebody_elses_repository_is_said_to_have_one(host: BackedUp, tmp_path: Path) -> None:
     other = new_host(tmp_path / "other", repository="/mnt/{bucket}")
     shutil.copytree(host.root / "mnt/backups", other.root / "mnt/my-bucket")
 
-    with pytest.raises(Failed, match="There is a repository already, which opens with another password"):
-        await other.backups.set_store(store(test=True))
+    tried = await other.backups.set_store(store(test=True))
+
+    assert tried == Tried("password", OPENS_OTHERWISE)
 
 
 @pytest.mark.parametrize("wrong", ["two\nlines", "nul\0", "a blank", "ключ", "\x7f"])

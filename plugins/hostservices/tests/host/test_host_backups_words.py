@@ -19,6 +19,7 @@ from manor_hostservices.verbs import Job
 from tests.host_jobs import NOON, job_id
 
 ASKED = "Is there a repository at the following location?\ns3:http://127.0.0.1:1/bucket/x"
+NO_SESSION = "Fatal: unable to open repository at sftp:a@b:/x: unable to start the sftp session, error: EOF"
 S3 = "Fatal: unable to open config file: Stat: "
 
 
@@ -27,7 +28,11 @@ S3 = "Fatal: unable to open config file: Stat: "
     [
         (f"Fatal: unable to open config file: stat /x/config: no such file or directory\n{ASKED}", "absent"),
         (f"{S3}The specified key does not exist.\n{ASKED}", "absent"),
-        (f"{S3}The specified bucket does not exist\n{ASKED}", "absent"),
+        (f"{S3}The specified bucket does not exist\n{ASKED}", "bucket"),
+        ("Fatal: unable to open repository at b2:x:/y: Bucket: x: bucket not found", "bucket"),
+        (f"subprocess ssh: a@b: Permission denied (publickey).\n{NO_SESSION}", "denied"),
+        (f"subprocess ssh: Host key verification failed.\n{NO_SESSION}", "host_key"),
+        (f"subprocess ssh: ssh: connect to host b port 22: No route to host\n{NO_SESSION}", "unreachable"),
         (
             f'{S3}Get "http://127.0.0.1:1/bucket/?location=": dial tcp: connect: connection refused\n{ASKED}',
             "unreachable",
@@ -35,10 +40,7 @@ S3 = "Fatal: unable to open config file: Stat: "
         (f"{S3}Access Denied.\n{ASKED}", "denied"),
         (f"{S3}The AWS Access Key Id you provided does not exist in our records.\n{ASKED}", "denied"),
         ("Fatal: unable to open repository at b2:x:/y: b2_authorize_account: 401: bad key", "denied"),
-        (
-            "Fatal: unable to open repository at sftp:a@b:/x: unable to start the sftp session, error: EOF",
-            "unreachable",
-        ),
+        (NO_SESSION, "unreachable"),
         ("Fatal: wrong password or no key found", "password"),
         ("unable to create lock in backend: repository is already locked by PID 16047 on vm by root", "locked"),
         ("/var/x: permission denied\nFatal: unable to save snapshot: no space left on device", "full"),
