@@ -73,6 +73,13 @@ class BackupConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra={"check": _check_calendar},
         ),
     ] = "daily"
+    verify: Annotated[
+        str,
+        Meta(
+            description="When backups are read and a few files restored to try them, as for `schedule`; empty: never.",
+            extra={"check": _check_calendar},
+        ),
+    ] = "weekly"
     keep_daily: Annotated[int, Meta(ge=0, le=10_000, description="Days of which the newest backup is kept.")] = 7
     keep_weekly: Annotated[int, Meta(ge=0, le=10_000, description="Weeks of which the newest backup is kept.")] = 4
     keep_monthly: Annotated[int, Meta(ge=0, le=10_000, description="Months of which the newest backup is kept.")] = 6

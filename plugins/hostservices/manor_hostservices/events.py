@@ -58,6 +58,23 @@ class BackupFailed(Event, frozen=True):
     timestamp: datetime
 
 
+class VerifyFailed(Event, frozen=True):
+    """Backups were to be verified, and are damaged or could not be read; what somebody cancelled has not failed.
+
+    Args:
+        job_id: The job that was to verify them.
+        reason: What went wrong, for people.
+        summary: A sentence for people, with the reason in it.
+        timestamp: When it ended.
+    """
+
+    name: ClassVar[str] = "hostservices.verify_failed"
+    job_id: str
+    reason: str
+    summary: str
+    timestamp: datetime
+
+
 class BackupOverdue(Event, frozen=True):
     """The newest backup has become older than the administrator allows; told once, and again after a restart.
 

@@ -1,21 +1,22 @@
-"""Backups that are made by themselves: when they are due, thinning them out, and saying so when none are made."""
+"""Backups that are made and verified by themselves: when that is due, thinning out, and saying so when it fails."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import trio
 
 from manor import Clock
 from manor_hostservices.backups.calendar import Calendar
-from manor_hostservices.backups.standing import Standing, standing
+from manor_hostservices.backups.standing import Standing, failing, standing
 from manor_hostservices.config import BackupConfig
 from manor_hostservices.host import Host
 from manor_hostservices.jobs.exclusion import REPOSITORY
-from manor_hostservices.refusals import Conflicting, HostRefusal
+from manor_hostservices.refusals import Conflicting, Failed, HostRefusal
 from manor_hostservices.verbs import Job, JobKind
 
 EVERY = 900.0
@@ -29,6 +30,9 @@ TROUBLED = 10.0
 
 TRY_AGAIN = timedelta(hours=1)
 """After a backup that failed."""
+
+VERIFY_AGAIN = timedelta(days=1)
+"""After a verification that failed: it costs what the store takes for reading."""
 
 LISTED_EVERY = timedelta(days=1)
 BY = "schedule"
@@ -73,7 +77,10 @@ class Schedule:
     Attributes:
         trouble: Why no backups are made; None when they are.
         overdue: That the newest backup is too old; None when it is not.
+        failing: That the last work with the repository failed; None when it did not.
+        has_store: Whether backups have somewhere to go.
         due: When the next backup is to be made; None when nobody knows.
+        verify_due: When backups are to be verified next; None when nobody knows.
     """
 
     def __init__(
@@ -95,23 +102,35 @@ class Schedule:
         self._listed: datetime | None = None
         self._made: str | None = None
         self.trouble: str | None = None
+        self._roused = trio.Event()
         self.overdue: str | None = None
+        self.failing: str | None = None
+        self.has_store = False
         self.due: datetime | None = None
+        self.verify_due: datetime | None = None
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
+            self._roused = trio.Event()
             await self.look()
-            await trio.sleep(self._pause())
+            with trio.move_on_after(self._pause()):
+                await self._roused.wait()
+
+    def rouse(self) -> None:
+        """Look soon: something has become of work with the repository."""
+        self._roused.set()
 
     async def look(self) -> None:
         """Start what is due."""
         try:
             now = await standing(self._host)
             self.trouble = None
+            self.failing = failing(now)
+            self.has_store = now.state != "NO_KEY"
             await self._look_at_age(now)
             if now.state == "NO_KEY":
-                self.due = None
+                self.due = self.verify_due = None
                 return
             if now.running(*REPOSITORY) is None:
                 await self._start_what_is_due(now)
@@ -125,9 +144,8 @@ class Schedule:
             return TROUBLED
         if self._made is not None:
             return WATCHED
-        if self.due is None:
-            return EVERY
-        return min(max((self.due - self._clock.now()).total_seconds(), 1.0), EVERY)
+        pauses = [(due - self._clock.now()).total_seconds() for due in (self.due, self.verify_due) if due is not None]
+        return min(max(min(pauses, default=EVERY), 1.0), EVERY)
 
     # --- What is due -----------------------------------------------------------------------------------------------
 
@@ -141,6 +159,10 @@ class Schedule:
         self.due = await self._next(now)
         if self.due is not None and self.due <= self._clock.now():
             self._made = (await self._start("backup")).id
+            return
+        self.verify_due = await self._next_verification(now)
+        if self.verify_due is not None and self.verify_due <= self._clock.now():
+            await self._start("verify")
             return
         if self._listed is None or self._clock.now() - self._listed >= LISTED_EVERY:
             # Others may use the same repository, and a new server finds what is in it.
@@ -156,13 +178,30 @@ class Schedule:
     async def _next(self, now: Standing) -> datetime | None:
         if not self._config.schedule:
             return None
-        tried = next((job for job in now.jobs if job.kind == "backup" and not job.dry_run), None)
-        moments = [made for made in (_newest(now), None if tried is None else tried.began_at) if made is not None]
+        return await self._next_time(self._config.schedule, "backup", now, TRY_AGAIN, _newest(now))
+
+    async def _next_verification(self, now: Standing) -> datetime | None:
+        oldest = _oldest(now)
+        if not self._config.verify or oldest is None:
+            return None
+        try:
+            return await self._next_time(
+                self._config.verify, "verify", now, VERIFY_AGAIN, oldest, now.known.verified_at
+            )
+        except Failed as refusal:
+            raise Failed(f"verify: {refusal.detail}") from refusal
+
+    async def _next_time(
+        self, text: str, kind: JobKind, now: Standing, try_again: timedelta, *done: datetime | None
+    ) -> datetime | None:
+        """When something comes next that was done at these moments, or was tried."""
+        tried = next((job for job in now.jobs if job.kind == kind and not job.dry_run), None)
+        moments = [moment for moment in (*done, None if tried is None else tried.began_at) if moment is not None]
         # What was made in the future, by a clock that went wrong, must not hold up backups until then.
         past = [moment for moment in moments if moment <= self._clock.now()]
-        due = await self._calendar(self._config.schedule, max(past, default=self._began))
+        due = await self._calendar(text, max(past, default=self._began))
         if tried is not None and tried.state in ("failed", "lost") and tried.ended_at is not None:
-            again = tried.ended_at + TRY_AGAIN
+            again = tried.ended_at + try_again
             return again if due is None else min(due, again)
         return due
 
@@ -185,9 +224,22 @@ class Schedule:
 
 
 def _newest(now: Standing) -> datetime | None:
-    """When the newest backup of this host was made, as far as that can be read; others may use the repository, too."""
-    own = [found for found in now.snapshots if found.get("hostname", _HOST) == _HOST]
+    """When the newest backup of this host was made, as far as that can be read."""
+    return _time_of(_own(now)[-1:])
+
+
+def _oldest(now: Standing) -> datetime | None:
+    """When the oldest one was made."""
+    return _time_of(_own(now)[:1])
+
+
+def _own(now: Standing) -> Sequence[dict[str, Any]]:
+    """This host's; others may use the repository, too."""
+    return [found for found in now.snapshots if found.get("hostname", _HOST) == _HOST]
+
+
+def _time_of(snapshots: Sequence[dict[str, Any]]) -> datetime | None:
     try:
-        return msgspec.convert(own[-1].get("time"), datetime) if own else None
+        return msgspec.convert(snapshots[0].get("time"), datetime) if snapshots else None
     except msgspec.ValidationError:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any, Literal
 
 from manor_hostservices.host import Host
@@ -11,6 +12,8 @@ from manor_hostservices.jobs.exclusion import REPOSITORY
 from manor_hostservices.verbs import Backups, Job, JobKind, ReadBackups, ReadJobs
 
 State = Literal["NO_KEY", "NOT_INITIALIZED", "INITIALIZED", "BACKING_UP", "RESTORING", "ERROR", "INITIALIZING"]
+
+WITH_REPOSITORY: frozenset[JobKind] = REPOSITORY | {"reload"}
 
 _BUSY: dict[JobKind, Literal["BACKING_UP", "RESTORING", "INITIALIZING"]] = {
     "backup": "BACKING_UP",
@@ -49,6 +52,20 @@ class Standing:
     def running(self, *kinds: JobKind) -> Job | None:
         """A job of one of these kinds that runs."""
         return next((job for job in self.jobs if job.state == "running" and job.kind in kinds), None)
+
+
+def failing(now: Standing) -> str | None:
+    """That the newest backup, or other work with the repository, failed; None when nothing did.
+
+    Everybody may ask how the house is, so it does not say what the store said: that may name the store.
+    """
+    if "ERROR" not in (now.state, now.known.state):
+        return None
+    for job in now.jobs:
+        if job.kind in WITH_REPOSITORY and job.state in ("failed", "lost") and not job.dry_run:
+            at = (job.ended_at or job.began_at).astimezone(UTC)
+            return f"{job.kind} failed at {at:%Y-%m-%d %H:%M} UTC: /app/host says why"
+    return "work with the backups' repository failed: /app/host says why"
 
 
 async def standing(host: Host) -> Standing:

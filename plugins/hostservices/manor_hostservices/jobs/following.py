@@ -10,7 +10,7 @@ import structlog
 import trio
 
 from manor import Clock, Storage, Transaction
-from manor_hostservices.events import BackupFailed, BackupFinished
+from manor_hostservices.events import BackupFailed, BackupFinished, VerifyFailed
 from manor_hostservices.host import Host
 from manor_hostservices.jobs import store
 from manor_hostservices.jobs.asking import Jobs
@@ -30,6 +30,7 @@ AT_ONCE = 100
 GRACE = timedelta(minutes=3)
 """How long a job may be unknown to the host: longer than it may take to be started, even if nobody waits for that."""
 
+UNKNOWN = "Nobody knows why"
 FORGOTTEN = "The host does not know it: it was never started, or was forgotten"
 
 log = structlog.get_logger("manor_hostservices.jobs")
@@ -102,6 +103,10 @@ def _keep(transaction: Transaction, now: Sequence[KnownJob]) -> list[KnownJob]:
     for job in ended:
         if job.kind == "backup" and not job.dry_run:
             _tell_backup(transaction, job)
+        if job.kind == "verify" and not job.dry_run and job.state in ("failed", "lost"):
+            reason = job.message or UNKNOWN
+            summary = f"Backups could not be verified: {reason}"
+            transaction.emit(VerifyFailed(job.id, reason, summary, job.ended_at or transaction.now))
     return ended
 
 
@@ -111,7 +116,7 @@ def _tell_backup(transaction: Transaction, job: KnownJob) -> None:
         made = f"Backup {job.snapshot} is made" if job.snapshot else "A backup is made"
         transaction.emit(BackupFinished(job.id, job.snapshot or "", job.bytes_total, made, at))
     elif job.state != "cancelled":
-        reason = job.message or "Nobody knows why"
+        reason = job.message or UNKNOWN
         transaction.emit(BackupFailed(job.id, reason, f"The backup failed: {reason}", at))
 
 

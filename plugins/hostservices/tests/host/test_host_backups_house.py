@@ -15,7 +15,8 @@ import trio
 from manor import Event
 from manor.testing import Client, House, SetClock
 from manor_hostservices.backups.kept import Memory
-from manor_hostservices.events import BackupOverdue
+from manor_hostservices.backups.store import Store
+from manor_hostservices.events import BackupOverdue, VerifyFailed
 from tests.host_phone import CONFIG, CREATE, CREATED, LIST, RESTORE, RESTORED, Phone, until
 from tests.host_restic import FakeRestic, fake_restic
 from tests.s3_server import S3Server
@@ -75,6 +76,71 @@ class TestDue:
         [overdue] = [event for event in heard if isinstance(event, BackupOverdue)]
         assert overdue.summary == "No backup was made for 48 hours: there is none"
         assert overdue.timestamp == clock.now()
+
+
+class TestFailing:
+    @pytest.fixture
+    def host_table(self, restic: FakeRestic) -> Mapping[str, Any]:
+        return {"backup": {"repository": "/mnt/x", "restic": restic.path, "paths": ["/etc"], "schedule": ""}}
+
+    async def test_the_admin_reads_that_a_backup_failed_and_then_that_one_did_not(
+        self, device: Phone, client: Client, restic: FakeRestic
+    ) -> None:
+        async def reasons(count: int) -> list[str]:
+            with trio.fail_after(10):
+                while True:
+                    ready = await client.get("/readyz")
+                    assert ready.status == 200
+                    found = [each["reason"] for each in ready.json()["degraded"] if "failed at" in each["reason"]]
+                    if len(found) == count:
+                        return found
+                    await trio.sleep(0.02)
+
+        restic.fail("backup", "Fatal: a-bucket: no space left on device")
+        assert await device.ask("PUT", CREATE) == CREATED
+        [reason] = await reasons(1)
+        restic.mend("backup")
+        assert await device.ask("PUT", CREATE) == CREATED
+        await reasons(0)
+
+        assert reason.endswith("backup failed at 2030-01-02 12:00 UTC: /app/host says why")
+
+    async def test_a_verification_that_fails_is_told(
+        self, device: Phone, restic: FakeRestic, heard: list[Event]
+    ) -> None:
+        assert await device.ask("PUT", CREATE) == CREATED
+        await device.told("backup")
+        for dry_run in (True, False):
+            restic.fail("check", "Fatal: repository contains errors")
+            assert (await device.ask("POST", "/api/host/jobs", {"kind": "verify", "dry_run": dry_run}))[0] == 201
+            job = await device.told("verify")
+            assert job["state"] == "failed"
+
+        [told] = [event for event in heard if isinstance(event, VerifyFailed)]
+        assert (told.job_id, told.reason) == (job["id"], "repository contains errors")
+        assert told.summary == "Backups could not be verified: repository contains errors"
+
+
+class TestDataElsewhere:
+    @pytest.fixture
+    def host_table(self, nixos_helper: Path, tmp_path: Path) -> Mapping[str, Any]:
+        own = tmp_path / "host/var/lib/manor-host"
+        own.mkdir(parents=True)
+        (own / "store.json").write_bytes(msgspec.json.encode(Store("me", "secret", "bucket")))
+        return {"backend": "nixos", "root": "", "helper_socket": str(nixos_helper), "backup": {"schedule": ""}}
+
+    async def test_the_admin_reads_that_the_database_is_looked_for_in_the_wrong_place(self, client: Client) -> None:
+        reasons: list[str] = []
+        with trio.fail_after(10):
+            while not reasons:
+                ready = (await client.get("/readyz")).json()
+                reasons = [each["reason"] for each in ready["degraded"] if "database" in each["reason"]]
+                await trio.sleep(0.02)
+
+        assert reasons == [
+            "backup of the database: backups have no copy of Manor's database: "
+            "plugins.hostservices.backup.manor_data is not server.data_dir"
+        ]
 
 
 class TestS3:

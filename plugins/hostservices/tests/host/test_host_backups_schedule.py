@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -79,7 +80,7 @@ def host() -> Host:
 
 
 def new_schedule(host: Host, calendar: Calendar = every_midnight, **table: Any) -> Schedule:
-    return Schedule(BackupConfig(**table), host, host, host.clock, calendar, host.hear)
+    return Schedule(BackupConfig(**{"verify": "", **table}), host, host, host.clock, calendar, host.hear)
 
 
 async def test_a_backup_is_made_when_it_is_due_and_old_ones_are_removed_after_it(host: Host) -> None:
@@ -189,6 +190,135 @@ async def test_nothing_happens_without_credentials_or_a_schedule(host: Host) -> 
     host.has(NOON - 49 * HOUR)
     await new_schedule(host, schedule="").look()
     assert host.kinds() == []
+
+
+async def test_backups_are_verified_when_that_is_due_and_there_are_any(host: Host) -> None:
+    schedule = new_schedule(host, verify="midnight", schedule="")
+    await schedule.look()
+    host.end()
+    assert (host.kinds(), schedule.verify_due) == ([], None)
+    host.has(NOON)
+    await schedule.look()
+    assert (host.kinds(), schedule.verify_due) == ([], MIDNIGHT)
+
+    host.clock.set(MIDNIGHT + HOUR)
+    for _ in range(3):
+        await schedule.look()
+    assert host.kinds() == ["verify"]
+    host.end()
+    await schedule.look()
+
+    assert (host.kinds(), schedule.verify_due) == (["verify"], MIDNIGHT + 24 * HOUR)
+
+
+async def test_a_proof_is_remembered_longer_than_its_job_and_one_that_was_due_is_made_up_for(host: Host) -> None:
+    host.has(NOON - 999 * HOUR)
+    known = host.known
+    host.known = msgspec.structs.replace(known, verified_at=NOON - HOUR)
+    await new_schedule(host, verify="midnight", schedule="").look()
+    assert host.kinds() == []
+
+    host.known = known
+    host.jobs.clear()
+    await new_schedule(host, verify="midnight", schedule="").look()
+
+    assert host.kinds() == ["verify"]
+
+
+async def test_a_backup_goes_before_a_verification(host: Host) -> None:
+    host.has(NOON - 49 * HOUR)
+    schedule = new_schedule(host, verify="midnight")
+    for _ in range(2):
+        await schedule.look()
+        host.end()
+    host.has(NOON - 49 * HOUR, NOON)
+    await schedule.look()
+
+    assert host.kinds() == ["backup", "forget", "verify"]
+
+
+@pytest.mark.parametrize("state", ["failed", "lost"])
+async def test_a_verification_that_failed_is_told_and_tried_again_after_a_day(host: Host, state: str) -> None:
+    def calendar(text: str, after: datetime) -> Any:
+        return every_midnight(text, after + 6 * 24 * HOUR)
+
+    host.has(NOON - 200 * HOUR)
+    schedule = new_schedule(host, calendar, verify="weekly", schedule="")
+    await schedule.look()
+    host.end(state)
+    host.known = msgspec.structs.replace(host.known, state="ERROR", error="damaged")
+    host.clock.set(NOON + 23 * HOUR)
+    await schedule.look()
+    host.end()
+    assert host.kinds() == ["verify"]
+    assert schedule.failing == "verify failed at 2030-01-02 12:00 UTC: /app/host says why"
+
+    host.clock.set(NOON + 24 * HOUR)
+    await schedule.look()
+
+    assert host.kinds() == ["verify", "verify"]
+
+
+async def test_a_time_of_verifications_that_nobody_can_read_is_said_and_holds_up_no_backup(host: Host) -> None:
+    host.has(NOON - 49 * HOUR)
+    bogus = new_schedule(host, SystemdCalendar(HostPrograms()), verify="bogus")
+    await bogus.look()
+    assert host.kinds() == ["backup"]
+
+    host.end()
+    await bogus.look()
+    host.end()
+    await bogus.look()
+
+    assert str(bogus.trouble).startswith("verify: Failed to parse calendar")
+
+
+async def test_what_failed_is_told_until_something_heals_it_and_without_what_the_store_said(host: Host) -> None:
+    host.has(NOON - 49 * HOUR)
+    schedule = new_schedule(host)
+    await schedule.look()
+    assert [schedule.failing] == [None]
+    host.end("failed")
+    host.known = msgspec.structs.replace(host.known, state="ERROR", error="secret-bucket is full")
+    await schedule.look()
+    assert schedule.failing == "backup failed at 2030-01-02 12:00 UTC: /app/host says why"
+
+    host.clock.set(NOON + HOUR)
+    await schedule.look()
+    await schedule.look()
+    assert host.jobs[0].state == "running"
+    assert schedule.failing == "backup failed at 2030-01-02 12:00 UTC: /app/host says why"
+    host.end()
+    await schedule.look()
+
+    assert [schedule.failing] == [None]
+
+
+async def test_whoever_has_no_jobs_any_more_tells_that_something_failed(host: Host) -> None:
+    host.known = Backups("ERROR", "broken")
+    schedule = new_schedule(host)
+
+    await schedule.look()
+
+    assert schedule.failing == "work with the backups' repository failed: /app/host says why"
+
+
+async def test_what_comes_after_a_job_does_not_wait_for_the_next_look(
+    host: Host, autojump_clock: trio.testing.MockClock
+) -> None:
+    host.has(NOON - 49 * HOUR)
+    schedule = new_schedule(host)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(schedule.run)
+        await trio.testing.wait_all_tasks_blocked()
+        host.end()
+        began = trio.current_time()
+        schedule.rouse()
+        await trio.testing.wait_all_tasks_blocked()
+        took = trio.current_time() - began
+        nursery.cancel_scope.cancel()
+
+    assert (host.kinds(), took) == (["backup", "forget"], 0.0)
 
 
 async def test_the_repository_is_looked_at_at_the_start_and_daily(host: Host) -> None:
