@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,7 +27,7 @@ CONFIG: dict[str, Any] = {
     "primary_user": "chief",
     "dkim_file": "/var/dkim/example.org.selector.txt",
     "services": {
-        "gitea": {"units": ["toy-gitea.service"], "also": ["toy-gitea.timer", "toy-none.timer"]},
+        "gitea": {"units": ["toy-gitea.service"], "also": ["toy-gitea.timer", "toy-none.timer"], "data": ["/srv/toy"]},
         "nextcloud": {"units": ["toy-php.service", "toy-web.service"]},
         "pleroma": {"units": ["toy-broken.service"]},
         "ocserv": {"units": ["toy-masked.service"]},
@@ -43,6 +44,14 @@ class Heard(msgspec.Struct):
     messages: list[str]
     lines: list[str]
     fractions: list[float]
+
+
+def until(is_so: Callable[[], bool], otherwise: str, *, within: float = 20.0) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + within
+    while not is_so():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.05)
 
 
 class HostInBox:

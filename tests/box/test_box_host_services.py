@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from manor_hostservices.refusals import Conflicting, Failed, Invalid, Missing, N
 from manor_hostservices.verbs import (
     AutoUpgrade,
     ReadAutoUpgrade,
+    ReadDataSize,
     ReadDkim,
     ReadJournal,
     ReadServices,
@@ -21,7 +23,7 @@ from manor_hostservices.verbs import (
     SwitchService,
     Update,
 )
-from tests.box.host import HostInBox
+from tests.box.host import HostInBox, until
 from tests.box.packages import PACKAGE, offer_package
 
 pytestmark = pytest.mark.box
@@ -36,11 +38,14 @@ def service(host: HostInBox, key: str) -> ServiceState:
 
 def test_a_service_is_switched_with_all_its_units_now_and_for_good(host: HostInBox) -> None:
     host.ask(SwitchService("gitea", on=True))
+    main = f"/proc/{host.box.show('toy-gitea.service', 'MainPID')}"
+    until(lambda: (host.read(f"{main}/cmdline") or "").startswith("sleep"), "it does not run")
     on = service(host, "gitea")
     units = [
         (host.is_active(f"toy-gitea.{kind}"), host.is_enabled(f"toy-gitea.{kind}")) for kind in ("service", "timer")
     ]
-    memory = host.box.show("toy-gitea.service", "MemoryCurrent")
+    counted = host.box.show("toy-gitea.service", "MemoryCurrent")
+    resident = re.search(r"^VmRSS:\s+(\d+) kB$", host.read(f"{main}/status") or "", re.MULTILINE)
     host.ask(SwitchService("gitea", on=True))  # again is fine
     host.ask(SwitchService("gitea", on=False))
     off = service(host, "gitea")
@@ -48,7 +53,11 @@ def test_a_service_is_switched_with_all_its_units_now_and_for_good(host: HostInB
     assert units == [("active", "enabled")] * 2
     assert (on.status, on.active, on.sub, on.enabled) == (0, "active", "running", True)
     assert on.since is not None
-    assert str(on.memory or "[not set]") == memory, "None where systemd does not count"
+    assert resident is not None
+    # As much as its one process has, where systemd does not count.
+    assert on.memory == (int(resident[1]) << 10 if counted == "[not set]" else int(counted))
+    assert on.cpu_seconds is not None
+    assert (off.memory, off.cpu_seconds) == (None, None)
     assert (off.status, off.active, off.enabled) == (3, "inactive", False)
     assert host.is_active("toy-gitea.timer") == "inactive"
     assert host.state()["services"] == {"gitea": False}
@@ -97,6 +106,23 @@ def test_a_service_that_is_not_installed_is_missing_with_its_unit(host: HostInBo
         host.ask(SwitchService("locked", on=True))
 
     assert host.state().get("services", {}) == {}
+
+
+def test_data_takes_up_as_much_as_du_says_whoever_owns_it(host: HostInBox) -> None:
+    box = host.box
+    box.run("sh", "-c", "cd /srv; mkdir -p toy/a/b; head -c 300000 /dev/urandom > toy/a/b/file; ln -s /usr toy/usr")
+    box.run("sh", "-c", "ln /srv/toy/a/b/file /srv/toy/again; chown -R nobody /srv/toy; chmod -R go= /srv/toy/a")
+    size = host.ask(ReadDataSize("gitea"))
+    said = box.run("du", "--summarize", "--block-size=1", "/srv/toy")
+    box.run("sh", "-c", "mv /srv/toy /srv/real; ln -s /srv/real /srv/toy")
+    by_roots_link = host.ask(ReadDataSize("gitea"))
+    box.run("chown", "--no-dereference", "nobody", "/srv/toy")
+    with pytest.raises(Missing):
+        host.ask(ReadDataSize("gitea"))
+    box.run("rm", "-r", "/srv/toy", "/srv/real")
+
+    assert (size.bytes, size.is_whole) == (int(said.split()[0]), True)
+    assert by_roots_link == size
 
 
 def test_a_masked_unit_stays_masked(host: HostInBox) -> None:

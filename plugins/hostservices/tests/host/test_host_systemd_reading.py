@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from manor_hostservices.backends.systemd.apt import read_auto_upgrade, read_simulation, settings_text
 from manor_hostservices.backends.systemd.journal import LONGEST, read_entries
+from manor_hostservices.backends.systemd.processes import MOST, Used, used_by
 from manor_hostservices.backends.systemd.services import state_of
 from manor_hostservices.backends.systemd.sshd import drop_in
 from manor_hostservices.backends.systemd.units import Figures, Unit
@@ -153,3 +157,39 @@ def test_what_units_use_is_summed_up() -> None:
         since=LATER, memory=100, cpu_seconds=2.0, restarts=4,
     )  # fmt: skip
     assert state_of("key", Entry("Title"), [DOWN]).memory is None
+
+
+# --- Processes -----------------------------------------------------------------------------------------------------
+
+
+def put_process(proc: Path, pid: int, name: str, statm: str, ticks: str) -> None:
+    (proc / str(pid)).mkdir()
+    (proc / str(pid) / "statm").write_text(f"9000 {statm} 1 0 5 0\n")
+    (proc / str(pid) / "stat").write_text(f"{pid} ({name}) S 1 {pid} {pid} 0 -1 4194560 9 9 9 9 {ticks} 20 0 1 0 77\n")
+
+
+def test_processes_that_share_programs_have_them_once(tmp_path: Path) -> None:
+    put_process(tmp_path, 7, "php-fpm", "300 100", "100 50 30 20")
+    put_process(tmp_path, 8, "a) R 9 (b", "250 120", "1 2 3 4")
+    put_process(tmp_path, 9, "ended", "0 0", "5 0 0 0")
+    put_process(tmp_path, 10, "ending", "0 0", "5 0 0 0")
+    (tmp_path / "10/statm").write_text("")
+    page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
+
+    assert used_by(tmp_path, {7, 8, 9, 10, 11}) == Used((200 + 130 + 120) * page, 215 / tick)
+
+
+def test_processes_that_are_not_to_be_seen_use_nothing_that_is_known(tmp_path: Path) -> None:
+    assert used_by(tmp_path, {7, 8}) is None
+    assert used_by(tmp_path, ()) is None
+    assert used_by(Path("/proc"), range(1, MOST + 2)) is None
+
+
+def test_a_process_uses_what_the_kernel_says() -> None:
+    before = time.process_time()
+    used = used_by(Path("/proc"), {os.getpid()})
+
+    assert used is not None
+    assert used.memory > 1 << 20
+    # The kernel rounds to ticks, and a test run has children, too.
+    assert used.cpu_seconds >= before - 0.1

@@ -116,9 +116,13 @@ class Bus:
 
     Args:
         places: Where the host's files are.
+
+    Attributes:
+        places: The same.
     """
 
     def __init__(self, places: Places) -> None:
+        self.places = places
         self._path = str(places.at(_SOCKET))
 
     @asynccontextmanager

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import trio
 from jeepney import DBusAddress
 
 from manor_hostservices.backends.systemd.bus import Bus, Line
-from manor_hostservices.refusals import Failed, Missing
+from manor_hostservices.backends.systemd.processes import Used, used_by
+from manor_hostservices.refusals import Failed, HostRefusal, Missing
 
 SYSTEMD = "org.freedesktop.systemd1"
 MANAGER = DBusAddress("/org/freedesktop/systemd1", SYSTEMD, f"{SYSTEMD}.Manager")
@@ -88,7 +90,8 @@ class Units:
     async def measure(self, names: Sequence[str]) -> list[tuple[Unit, Figures]]:
         """Look at units, and at what they use; one for each name."""
         async with self._bus.line() as line:
-            return [(unit, await _figures(line, unit)) for unit in await self._look(line, names)]
+            proc = self._bus.places.at("/proc")
+            return [(unit, await _figures(line, unit, proc)) for unit in await self._look(line, names)]
 
     async def enable(self, names: Sequence[str]) -> None:
         """Have units start with the host from its next start on."""
@@ -159,7 +162,7 @@ class Units:
         return [Unit(name, load, active, sub, path) for name, _, load, active, sub, _, path, *_ in found]
 
 
-async def _figures(line: Line, unit: Unit) -> Figures:
+async def _figures(line: Line, unit: Unit, proc: Path) -> Figures:
     if not unit.is_installed:
         return Figures()
     of_unit = DBusAddress(unit.path, SYSTEMD, f"{SYSTEMD}.Unit")
@@ -169,15 +172,29 @@ async def _figures(line: Line, unit: Unit) -> Figures:
     if not unit.name.endswith(".service"):
         return Figures(enabled, since)
     of_service = DBusAddress(unit.path, SYSTEMD, f"{SYSTEMD}.Service")
-    memory = await line.get(of_service, "MemoryCurrent")
-    nanoseconds = await line.get(of_service, "CPUUsageNSec")
-    return Figures(
-        enabled,
-        since,
-        None if memory == _NOT_COUNTED else memory,
-        None if nanoseconds == _NOT_COUNTED else nanoseconds / 1e9,
-        await line.get(of_service, "NRestarts"),
-    )
+    memory = _counted(await line.get(of_service, "MemoryCurrent"))
+    nanoseconds = _counted(await line.get(of_service, "CPUUsageNSec"))
+    seconds = None if nanoseconds is None else nanoseconds / 1e9
+    if (memory is None or seconds is None) and unit.status == RUNNING:
+        used = await _used(line, unit, proc)
+        if used is not None:
+            memory = used.memory if memory is None else memory
+            seconds = used.cpu_seconds if seconds is None else seconds
+    return Figures(enabled, since, memory, seconds, await line.get(of_service, "NRestarts"))
+
+
+def _counted(figure: int) -> int | None:
+    return None if figure == _NOT_COUNTED else figure
+
+
+async def _used(line: Line, unit: Unit, proc: Path) -> Used | None:
+    """What a unit's processes use."""
+    try:
+        [found] = await line.call(MANAGER, "GetUnitProcesses", "s", (unit.name,))
+    except HostRefusal:
+        # Such as a systemd that does not tell: how the unit fares is known all the same.
+        return None
+    return await trio.to_thread.run_sync(used_by, proc, {pid for _, pid, _ in found if pid})
 
 
 async def _reload_if(line: Line, changes: Sequence[Any]) -> None:
