@@ -41,7 +41,7 @@ def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
     """A daemon that manages a folder, with an administrator."""
     folder = tmp_path_factory.mktemp("managed")
     restic = fake_restic(folder / "restic")
-    backup = {"repository": "/mnt/{bucket}", "restic": restic.path, "schedule": ""}
+    backup = {"repository": "s3:https://s3.example.org/{bucket}/x", "restic": restic.path, "schedule": ""}
     host = {"enabled": True, "backend": "sandbox", "root": str(folder / "host"), "backup": backup}
     made = Daemon(folder, {"identity": QUICK, "plugins": {"hostservices": host}})
     made.start()
@@ -86,6 +86,46 @@ def test_a_service_is_switched_and_a_job_seen_to_its_end(either: Browser, manage
     either.press("Upgrade now")
     assert either.heading == "Upgrade"
     wait_until(either, lambda: "done" in either.text, again=not either.has_scripts)
+
+
+def test_where_backups_go_is_tried_and_then_saved(either: Browser, managed: Managed) -> None:
+    restic = managed.restic
+    (restic.folder / "made").unlink(missing_ok=True)
+    restic.fail(
+        "cat", "Fatal: unable to open config file: Stat: The access key ID you provided does not exist: top-secret"
+    )
+    sign_in(either, managed)
+    either.press_in("nav", "Backups")
+    if not either.find("#store").is_displayed():
+        either.find("details:has(#store) summary").click()
+    assert "To an S3 store: s3:https://s3.example.org/{bucket}/x" in either.text
+
+    def press_test() -> None:
+        if either.has_scripts:
+            either.find("#store button[value=test]").click()
+        else:
+            either.press_in("#store", "Test")
+
+    either.fill(account="0012ab", secret="top-secret", bucket="our-backups")
+    press_test()
+    either.wait_for("The store does not let us in")
+    assert "does not exist: ***" in either.text
+    # With scripts it is still there; else it is typed again, for no page says it.
+    assert either.value("secret") == ("top-secret" if either.has_scripts else "")
+    restic.mend("cat")
+    either.fill(secret="top-secret")
+    press_test()
+    either.wait_for("There is no repository yet")
+    assert (either.value("account"), either.value("bucket")) == ("0012ab", "our-backups")
+    assert not (restic.folder / "made").exists()
+    for size in (PHONE, DESKTOP):
+        either.resize(size)
+        either.check()
+
+    either.fill(secret="top-secret")
+    either.press_in("#store", "Save")
+    assert either.heading == "Set up the repository"
+    wait_until(either, lambda: "The repository is set up" in either.text, again=not either.has_scripts)
 
 
 def test_jobs_come_go_on_and_end_while_somebody_looks(browser: Browser, managed: Managed) -> None:
