@@ -1,0 +1,1 @@
+"""Chat: teams, channels and posts, by the Mattermost API v4."""

@@ -1,0 +1,40 @@
+"""The `[plugins.chat]` table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+LIVE = {"live": True}
+"""Applied by a reload."""
+
+
+class ChatConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What people may do in chat, and how much."""
+
+    site_name: Annotated[
+        str, Meta(min_length=1, max_length=30, description="What clients call this server.", extra=LIVE)
+    ] = "Manor"
+    requests_per_second: Annotated[
+        int, Meta(ge=1, le=10_000, description="Requests of one credential, or of one address without one.")
+    ] = 100
+    requests_at_once: Annotated[int, Meta(ge=1, le=100_000, description="How many of them may come at once.")] = 1000
+    session_days: Annotated[
+        int, Meta(ge=1, le=3650, description="How long a sign-in lasts without being used.", extra=LIVE)
+    ] = 30
+    max_file_bytes: Annotated[
+        int, Meta(ge=1024, le=2**31, description="The largest file that is taken, in bytes.", extra=LIVE)
+    ] = 104_857_600
+    team_creation: Annotated[
+        bool, Meta(description="Whether everybody may make teams; false leaves it to administrators.", extra=LIVE)
+    ] = True
+    direct_messages_within_teams: Annotated[
+        bool,
+        Meta(description="Whether direct messages are for people who share a team; false lets anybody.", extra=LIVE),
+    ] = False
+    post_edit_seconds: Annotated[
+        int,
+        Meta(ge=-1, le=2**31, description="How long an author may edit a post, in seconds; -1 for ever.", extra=LIVE),
+    ] = -1

@@ -1,0 +1,1 @@
+"""Pure rules: they know neither storage nor trio nor HTTP."""

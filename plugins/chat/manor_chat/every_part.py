@@ -1,0 +1,16 @@
+"""All parts of the plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from manor import Part, PluginContext
+from manor_chat.config import ChatConfig
+from manor_chat.foundation import Foundation
+from manor_chat.parts import Shared
+
+
+def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
+    """Make them all."""
+    shared = Shared.of(context)
+    return [Foundation(shared)]

@@ -1,0 +1,1 @@
+"""The operations over HTTP: one module for each tag of the API."""

@@ -1,0 +1,92 @@
+"""What paths and queries say."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from manor import Request, from_chat_id
+from manor_chat import faults
+
+NONESUCH = UUID(int=(1 << 128) - 1)
+"""Stands for an id that is well-formed and that nothing here has."""
+
+PER_PAGE = 60
+MOST_PER_PAGE = 200
+
+_ID = re.compile(r"[A-Za-z0-9]{26}")
+_NUMBER = re.compile(r"[0-9]{1,12}")
+
+
+def read_id(text: str) -> UUID | None:
+    """The id in a text; `NONESUCH` for one that nothing of ours can have, None for what is no id."""
+    if _ID.fullmatch(text) is None:
+        return None
+    return from_chat_id(text) or NONESUCH
+
+
+def id_param(request: Request[Any, Any], name: str) -> UUID:
+    """An id in the path.
+
+    Raises:
+        BadRequest: 400: it is malformed.
+    """
+    found = read_id(request.params[name])
+    if found is None:
+        raise faults.bad_url_param(name)
+    return found
+
+
+def user_param(request: Request[Any, Any], name: str = "user_id") -> UUID:
+    """A user's id in the path; `me` is whoever asks.
+
+    Raises:
+        BadRequest: 400: it is malformed.
+    """
+    if request.params[name] == "me" and request.user_id is not None:
+        return request.user_id
+    return id_param(request, name)
+
+
+def id_member(value: str, name: str) -> UUID:
+    """An id in a body.
+
+    Raises:
+        BadRequest: 400: it is malformed.
+    """
+    found = read_id(value)
+    if found is None:
+        raise faults.bad_body_param(name)
+    return found
+
+
+def id_members(values: list[str], name: str, *, most: int = 1000) -> list[UUID]:
+    """Ids in a body, each once.
+
+    Raises:
+        BadRequest: 400: there are none, or too many, or one is malformed.
+    """
+    if not 1 <= len(values) <= most:
+        raise faults.bad_body_param(name)
+    return list(dict.fromkeys(id_member(value, name) for value in values))
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of a list; what is no number, or negative, is the default."""
+
+    page: str = ""
+    per_page: str = ""
+
+    @property
+    def limit(self) -> int:
+        """How many."""
+        asked = int(self.per_page) if _NUMBER.fullmatch(self.per_page) else PER_PAGE
+        return min(asked or PER_PAGE, MOST_PER_PAGE)
+
+    @property
+    def offset(self) -> int:
+        """Behind how many."""
+        return (int(self.page) if _NUMBER.fullmatch(self.page) else 0) * self.limit

@@ -1,0 +1,1 @@
+"""Posts: writing, reading, editing, deleting them, and the threads they make."""

@@ -1,0 +1,1 @@
+"""Rows and queries: plain functions that take the caller's transaction."""

@@ -1,0 +1,138 @@
+"""Channels and their members as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import func, insert, select, update
+
+from manor import Transaction
+from manor_chat.tables.channels import channel_members, channels
+
+OPEN, PRIVATE, DIRECT, GROUP = "O", "P", "D", "G"
+DEFAULT_CHANNELS = ("town-square", "off-topic")
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel; see the table."""
+
+    id: UUID
+    team_id: UUID | None
+    type: str
+    name: str
+    display_name: str
+    header: str = ""
+    purpose: str = ""
+    creator_id: UUID | None = None
+    create_at: int
+    update_at: int
+    delete_at: int = 0
+    last_post_at: int = 0
+    last_root_post_at: int = 0
+    total_msg_count: int = 0
+    total_msg_count_root: int = 0
+    last_sequence: int = 0
+
+    @property
+    def is_of_people(self) -> bool:
+        """Whether it is a direct or a group channel, which belongs to no team."""
+        return self.team_id is None
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the one that everybody in the team is in."""
+        return self.name == DEFAULT_CHANNELS[0] and self.team_id is not None
+
+
+class ChannelMember(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody in a channel, and what they have read; see the table."""
+
+    channel_id: UUID
+    user_id: UUID
+    is_admin: bool = False
+    roles: str = ""
+    joined_at: int
+    last_viewed_at: int = 0
+    last_update_at: int
+    msg_count: int = 0
+    msg_count_root: int = 0
+    mention_count: int = 0
+    mention_count_root: int = 0
+    notify_props: dict[str, str] = {}
+
+
+CHANNEL = [channels.c[name] for name in Channel.__struct_fields__]
+MEMBER = [channel_members.c[name] for name in ChannelMember.__struct_fields__]
+
+
+def find_channel(transaction: Transaction, channel_id: UUID) -> Channel | None:
+    """The channel with this id, an archived one too."""
+    row = transaction.connection.execute(select(*CHANNEL).where(channels.c.id == channel_id)).mappings().one_or_none()
+    return None if row is None else Channel(**row)
+
+
+def find_channels(transaction: Transaction, ids: Collection[UUID]) -> dict[UUID, Channel]:
+    """Channels by id; those that are not there are left out."""
+    if not ids:
+        return {}
+    rows = transaction.connection.execute(select(*CHANNEL).where(channels.c.id.in_(ids))).mappings()
+    return {row["id"]: Channel(**row) for row in rows}
+
+
+def find_channel_by_name(transaction: Transaction, team_id: UUID | None, name: str) -> Channel | None:
+    """The channel of a team (None: of people) with this name, an archived one too."""
+    where = channels.c.team_id.is_(None) if team_id is None else channels.c.team_id == team_id
+    row = (
+        transaction.connection.execute(select(*CHANNEL).where(where, channels.c.name == name)).mappings().one_or_none()
+    )
+    return None if row is None else Channel(**row)
+
+
+def add_channel(transaction: Transaction, channel: Channel) -> None:
+    """Keep a new channel.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: The team has one of this name.
+    """
+    transaction.connection.execute(insert(channels).values(msgspec.structs.asdict(channel)))
+
+
+def change_channel(transaction: Transaction, channel: Channel, **changes: Any) -> Channel:
+    """Store what is different about a channel, and give it as it is now."""
+    changed = msgspec.structs.replace(channel, **changes)
+    transaction.connection.execute(update(channels).where(channels.c.id == channel.id).values(changes))
+    return changed
+
+
+def find_member(transaction: Transaction, channel_id: UUID, user_id: UUID) -> ChannelMember | None:
+    """Somebody's part in a channel, if they are in it."""
+    mine = (channel_members.c.channel_id == channel_id) & (channel_members.c.user_id == user_id)
+    row = transaction.connection.execute(select(*MEMBER).where(mine)).mappings().one_or_none()
+    return None if row is None else ChannelMember(**row)
+
+
+def member_ids(transaction: Transaction, channel_id: UUID) -> Sequence[UUID]:
+    """Everybody in a channel."""
+    query = select(channel_members.c.user_id).where(channel_members.c.channel_id == channel_id)
+    return transaction.connection.execute(query).scalars().all()
+
+
+def count_members(transaction: Transaction, channel_id: UUID) -> int:
+    """How many are in a channel."""
+    query = select(func.count()).select_from(channel_members).where(channel_members.c.channel_id == channel_id)
+    return transaction.connection.execute(query).scalar_one()
+
+
+def add_member(transaction: Transaction, member: ChannelMember) -> None:
+    """Keep a new member."""
+    transaction.connection.execute(insert(channel_members).values(msgspec.structs.asdict(member)))
+
+
+def change_member(transaction: Transaction, member: ChannelMember, **changes: Any) -> ChannelMember:
+    """Store what is different about a member, and give them as they are now."""
+    mine = (channel_members.c.channel_id == member.channel_id) & (channel_members.c.user_id == member.user_id)
+    transaction.connection.execute(update(channel_members).where(mine).values(changes))
+    return msgspec.structs.replace(member, **changes)

@@ -1,0 +1,109 @@
+"""Teams with their chat settings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, RowMapping, Select, select, update
+
+from manor import Transaction, members_table, teams_table
+from manor_chat.tables.people import teams
+from manor_chat.times import to_milliseconds
+
+
+class ChatTeam(msgspec.Struct, frozen=True, kw_only=True):
+    """A team with what chat knows of it; see the tables. `kind` is O (open) or I (by invitation)."""
+
+    id: UUID
+    name: str
+    display_name: str
+    description: str
+    owner_id: UUID
+    is_active: bool
+    created_at: datetime
+    type: str
+    allow_open_invite: bool
+    invite_id: str
+    company_name: str
+    allowed_domains: str
+    email: str
+    update_at: int
+    delete_at: int
+    last_team_icon_update: int
+    icon: str | None
+
+    @property
+    def create_at(self) -> int:
+        """When it was made, in milliseconds."""
+        return to_milliseconds(self.created_at)
+
+
+_OF_CORE = ("id", "name", "display_name", "description", "owner_id", "is_active", "created_at")
+_OF_CHAT = [name for name in ChatTeam.__struct_fields__ if name not in _OF_CORE]
+
+
+def select_teams() -> Select[Any]:
+    """A query of teams with their settings, for further conditions; `team_of` reads its rows."""
+    core = [teams_table.c[name].label(f"team_{name}") for name in _OF_CORE]
+    return select(*core, *(teams.c[name] for name in _OF_CHAT)).join_from(
+        teams_table, teams, teams.c.team_id == teams_table.c.id
+    )
+
+
+def team_of(row: RowMapping) -> ChatTeam:
+    """A team of such a row."""
+    core = {name: row[f"team_{name}"] for name in _OF_CORE}
+    core["description"] = core["description"] or ""
+    return ChatTeam(**core, **{name: row[name] for name in _OF_CHAT})
+
+
+def find_team(transaction: Transaction, team_id: UUID) -> ChatTeam | None:
+    """The team with this id, one that is switched off too."""
+    return _one(transaction, teams_table.c.id == team_id)
+
+
+def find_team_by_name(transaction: Transaction, name: str) -> ChatTeam | None:
+    """The team of this name."""
+    return _one(transaction, teams_table.c.name == name)
+
+
+def find_teams(transaction: Transaction, ids: Collection[UUID]) -> dict[UUID, ChatTeam]:
+    """Teams by id; those that are not there are left out."""
+    if not ids:
+        return {}
+    rows = transaction.connection.execute(select_teams().where(teams_table.c.id.in_(ids))).mappings()
+    return {team.id: team for team in map(team_of, rows)}
+
+
+def list_teams(transaction: Transaction, query: Select[Any]) -> Sequence[ChatTeam]:
+    """The teams that a query made of `select_teams` gives, in its order."""
+    return [team_of(row) for row in transaction.connection.execute(query).mappings()]
+
+
+def teams_of(transaction: Transaction, user_id: UUID) -> Sequence[ChatTeam]:
+    """The teams that somebody is in and that are not switched off, by what they are called."""
+    query = select_teams().join(members_table, members_table.c.team_id == teams_table.c.id)
+    theirs = query.where(members_table.c.user_id == user_id, teams_table.c.is_active)
+    return list_teams(transaction, theirs.order_by(teams_table.c.display_name, teams_table.c.id))
+
+
+def is_in_team(transaction: Transaction, team_id: UUID, user_id: UUID) -> bool:
+    """Whether somebody is in a team."""
+    query = select(members_table.c.id).where(members_table.c.team_id == team_id, members_table.c.user_id == user_id)
+    return transaction.connection.execute(query).first() is not None
+
+
+def change_team(transaction: Transaction, team: ChatTeam, **changes: Any) -> ChatTeam:
+    """Store what is different about a team's settings in chat; `update_at` is set to now."""
+    changes = {"update_at": to_milliseconds(transaction.now)} | changes
+    transaction.connection.execute(update(teams).where(teams.c.team_id == team.id).values(changes))
+    return msgspec.structs.replace(team, **changes)
+
+
+def _one(transaction: Transaction, condition: ColumnElement[bool]) -> ChatTeam | None:
+    row = transaction.connection.execute(select_teams().where(condition)).mappings().one_or_none()
+    return None if row is None else team_of(row)
