@@ -118,16 +118,18 @@ class Stores:
         Raises:
             Conflict: There is work with the repository, and nothing was kept.
         """
-        with told():
+
+        async def keep_it() -> None:
             now = await standing(self._host)
-        check_idle(now)
-        if (other := now.running(*REPOSITORY, "reboot")) is not None:
-            # The repository could not be set up beside it, and what is refused must not be kept.
-            raise Conflict(f"A job is running: {other.kind}")
-        with told():
+            check_idle(now)
+            if (other := now.running(*REPOSITORY, "reboot")) is not None:
+                # The repository could not be set up beside it, and what is refused must not be kept.
+                raise Conflict(f"A job is running: {other.kind}")
             if store is not None:
                 await self._acting.change(store, by=by)
-            return await self._jobs.start("init", by=by)
+
+        with told():
+            return await self._jobs.start("init", by=by, first=keep_it)
 
 
 def check_idle(now: Standing) -> None:

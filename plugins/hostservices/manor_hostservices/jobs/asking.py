@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
+
+import trio
 
 from manor import PluginContext, Transaction, new_id
 from manor_hostservices.acting import Acting
@@ -31,6 +33,7 @@ class Jobs:
         self._storage = context.storage
         self._host = host
         self._acting = acting
+        self._starting = trio.Lock()
         self.on_start: Callable[[], None] = _nobody_follows
 
     async def start(
@@ -41,6 +44,7 @@ class Jobs:
         snapshot: str | None = None,
         dry_run: bool = False,
         force: bool = False,
+        first: Callable[[], Awaitable[None]] | None = None,
     ) -> Job:
         """Start one; it goes on whoever asked for it.
 
@@ -50,11 +54,19 @@ class Jobs:
             snapshot: The backup that it is about: restic's short id.
             dry_run: Whether it only shows what it would do.
             force: Whether it is started although something speaks against it.
+            first: Is done in the same step, so that no other job starts after it and before this one; what it raises
+                starts none.
 
         Raises:
             Conflicting: A job that it cannot run beside is running.
             HostRefusal: The host says no.
         """
+        async with self._starting:
+            if first is not None:
+                await first()
+            return await self._start(kind, by=by, snapshot=snapshot, dry_run=dry_run, force=force)
+
+    async def _start(self, kind: JobKind, *, by: str, snapshot: str | None, dry_run: bool, force: bool) -> Job:
         verb = StartJob(new_id().hex, kind, snapshot, dry_run, force)
 
         def add(transaction: Transaction) -> KnownJob:

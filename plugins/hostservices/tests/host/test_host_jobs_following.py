@@ -29,7 +29,7 @@ from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
 from manor_hostservices.programs import WrittenDown
 from manor_hostservices.refusals import Failed
-from manor_hostservices.verbs import Job, ReadJobs, StartJob, Verb
+from manor_hostservices.verbs import Job, ReadJobs, SetBackupStore, StartJob, Verb
 from tests.host_jobs import Working
 
 JOBS = "/api/host/jobs"
@@ -50,6 +50,7 @@ class Beyond:
         self.ending = trio.Event()
         self.error: Exception | None = None
         self.swallowed: type | None = None
+        self.held: dict[type, trio.Event] = {}
         made_of = HostConfig(backend="sandbox", root=str(root)), Places(root), WrittenDown()
         self._backend = Sandbox(*made_of)
         self._backups = make_backups(*made_of)
@@ -85,12 +86,24 @@ class Beyond:
         """Do as the desk does."""
         if self._desk is None:
             raise Failed("The helper is being replaced")
+        if (held := self.held.get(type(verb))) is not None:
+            self._note(verb)
+            await held.wait()
         answer = await self._desk.ask(verb)
-        self._asked.append(type(verb))
-        self._is_asked.set()
+        self._note(verb)
         if type(verb) is self.swallowed:
             raise Failed("The root helper ended before it answered")
         return answer
+
+    def _note(self, verb: Verb[Any]) -> None:
+        self._asked.append(type(verb))
+        self._is_asked.set()
+
+    async def asked_for(self, verb: type) -> None:
+        """Wait until the daemon has asked this."""
+        while verb not in self._asked:
+            self._is_asked = trio.Event()
+            await self._is_asked.wait()
 
     async def looked_at(self, times: int) -> None:
         """Wait until the daemon has looked at its jobs so often more."""
@@ -222,6 +235,30 @@ async def test_a_job_whose_start_was_not_answered_is_followed_all_the_same(
         over = await until(phone, job, lambda found: found["state"] != "running")
 
     assert over["state"] == "done"
+
+
+async def test_no_job_starts_between_keeping_a_store_and_setting_it_up(
+    tmp_path: Path, clock: SetClock, beyond: Beyond, tables: Mapping[str, Any]
+) -> None:
+    said: dict[str, int] = {}
+
+    async def ask(name: str, method: str, path: str, body: Any) -> None:
+        said[name] = (await phone.request(method, path, json=body)).status
+
+    let_go = beyond.held[SetBackupStore] = trio.Event()
+    settings = {"accountId": "0012ab", "accountKey": "K001", "bucket": "my-bucket"}
+    async with beyond.open(), open_daemon(tmp_path, tables, clock) as (_, phone):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, "store", "PUT", "/services/restic/backblaze/config", settings)
+            await beyond.asked_for(SetBackupStore)
+            nursery.start_soon(ask, "backup", "POST", JOBS, {"kind": "backup"})
+            with trio.move_on_after(0.3):
+                await beyond.asked_for(StartJob)
+            let_go.set()
+        kinds = [job.kind for job in beyond.ledger.jobs()]
+
+    assert said == {"store": 200, "backup": 409}
+    assert kinds == ["init"]
 
 
 async def test_a_job_is_ended_by_a_device(
