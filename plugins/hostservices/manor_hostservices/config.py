@@ -83,6 +83,14 @@ class BackupConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_daily: Annotated[int, Meta(ge=0, le=10_000, description="Days of which the newest backup is kept.")] = 7
     keep_weekly: Annotated[int, Meta(ge=0, le=10_000, description="Weeks of which the newest backup is kept.")] = 4
     keep_monthly: Annotated[int, Meta(ge=0, le=10_000, description="Months of which the newest backup is kept.")] = 6
+    max_hours: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="A job with the repository that takes longer is ended and has failed; 0: never.",
+        ),
+    ] = 72
     max_age_hours: Annotated[
         int, Meta(ge=0, le=100_000, description="Say so when the newest backup is older; 0: never.")
     ] = 48

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import trio
 
 from manor import Clock, SystemClock
@@ -66,7 +68,7 @@ class BackupJobs:
         memory = await self._files.memory(location.digest)
         work = Work(self._setting, location, repository, memory, report, dry_run=dry_run)
         try:
-            await work.do(kind, snapshot)
+            await self._do_in_time(work, kind, snapshot)
         except HostRefusal as refusal:
             detail = refusal.detail
             if not dry_run and not isinstance(refusal, Missing):
@@ -79,3 +81,10 @@ class BackupJobs:
             # Also of a job that is cut short, and quickly: what it found out is true all the same.
             with trio.CancelScope(shield=True):
                 await self._files.learn(location.digest, work.lessons)
+
+    async def _do_in_time(self, work: Work, kind: JobKind, snapshot: str | None) -> None:
+        hours = self._setting.config.max_hours
+        with trio.move_on_after(hours * 3600 if hours else math.inf) as bound:
+            await work.do(kind, snapshot)
+        if bound.cancelled_caught:
+            raise Failed(f"It was ended because it took more than {hours} hours (backup.max_hours)")

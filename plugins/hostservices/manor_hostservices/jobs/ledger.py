@@ -148,8 +148,12 @@ class Ledger:
     # --- Asking a job to end ---------------------------------------------------------------------------------------
 
     def ask_to_end(self, id_: str) -> None:
-        """Leave word that somebody wants the job to end: that tells a wish from a crash."""
-        self.folder.joinpath(f"{id_}.end").touch(mode=0o600)
+        """Leave word that somebody wants the job to end: that tells a wish from a crash.
+
+        A disk that takes no word is no reason to let the job go on: it is what may have filled it.
+        """
+        with suppress(OSError):
+            self.folder.joinpath(f"{id_}.end").touch(mode=0o600)
 
     def is_to_end(self, id_: str) -> bool:
         """Whether somebody wants it to end."""

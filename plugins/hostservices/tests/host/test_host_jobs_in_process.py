@@ -129,6 +129,17 @@ async def test_a_job_is_cancelled(tmp_path: Path) -> None:
     assert (job.progress, job.message) == (0.25, "Cancelled")
 
 
+async def test_a_job_is_ended_though_the_disk_takes_no_word_of_it(tmp_path: Path) -> None:
+    async with open_jobs(tmp_path, Working(until_cancelled)) as jobs:
+        await jobs.start(asked())
+        await when(jobs, "running", message="Working")
+        (new_ledger(tmp_path).folder / f"{job_id(1)}.end").symlink_to(tmp_path / "no such folder/word")
+        await jobs.cancel(CancelJob(job_id(1)))
+        job = await when(jobs, "failed")
+
+    assert job.message == "It was ended from outside"
+
+
 @pytest.mark.parametrize(("kind", "beside"), [("restore", "verify"), ("reboot", "backup")])
 async def test_jobs_that_exclude_one_another_are_refused_at_once(
     tmp_path: Path, kind: JobKind, beside: JobKind
