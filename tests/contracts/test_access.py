@@ -25,7 +25,7 @@ TABLE = read_table()
 
 @pytest.fixture
 def house_plugins(request: pytest.FixtureRequest) -> Sequence[str]:
-    """All that are installed, but chat: who may do what there hangs on teams and channels, and has a table of its own."""
+    """All that are installed but chat, where rights hang on teams and channels: it has a table of its own."""
     return [name for name in declared_plugins(request.config.rootpath) if name != "chat"]
 
 
