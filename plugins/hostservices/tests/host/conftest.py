@@ -23,6 +23,8 @@ from manor_hostservices.jobs.ledger import Ledger
 from manor_hostservices.places import Places
 from manor_hostservices.programs import WrittenDown
 from tests.host_contract import HostApi, Said
+from tests.host_pages import browser_of
+from tests.page_reading import Reader
 
 
 @pytest.fixture
@@ -47,6 +49,12 @@ async def phone(house: House, client: Client) -> Client:
     """A device that is in."""
     made = await house.run_command("token.new", NewToken("device", "phone"))
     return client(headers={"Authorization": f"Bearer {made.secret}"})
+
+
+@pytest.fixture
+async def root(house: House, client: Client) -> Reader:
+    """An administrator's browser, just signed in."""
+    return await browser_of(house, client, "root1", is_admin=True)
 
 
 @pytest.fixture

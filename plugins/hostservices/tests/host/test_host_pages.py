@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 import trio
@@ -17,42 +16,11 @@ from manor.testing import Client, House, NotAStream, SetClock
 from manor_hostservices.hosting import Hosting
 from manor_hostservices.pages.face import size, span
 from manor_hostservices.watching import ServiceWatch
-from tests.host_restic import FakeRestic, fake_restic
-from tests.page_reading import SAME_ORIGIN, Page, Reader
-from tests.people import PASSWORD, actions, made
+from tests.host_pages import HOME, JOBS, after_job, browser_of, until
+from tests.page_reading import SAME_ORIGIN, Reader
+from tests.people import PASSWORD, actions
 
-HOME = "/app/host"
-JOBS = f"{HOME}/jobs"
 READING = {HOME, JOBS, f"{HOME}/backups", f"{HOME}/updates", f"{HOME}/ssh", f"{HOME}/services/gitea"}
-
-
-async def browser_of(house: House, client: Client, username: str, *, is_admin: bool) -> Reader:
-    await made(house, username, is_admin=is_admin)
-    reader = Reader(client)
-    await reader.open("/login")
-    await reader.send("/login", login=username, password=PASSWORD)
-    return reader
-
-
-@pytest.fixture
-async def root(house: House, client: Client) -> Reader:
-    """An administrator's browser, just signed in."""
-    return await browser_of(house, client, "root1", is_admin=True)
-
-
-async def until(root: Reader, url: str, is_so: Callable[[Page], bool]) -> Page:
-    """The page, once it says so."""
-    with trio.fail_after(10):
-        while True:
-            page = await root.open(url)
-            if is_so(page):
-                return page
-            await trio.sleep(0.02)
-
-
-async def after_job(root: Reader, page: Page) -> Page:
-    """The page of a job that has ended."""
-    return await until(root, page.url, lambda page: "not yet" not in page.text)
 
 
 # --- Who is let in -------------------------------------------------------------------------------------------------
@@ -114,6 +82,7 @@ async def test_forms_of_other_pages_change_nothing(root: Reader) -> None:
         (f"{HOME}/services/gitea", b"turn=on"),
         (JOBS, b"kind=apply"),
         (f"{HOME}/ssh", b""),
+        (f"{HOME}/backups", b"turn=test&account=a&secret=b&bucket=my-bucket"),
         (f"{HOME}/unlock", f"password={PASSWORD}".encode()),
     ):
         assert (await root.ask("POST", path, body=body, headers=SAME_ORIGIN)).status == 403
@@ -268,46 +237,6 @@ async def test_a_stale_sign_in_hears_nothing(client: Client, root: Reader, clock
             pass
 
     assert refused.value.answer.status == 403
-
-
-class TestBackups:
-    @pytest.fixture
-    def restic(self, tmp_path: Path) -> FakeRestic:
-        return fake_restic(tmp_path / "restic")
-
-    @pytest.fixture
-    def host_table(self, restic: FakeRestic) -> Mapping[str, Any]:
-        return {"backup": {"repository": "/mnt/{bucket}", "restic": restic.path, "schedule": ""}}
-
-    async def test_a_backup_is_made_ended_and_restored(self, root: Reader, phone: Client, restic: FakeRestic) -> None:
-        before = await root.open(f"{HOME}/backups")
-        store = {"accountId": "0012ab", "accountKey": "secret", "bucket": "my-bucket"}
-        assert (await phone.request("PUT", "/services/restic/backblaze/config", json=store)).status == 200
-        page = await until(root, f"{HOME}/backups", lambda page: "in order" in page.text)
-
-        restic.hold("backup")
-        running = await root.send(JOBS, kind="backup", snapshot="", sure="")
-        working = await until(root, running.url, lambda page: "400 B" in page.text)
-        beside = await root.open(f"{HOME}/backups")
-        await root.open(running.url)
-        over = await after_job(root, await root.send(f"{running.url}/cancel"))
-        restic.let_go("backup")
-
-        await root.open(f"{HOME}/backups")
-        assert root.here is not None
-        [restore] = [form for form in root.here.forms if form.fields.get("kind") == "restore"]
-        sent = urlencode({**restore.fields, "sure": "yes"}).encode()
-        started = await root.ask("POST", JOBS, body=sent, headers=SAME_ORIGIN)
-        restored = await after_job(root, await root.open(started.headers["Location"]))
-
-        assert "No place for backups is set up" in before.text
-        assert "kind" not in {name for form in before.forms for name in form.fields}
-        assert "0a1b2c3d" in page.text
-        assert 'value="0.25"' in working.answer.text
-        assert "at work" in beside.text
-        assert "cancelled" in over.text
-        assert "done" in restored.text
-        assert "restore" in restic.ran()
 
 
 class TestWithoutHelper:
