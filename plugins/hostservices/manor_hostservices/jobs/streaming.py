@@ -98,6 +98,12 @@ class JobStreams:
         if channel is not None:
             channel.append(_entry(changed.position, changed.job))
 
+    def end(self, session_id: UUID) -> None:
+        """End the streams that a session opened; whose sign-in is fresh comes back."""
+        channel = self._live.find(CHANNEL)
+        if channel is not None:
+            channel.close(LOOK_AGAIN, lambda outlet: any(each.session_id == session_id for each in outlet.principals))
+
     def _look_again(self, changed: HeardUser) -> None:
         """End the streams of somebody who may have ceased to be an administrator; who still is comes back."""
         channel = self._live.find(CHANNEL)

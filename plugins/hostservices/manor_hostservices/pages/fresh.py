@@ -28,14 +28,19 @@ class Freshness:
 
     async def holds(self, request: Request[Any, Any]) -> bool:
         """Whether a request's session is fresh."""
-        session_id = _session_of(request)
+        return await self.seconds_left(request) > 0
+
+    async def seconds_left(self, request: Request[Any, Any]) -> float:
+        """How long a request's session is still fresh; 0 when it is not."""
+        session_id = session_of(request)
         if session_id is None:
-            return False
+            return 0.0
         now = self._clock.now()
-        if self._proven.get(session_id, now) > now:
-            return True
-        session = await self._storage.read(lambda transaction: find_session(transaction, session_id))
-        return session is not None and now - FRESH < session.created_at
+        ends = [self._proven.get(session_id, now)]
+        if ends[0] <= now:
+            session = await self._storage.read(lambda transaction: find_session(transaction, session_id))
+            ends += [] if session is None else [session.created_at + FRESH]
+        return max((max(ends) - now).total_seconds(), 0.0)
 
     async def prove(self, request: Request[Any, Any], password: str) -> None:
         """Have a session be fresh again.
@@ -45,7 +50,7 @@ class Freshness:
             TooManyRequests: Too many were wrong.
             Unavailable: Too many passwords are being checked.
         """
-        session_id, user_id = _session_of(request), request.user_id
+        session_id, user_id = session_of(request), request.user_id
         if session_id is None or user_id is None:
             raise Unauthorized("Sign in first")
         try:
@@ -57,5 +62,6 @@ class Freshness:
         self._proven[session_id] = now + FRESH
 
 
-def _session_of(request: Request[Any, Any]) -> UUID | None:
+def session_of(request: Request[Any, Any]) -> UUID | None:
+    """The session behind a request, if there is one."""
     return None if request.person is None else request.person.session_id

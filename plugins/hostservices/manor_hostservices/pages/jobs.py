@@ -13,7 +13,9 @@ from manor_hostservices.http.api import told
 from manor_hostservices.http.looking import UPDATES_SECONDS
 from manor_hostservices.jobs.known import KnownJob
 from manor_hostservices.jobs.streaming import JobStreams
+from manor_hostservices.pages.ending import StreamEndings
 from manor_hostservices.pages.face import HOME, KINDS, Face
+from manor_hostservices.pages.fresh import Freshness, session_of
 from manor_hostservices.parts import Shared
 from manor_hostservices.refusals import HostRefusal
 from manor_hostservices.verbs import JobKind, ReadUpdates
@@ -46,13 +48,19 @@ class JobPages:
         shared: What all parts use.
         face: Renders.
         streams: Opens streams.
+        freshness: Knows how long a sign-in is fresh.
+        endings: Ends streams then.
     """
 
-    def __init__(self, shared: Shared, face: Face, streams: JobStreams) -> None:
+    def __init__(
+        self, shared: Shared, face: Face, streams: JobStreams, freshness: Freshness, endings: StreamEndings
+    ) -> None:
         self._host = shared.host
         self._jobs = shared.jobs
         self._face = face
         self._streams = streams
+        self._freshness = freshness
+        self._endings = endings
 
     def routes(self) -> list[Route]:
         """The pages, their forms, and the stream that keeps them up to date."""
@@ -115,8 +123,11 @@ class JobPages:
         )
 
     async def live(self, request: Request) -> Live:
-        """All jobs that are known, then each change."""
-        return await self._streams.open(str(request.user_id))
+        """All jobs that are known, then each change, as long as the sign-in is fresh."""
+        stream = await self._streams.open(str(request.user_id))
+        if (session_id := session_of(request)) is not None:
+            self._endings.end_after(session_id, await self._freshness.seconds_left(request))
+        return stream
 
     async def _page(self, request: Request[Any, Any], refused: Refused | None = None) -> Reply:
         jobs = await self._jobs.newest()

@@ -228,6 +228,30 @@ def _demote(transaction: Transaction) -> None:
     set_admin(transaction, user.id, is_admin=False)
 
 
+async def test_the_page_hears_of_jobs_as_long_as_the_sign_in_is_fresh(
+    client: Client, phone: Client, root: Reader, clock: SetClock
+) -> None:
+    cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in root.jar.items())}
+    clock.set(clock.now() + timedelta(minutes=15, milliseconds=-50))
+    async with phone.sse("/api/host/jobs/events") as device, client.sse(f"{HOME}/live", headers=cookie) as stream:
+        assert (await anext(stream)).event == "snapshot"
+        with trio.fail_after(5):
+            async for _ in stream:
+                pass
+        assert stream.closing is not None
+        # What a device hears ends with its token, and with nothing else.
+        assert (await anext(device)).event == "snapshot"
+        assert device.closing is None
+        clock.set(clock.now() + timedelta(seconds=1))
+        await root.open(HOME)
+        await root.send(f"{HOME}/unlock", password=PASSWORD)
+        async with client.sse(f"{HOME}/live", headers=cookie) as again:
+            assert (await anext(again)).event == "snapshot"
+            await root.open(JOBS)
+            await root.send(JOBS, kind="apply")
+            assert (await anext(again)).event == (await anext(device)).event == "job"
+
+
 async def test_a_stale_sign_in_hears_nothing(client: Client, root: Reader, clock: SetClock) -> None:
     cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in root.jar.items())}
     clock.set(clock.now() + timedelta(minutes=15))
