@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,10 +22,16 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 
 
 @pytest.fixture(scope="session")
-def installed(box: Box, tmp_path_factory: pytest.TempPathFactory) -> Service:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Manor's wheel, as a release would have it."""
+    return build_wheel(PROJECT, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def installed(box: Box, wheel: Path) -> Service:
     """Manor's wheel and units, installed in the box."""
     service = Service(box)
-    service.install(build_wheel(PROJECT, tmp_path_factory.mktemp("wheel")))
+    service.install(wheel)
     return service
 
 

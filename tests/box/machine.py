@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Box:
     """
 
     def __init__(self, leader: int) -> None:
-        self._leader = leader
+        self.leader = leader
         self.root = Path(f"/proc/{leader}/root")
 
     def run(self, *command: str, within: float = 60.0) -> str:
@@ -56,7 +56,7 @@ class Box:
         )
 
     def _enter(self) -> list[str]:
-        return ["nsenter", "--target", str(self._leader), "--all", "--root", "--wd"]
+        return ["nsenter", "--target", str(self.leader), "--all", "--root", "--wd"]
 
     def put(self, path: str, text: str, mode: int = 0o644) -> None:
         """Write a file into the box."""
@@ -82,21 +82,89 @@ def booted(tree: Path, console: Path) -> Iterator[Box]:
         tree: a root file system with systemd.
         console: a file that gets what the box prints.
     """
+    name = f"manor-box-{os.getpid()}"
+    with _running(name, _nspawn(name, tree, "--volatile=overlay"), console) as process:
+        yield _wait_for_boot(process, console, generations=1)
+
+
+class RestartingBox:
+    """A box that may restart, and has then the files that it had.
+
+    Args:
+        process: Starts it, and starts it again.
+        console: Gets what the box prints.
+
+    Attributes:
+        box: As it is running now.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], console: Path) -> None:
+        self._process = process
+        self._console = console
+        self.box = _wait_for_boot(process, console, _BELOW_LOOP)
+
+    def wait_for_restart(self) -> None:
+        """Wait until it has ended and is up again."""
+        self.box = _wait_for_boot(self._process, self._console, _BELOW_LOOP, but_not=self.box.leader)
+
+
+@contextmanager
+def booted_to_restart(tree: Path, place: Path, console: Path) -> Iterator[RestartingBox]:
+    """Boot the tree; nothing that happens in the box changes it, and all of it is kept over a restart.
+
+    Args:
+        tree: a root file system with systemd.
+        place: an empty folder.
+        console: a file that gets what the box prints.
+    """
+    name = f"manor-box-{os.getpid()}-restarting"
+    # Nobody else sees what is mounted there, and with the last process it is gone.
+    alone = ["setpriv", "--pdeathsig=TERM", "unshare", "--mount", "--propagation=private"]
+    again = ["sh", "-c", _AGAIN, "sh", str(place), str(tree)]
+    with _running(name, [*alone, *again, *_nspawn(name, place / "root")], console) as process:
+        yield RestartingBox(process, console)
+
+
+_BELOW_LOOP = 2
+"""Generations from the loop to the box's first process."""
+
+_AGAIN = """
+place=$1; tree=$2; shift 2
+mount -t tmpfs -o mode=755 tmpfs "$place" && mkdir "$place/upper" "$place/work" "$place/root" &&
+mount -t overlay -o "lowerdir=$tree,upperdir=$place/upper,workdir=$place/work" overlay "$place/root" || exit 1
+over=; trap 'over=yes; kill "$box"' TERM
+status=133
+while [ "$status" = 133 ] && [ -z "$over" ]; do
+    "$@" & box=$!
+    wait "$box"; status=$?
+    [ -z "$over" ] || wait "$box"
+done
+exit "$status"
+"""
+"""Runs the command that is named behind the folders, and again while it ends as systemd-nspawn does when what is in it
+restarts: with `--keep-unit` it leaves that to whoever started it."""
+
+
+def _nspawn(name: str, tree: Path, *options: str) -> list[str]:
     if shutil.which("systemd-nspawn") is None:
         raise BoxFailed("systemd-nspawn is not installed (apt-get install systemd-container debootstrap)")
-    command = [
+    return [
         # The box must not outlive a test run that was killed.
         "setpriv", "--pdeathsig=TERM",
-        "systemd-nspawn", "--quiet", "--boot",
-        f"--directory={tree}", "--volatile=overlay", f"--machine=manor-box-{os.getpid()}",
+        "systemd-nspawn", "--quiet", "--boot", f"--directory={tree}", f"--machine={name}", *options,
         "--register=no", "--keep-unit", "--link-journal=no", "--resolv-conf=off",
         "--console=read-only", "--kill-signal=SIGRTMIN+3",
     ]  # fmt: skip
-    with console.open("wb") as output, _own_cgroups(f"manor-box-{os.getpid()}") as groups:
+
+
+@contextmanager
+def _running(name: str, command: Sequence[str], console: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a box; SIGTERM ends it."""
+    with console.open("wb") as output, _own_cgroups(name) as groups:
         enter = ["sh", "-c", _ENTER, "sh", str(len(groups)), *map(str, groups)]
         process = subprocess.Popen([*enter, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
-            yield _wait_for_boot(process, console)
+            yield process
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -135,11 +203,21 @@ def _own_cgroups(name: str) -> Iterator[list[Path]]:
                     Path(folder).rmdir()
 
 
-def _wait_for_boot(process: subprocess.Popen[bytes], console: Path) -> Box:
+def _wait_for_boot(process: subprocess.Popen[bytes], console: Path, generations: int, but_not: int = 0) -> Box:
+    """Wait until the box is up.
+
+    Args:
+        process: Starts it.
+        console: Has what it said.
+        generations: How far down from the process its first process is.
+        but_not: A process that was the first of an earlier start.
+    """
     deadline = time.monotonic() + BOOTED_WITHIN
     while time.monotonic() < deadline and process.poll() is None:
-        leader = _first_child(process.pid)
-        if leader is not None:
+        leader = process.pid
+        for _ in range(generations):
+            leader = _first_child(leader)
+        if leader not in (0, but_not):
             box = Box(leader)
             # Answers only when the bus is there; "degraded" is no obstacle, "starting" means: wait.
             state = box.attempt("systemctl", "is-system-running", "--wait", within=BOOTED_WITHIN).stdout.strip()
@@ -149,6 +227,10 @@ def _wait_for_boot(process: subprocess.Popen[bytes], console: Path) -> Box:
     raise BoxFailed(f"the box did not boot:\n{console.read_text(errors='replace')[-2000:]}")
 
 
-def _first_child(parent: int) -> int | None:
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return int(children[0]) if children else None
+def _first_child(parent: int) -> int:
+    """A process's first child; 0: it has none, or is gone."""
+    try:
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    except OSError:
+        return 0
+    return int(children[0]) if children else 0

@@ -14,6 +14,8 @@ PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
 TOPIC = "welcome"
 UNIT = "manor.service"
 SOCKET = "manor.socket"
+HELPER = "manor-host.service"
+HELPER_SOCKET = "manor-host.socket"
 
 
 class Service:
@@ -44,6 +46,23 @@ class Service:
         self.box.run("systemd-sysusers", "manor.conf")
         self.box.run("systemd-tmpfiles", "--create", "manor.conf")
         self.box.run("systemctl", "daemon-reload")
+
+    def install_helper(self, idle_seconds: int = 30) -> None:
+        """Install the root helper.
+
+        Args:
+            idle_seconds: After which it goes when nobody asks.
+        """
+        for name in (HELPER, HELPER_SOCKET):
+            self.box.put(f"/etc/systemd/system/{name}", (PACKAGING / name).read_text())
+        start = f"ExecStart=\nExecStart=/opt/manor/bin/python -I -m manor_hostservices.helper {idle_seconds}\n"
+        self.box.put(f"/run/systemd/system/{HELPER}.d/test.conf", f"[Service]\n{start}")
+        self.box.run("systemctl", "daemon-reload")
+
+    def device_token(self) -> str:
+        """Let a phone in."""
+        config = ("--config", "/etc/manor/config.toml")
+        return self.box.run("/opt/manor/bin/manor", "token", "new", "--kind", "device", "--label", "phone", *config)
 
     def reset(self) -> None:
         """Stop everything and forget the data, the journal's and systemd's memory of failures, and what a test set."""

@@ -15,15 +15,13 @@ import trio
 from manor_hostservices.helper.client import HelperHost
 from manor_hostservices.refusals import Conflicting, NotHere
 from manor_hostservices.verbs import CancelJob, Job, ReadJobLog, ReadJobs, ReadTimezone, SetBackupStore, StartJob, Verb
-from tests.box.service import PACKAGING, UNIT, Service
+from tests.box.service import HELPER, HELPER_SOCKET, UNIT, Service
 from tests.host_jobs import job_id
 
 pytestmark = pytest.mark.box
 
 A = TypeVar("A")
 
-HELPER = "manor-host.service"
-HELPER_SOCKET = "manor-host.socket"
 PATH = "/run/manor-host.sock"
 DROP_IN = "/etc/manor/conf.d/50-host.toml"
 CONFIG = """\
@@ -127,19 +125,11 @@ def helped(installed: Service) -> Iterator[Helped]:
     """Manor with its root helper, installed as packaging/README.md says."""
     box = installed.box
     installed.reset()
-    for name in (HELPER, HELPER_SOCKET):
-        box.put(f"/etc/systemd/system/{name}", (PACKAGING / name).read_text())
     box.put(DROP_IN, CONFIG)
-    box.put(
-        f"/run/systemd/system/{HELPER}.d/test.conf",
-        "[Service]\nExecStart=\nExecStart=/opt/manor/bin/python -I -m manor_hostservices.helper 2\n",
-    )
-    box.run("systemctl", "daemon-reload")
+    installed.install_helper(idle_seconds=2)
     box.run("systemctl", "start", HELPER_SOCKET, UNIT)
-    config = ("--config", "/etc/manor/config.toml")
-    token = box.run("/opt/manor/bin/manor", "token", "new", "--kind", "device", "--label", "phone", *config)
     try:
-        yield Helped(installed, token)
+        yield Helped(installed, installed.device_token())
     finally:
         print(box.journal(HELPER), box.journal(UNIT))  # noqa: T201 - shown by pytest when a test failed
         box.attempt("systemctl", "stop", HELPER_SOCKET, HELPER)

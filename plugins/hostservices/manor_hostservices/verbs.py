@@ -59,8 +59,8 @@ class ServiceState(Struct, frozen=True):
         enabled: Whether it starts with the host.
         switchable: Whether it can be switched from here.
         since: When it came into this state.
-        memory: Bytes; None when systemd does not count.
-        cpu_seconds: Processor time since it started; None when systemd does not count.
+        memory: Bytes; None when nobody knows.
+        cpu_seconds: Processor time since it started; None when nobody knows.
         restarts: How often systemd started it again.
     """
 
@@ -136,7 +136,7 @@ class Job(Struct, frozen=True):
         bytes_done: Of a backup or restore; of `bytes_total`.
         seconds_left: As the tool reckons.
         snapshot: The backup that it made, restored or removed: restic's short id.
-        boot_id: The kernel's, when it began: a restart of the host changes it.
+        boot_id: Of the host's start when it began: a restart changes it.
     """
 
     id: JobId

@@ -30,7 +30,7 @@ LINE_LIMIT = 4000
 """Characters of a log's line."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PROC = Path("/proc")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -40,12 +40,24 @@ class Entry(msgspec.Struct, frozen=True):
     asked: StartJob
 
 
-def boot_id() -> str:
-    """The kernel's; another one means that the host was restarted. Empty where there is none."""
+def boot_id(proc: Path = _PROC) -> str:
+    """What tells this start of the host from every other one. Empty where there is nothing that does.
+
+    A container that restarts stays on the same kernel, whose boot id is what a confined program sees there; its first
+    process is another one, though, and began at another time.
+
+    Args:
+        proc: The host's `/proc`; see proc(5).
+    """
     try:
-        return _BOOT_ID.read_text().strip()
+        kernels = (proc / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
+    try:
+        # The 22nd value; the name, which is the second, may have blanks and parentheses.
+        return f"{kernels}/{int((proc / '1/stat').read_bytes().rpartition(b')')[2].split()[19])}"
+    except (OSError, ValueError, IndexError):
+        return kernels
 
 
 class Ledger:
@@ -54,7 +66,7 @@ class Ledger:
     Args:
         places: Where the host's files are.
         clock: What time it is.
-        boot: The kernel's boot id now.
+        boot: What tells this start of the host from others.
         kept: Jobs that are remembered; those that run are not forgotten.
     """
 

@@ -27,6 +27,8 @@ RUNNING_MODULE = "manor_hostservices.jobs.running"
 
 _THERE = frozenset({"active", "activating", "deactivating", "reloading"})
 
+_GOING_DOWN = "stopping"
+
 
 def unit_name(id_: str) -> str:
     """The unit of a job."""
@@ -84,6 +86,10 @@ class UnitJobs:
         names = {unit_name(id_): id_ for id_ in ids}
         async with self._bus.line() as line:
             [units] = await line.call(MANAGER, "ListUnitsByNames", "as", (list(names),))
+            # Afterwards: what ended because the host goes down did so later than that began.
+            if await line.get(MANAGER, "SystemState") == _GOING_DOWN:
+                # A restart has not come to its end, and what it cut short is told once the host is back.
+                return ids
         # A unit that was just started may still wait in systemd's queue.
         return {names[name] for name, _, _, active, _, _, _, queued, *_ in units if active in _THERE or queued}
 

@@ -182,8 +182,20 @@ def test_a_restart_is_done_when_the_kernel_is_another(tmp_path: Path, kind: JobK
     assert new_ledger(tmp_path, boot).settle(job).state == state
 
 
-def test_this_kernel_has_a_boot_id() -> None:
-    assert len(boot_id()) == 36
+def test_each_start_of_a_host_or_container_has_an_id(tmp_path: Path) -> None:
+    def started(kernels: str, at: int) -> str:
+        (tmp_path / "sys/kernel/random").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "sys/kernel/random/boot_id").write_text(f"{kernels}\n")
+        (tmp_path / "1").mkdir(exist_ok=True)
+        (tmp_path / "1/stat").write_text(f"1 (a) b (c) S {' '.join('0' * 18)} {at} 9 9\n")
+        return boot_id(tmp_path)
+
+    assert boot_id(tmp_path) == ""
+    assert len({started("one", 4), started("one", 77), started("two", 4)}) == 3
+    assert started("one", 4) == started("one", 4)
+    (tmp_path / "1/stat").unlink()
+    assert boot_id(tmp_path) == "one", "who may not see the first process has the kernel's"
+    assert boot_id() == boot_id() != ""
 
 
 def test_a_log_gives_its_newest_lines(tmp_path: Path) -> None:

@@ -15,8 +15,11 @@ from trio.testing import MockClock
 
 from manor_hostservices.backends.systemd.bus import Bus
 from manor_hostservices.backends.systemd.units import MANAGER, Units
+from manor_hostservices.jobs.units import UnitJobs, unit_name
 from manor_hostservices.places import Places
 from manor_hostservices.refusals import Conflicting, Failed, HostRefusal, Invalid, Missing, NotHere
+from manor_hostservices.verbs import ReadJobs
+from tests.host_jobs import asked, job_id, new_ledger
 
 SOCKET = "run/dbus/system_bus_socket"
 JOB = "/org/freedesktop/systemd1/job/7"
@@ -194,6 +197,25 @@ async def test_a_start_that_takes_for_ever_goes_on_by_itself(tmp_path: Path, aut
     async with answering(tmp_path, speaking(answer)) as bus:
         with pytest.raises(Failed, match=r"a\.service: not done after 120 seconds, and still on its way"):
             await Units(bus).start(["a.service"])
+
+
+@pytest.mark.parametrize(("state", "told"), [("stopping", "running"), ("running", "lost"), ("degraded", "lost")])
+async def test_what_ends_while_the_host_goes_down_is_not_taken_for_lost(tmp_path: Path, state: str, told: str) -> None:
+    unit = (unit_name(job_id(1)), "", "not-found", "inactive", "dead", "", "/a", 0, "", "/")
+
+    async def answer(message: Message, say: Say) -> None:
+        if member(message) == "ListUnitsByNames":
+            await say(new_method_return(message, "a(ssssssouso)", ([unit],)))
+        else:
+            assert message.body[-1] == "SystemState"
+            await say(new_method_return(message, "v", (("s", state),)))
+
+    ledger = new_ledger(tmp_path)
+    ledger.create(asked(kind="reboot"))
+    async with answering(tmp_path, speaking(answer)) as bus:
+        [job] = await UnitJobs(ledger, bus).read(ReadJobs())
+
+    assert job.state == told
 
 
 @asynccontextmanager
