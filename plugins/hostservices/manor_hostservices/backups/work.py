@@ -27,7 +27,7 @@ SHOWN = 3
 """Lines of restic's that stand in a job's message; its log has all."""
 
 GONE = "The repository is gone from its place; save the store's settings again to make a new one"
-KEEP_IT = "Keep a copy of the repository's password elsewhere: without it no backup opens"
+KEEP_IT = "Keep the repository's password elsewhere (as root: manor host recovery-kit): without it no backup opens"
 OPENS_OTHERWISE = (
     "There is a repository already, which opens with another password: "
     "put the password that was kept into this server's password file"
