@@ -8,9 +8,13 @@ from manor import Part, PluginContext
 from manor_chat.config import ChatConfig
 from manor_chat.foundation import Foundation
 from manor_chat.parts import Shared
+from manor_chat.system.part import Describing
 
 
 def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
     """Make them all."""
     shared = Shared.of(context)
-    return [Foundation(shared)]
+    return [
+        Foundation(shared),
+        Describing(shared),
+    ]
