@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -205,6 +206,17 @@ class TestStore:
 
         assert status == 503
         assert "is not installed" in str(body)
+
+
+@pytest.mark.skipif(which("ssh") is None, reason="there is no ssh")
+async def test_why_ssh_does_not_get_there_is_told(tmp_path: Path) -> None:
+    host = new_host(tmp_path, repository="sftp://nobody@127.0.0.1:1//backups")
+
+    tried = await host.backups.set_store(SetBackupStore("", "", "", test=True))
+
+    assert tried is not None
+    assert tried.found == "unreachable"
+    assert tried.detail.startswith("The store cannot be reached: ")
 
 
 class Hanging:
