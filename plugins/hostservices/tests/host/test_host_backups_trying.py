@@ -15,13 +15,16 @@ from manor.testing import Client, House
 from manor_hostservices.backups.destination import Destination, Tried
 from manor_hostservices.backups.trying import NO_BUCKET, NO_FOLDER, NONE_YET, NOT_A_FOLDER, OPENS
 from manor_hostservices.backups.work import OPENS_OTHERWISE
+from manor_hostservices.helper.client import HelperHost
 from manor_hostservices.programs import Done, HostPrograms
 from manor_hostservices.refusals import Invalid
-from manor_hostservices.verbs import SetBackupStore
+from manor_hostservices.verbs import SetBackupStore, Verb
 from tests.host_backups import BackedUp, new_host
 from tests.host_contract import Said
+from tests.host_helper import open_helper
 from tests.host_phone import CONFIG, SECRET, SETTINGS, Phone, until
 from tests.host_restic import FakeRestic, fake_restic
+from tests.host_stand_ins import Answers, Nobody, at
 from tests.people import actions
 from tests.s3_server import S3Server
 
@@ -217,6 +220,17 @@ async def test_why_ssh_does_not_get_there_is_told(tmp_path: Path) -> None:
     assert tried is not None
     assert tried.found == "unreachable"
     assert tried.detail.startswith("The store cannot be reached: ")
+
+
+@pytest.mark.parametrize("answer", [Tried("bucket", NO_BUCKET), None])
+async def test_what_was_found_comes_over_the_border(tmp_path: Path, answer: Tried | None) -> None:
+    async def tell(verb: Verb[Any]) -> Tried | None:
+        return answer
+
+    async with open_helper(at(tmp_path), Answers(tell)):
+        heard = await HelperHost(str(at(tmp_path)), Nobody()).ask(SetBackupStore("me", SECRET, "bucket", test=True))
+
+    assert heard == answer
 
 
 class Hanging:
