@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -36,6 +39,15 @@ repository = "/srv/{bucket}"
 enabled = true
 """
 TOY_RESTIC = "#!/bin/sh\ntouch /run/restic-is-up\nexec sleep 6543\n"
+COPYING_RESTIC = """#!/bin/sh
+case "$1" in
+backup)
+    printf '%s\\n' "$@" > /run/restic-arguments
+    cp --preserve=all /var/lib/manor/backup/manor.db /run/copied.db
+    echo '{"message_type":"summary","snapshot_id":"0a1b2c3d4e5f"}' ;;
+snapshots) echo '[]' ;;
+esac
+"""
 
 
 class Helped:
@@ -289,6 +301,26 @@ def test_a_job_is_cancelled_with_all_that_it_started(helped: Helped) -> None:
     assert f"verb=jobs.cancel id={job_id(4)}" in told
     assert "verb=backups.store bucket=bucket test=false" in told
     assert "correct-horse" not in told
+
+
+def test_a_backup_has_a_copy_of_manors_database_that_its_own_user_made(helped: Helped, tmp_path: Path) -> None:
+    box = helped.box
+    box.put("/opt/toy-restic", COPYING_RESTIC, 0o755)
+    box.put("/var/lib/manor-host/backup-password", "correct horse", 0o600)
+    helped.ask(SetBackupStore("me", "correct-horse", "bucket"))
+    helped.ask(StartJob(job_id(6), "backup"))
+
+    ended = wait_for_end(helped, job_id(6))
+
+    assert (ended.state, ended.snapshot) == ("done", "0a1b2c3d"), ended.message
+    copy = tmp_path / "copied.db"
+    copy.write_bytes((box.root / "run/copied.db").read_bytes())
+    assert box.run("stat", "--format=%U:%G %a", "/run/copied.db") == "manor:manor 600"
+    with closing(sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("SELECT count(*) FROM identity_credentials").fetchone() == (1,)
+    assert "--exclude=/var/lib/manor/manor.db" in (box.root / "run/restic-arguments").read_text().splitlines()
+    assert list((box.root / "var/lib/manor/backup").iterdir()) == []
 
 
 def test_a_file_that_others_may_write_is_not_believed(helped: Helped) -> None:
