@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import trio
 
+from manor_hostservices.backends.opening import FOLDER, open_folder, trusted
 from manor_hostservices.catalogue import DataSize, Entry
 from manor_hostservices.places import Places
 from manor_hostservices.refusals import Missing, NotHere
@@ -25,19 +22,13 @@ MOST = 1_000_000
 DEEPEST = 200
 """Folders within each other: each takes a descriptor."""
 
-MOST_LINKS = 40
-"""On the way to a folder; as many as the kernel follows."""
-
 _BLOCK = 512  # st_blocks counts these, whatever the file system's are
-
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class DataFolders:
     """Measures the folders that the catalogue names.
 
-    Whoever writes in a folder cannot have us look anywhere else: no link in it is followed, and on the way to it only
-    links of root's and our own.
+    Whoever writes in a folder cannot have us look anywhere else: no link in it is followed.
 
     Args:
         places: Where the host's files are.
@@ -47,7 +38,6 @@ class DataFolders:
     def __init__(self, places: Places, entries: Mapping[str, Entry]) -> None:
         self._root = places.root
         self._entries = entries
-        self._owners = frozenset({0, os.geteuid()})
         # One at a time: it takes the disk's time, which is the services'.
         self._turns = trio.CapacityLimiter(1)
 
@@ -69,7 +59,7 @@ class DataFolders:
         absent, locked = 0, 0
         for path in entry.data:
             try:
-                descriptor = open_folder(self._root, path, self._owners)
+                descriptor = open_folder(self._root, path, trusted())
             except PermissionError:
                 locked += 1
             except OSError:
@@ -133,7 +123,7 @@ class Measure:
 
     def _enter(self, levels: list[tuple[int, list[str]]], here: int, name: str) -> None:
         try:
-            inner = os.open(name, _FOLDER, dir_fd=here)
+            inner = os.open(name, FOLDER, dir_fd=here)
         except FileNotFoundError:
             return  # it has gone meanwhile
         except OSError:
@@ -179,49 +169,3 @@ class Measure:
 
     def _is_over(self) -> bool:
         return self._left <= 0 or self._now() > self._until
-
-
-def open_folder(root: Path, path: str, owners: Collection[int]) -> int:
-    """Open a folder by its path, step by step; gives its descriptor.
-
-    Args:
-        root: What stands for `/`, links included.
-        path: From there on.
-        owners: Users whose links are followed.
-
-    Raises:
-        OSError: There is no such folder, or a link of somebody else's is on the way.
-    """
-    todo = deque(Path(path).parts[1:])
-    links = 0
-    with ExitStack() as opened:
-        way = [_kept(opened, os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))]
-        while todo:
-            name = todo.popleft()
-            if name == "..":
-                del way[max(1, len(way) - 1) :]
-                continue
-            try:
-                way.append(_kept(opened, os.open(name, _FOLDER, dir_fd=way[-1])))
-            except NotADirectoryError:
-                target = _target(name, way[-1], owners)
-                links += 1
-                if target is None or links > MOST_LINKS:
-                    raise
-                if target.is_absolute():
-                    del way[1:]
-                todo.extendleft(reversed([part for part in target.parts if part != "/"]))
-        return os.dup(way[-1])
-
-
-def _kept(opened: ExitStack, descriptor: int) -> int:
-    opened.callback(os.close, descriptor)
-    return descriptor
-
-
-def _target(name: str, folder: int, owners: Collection[int]) -> Path | None:
-    """Where a link leads; None when it is none, or somebody else's."""
-    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    if not stat.S_ISLNK(status.st_mode) or status.st_uid not in owners:
-        return None
-    return Path(os.readlink(name, dir_fd=folder))

@@ -211,7 +211,7 @@ class KeptHost:
         if not self._config.dkim_file:
             return None
         try:
-            return await trio.to_thread.run_sync(read_zone_file, self._places.at(self._config.dkim_file))
+            return await trio.to_thread.run_sync(read_zone_file, self._places, self._config.dkim_file)
         except OSError:
             return None
 

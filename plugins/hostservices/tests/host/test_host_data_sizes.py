@@ -13,13 +13,13 @@ import pytest
 import trio
 
 from manor.testing import Client, SetClock
-from manor_hostservices.backends.data_folders import DEEPEST, DataFolders, Measure, open_folder
+from manor_hostservices.backends.data_folders import DEEPEST, DataFolders, Measure
+from manor_hostservices.backends.opening import open_folder
 from manor_hostservices.catalogue import DataSize, Entry, catalogue
 from manor_hostservices.places import Places
 from manor_hostservices.refusals import Missing
 
 OURS = frozenset({os.geteuid()})
-NOBODYS: frozenset[int] = frozenset()
 
 
 def room(*paths: Path) -> int:
@@ -84,22 +84,6 @@ def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(folder: Path) -> N
 
     assert (folder / "inner").is_symlink()
     assert (measure.bytes, measure.is_whole) == (room(folder), False)
-
-
-def test_on_the_way_only_links_of_those_who_are_trusted_are_followed(folder: Path) -> None:
-    fill(folder / "real" / "file")
-    root = folder.parent
-    (root / "link").symlink_to("/data")  # of the root that is meant
-    (root / "beside").symlink_to("data")
-    (root / "up").symlink_to("data/../../../data")  # nobody gets above it
-    (root / "loop").symlink_to("loop")
-    for way in ("/data/real", "/link/real", "/up/real", "/../data/./real/../real"):
-        descriptor = open_folder(root, way, OURS)
-        assert os.path.samestat(os.fstat(descriptor), (folder / "real").stat()), way
-        os.close(descriptor)
-    for way, owners in (("/beside/real", NOBODYS), ("/loop", OURS), ("/data/real/file", OURS), ("/none", OURS)):
-        with pytest.raises(OSError, match=r"No such file|Not a directory"):
-            open_folder(root, way, owners)
 
 
 def test_what_has_no_end_is_measured_to_a_bound(folder: Path) -> None:

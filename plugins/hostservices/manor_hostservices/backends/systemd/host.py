@@ -157,7 +157,7 @@ class Systemd:
         if not self._config.dkim_file:
             return None
         with refusing("The record cannot be read"):
-            return await trio.to_thread.run_sync(read_zone_file, self._places.at(self._config.dkim_file))
+            return await trio.to_thread.run_sync(read_zone_file, self._places, self._config.dkim_file)
 
     async def updates(self) -> Updates:
         """What apt would upgrade."""
