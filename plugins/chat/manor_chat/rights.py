@@ -22,7 +22,7 @@ from manor_chat.store.channels import OPEN, Channel, ChannelMember, find_channel
 from manor_chat.store.channels import find_member as find_channel_member
 from manor_chat.store.people import Person, find_person
 from manor_chat.store.posts import Post, find_post
-from manor_chat.store.teams import ChatTeam, find_team
+from manor_chat.store.teams import ChatTeam, find_team, is_active
 
 
 class Rights:
@@ -48,6 +48,7 @@ class Rights:
         self._system = EVERYTHING if person.is_admin else permissions_of(person.roles)
         self._teams: dict[UUID, frozenset[str] | None] = {}
         self._members: dict[UUID, ChannelMember | None] = {}
+        self._active: dict[UUID, bool] = {}
 
     @property
     def user_id(self) -> UUID:
@@ -146,15 +147,24 @@ class Rights:
         return team
 
     def channel(self, channel_id: UUID) -> Channel:
-        """The channel with this id, archived or not.
+        """The channel with this id, archived or not, of a team that is not switched off.
 
         Raises:
             NotFound: 404.
         """
         channel = find_channel(self._transaction, channel_id)
-        if channel is None:
+        if channel is None or not self.is_open(channel):
             raise faults.missing_channel()
         return channel
+
+    def is_open(self, channel: Channel) -> bool:
+        """Whether there is anything to open: the channels of a team that is switched off are there for nobody."""
+        team_id = channel.team_id
+        if team_id is None:
+            return True
+        if team_id not in self._active:
+            self._active[team_id] = is_active(self._transaction, team_id)
+        return self._active[team_id]
 
     def readable_channel(self, channel_id: UUID) -> Channel:
         """The channel with this id, which they may read.

@@ -35,7 +35,12 @@ def is_team_name(name: str) -> bool:
 
 def is_channel_name(name: str) -> bool:
     """Whether a channel may have this name. One that looks like a direct channel's may not."""
-    return CHANNEL_NAME.fullmatch(name) is not None and not _DIRECT_NAME.fullmatch(name)
+    return CHANNEL_NAME.fullmatch(name) is not None and not is_direct_name(name)
+
+
+def is_direct_name(name: str) -> bool:
+    """Whether it is made as a direct channel's name is: of two ids."""
+    return _DIRECT_NAME.fullmatch(name) is not None
 
 
 _DIRECT_NAME = re.compile(r"[a-z0-9]{26}__[a-z0-9]{26}")

@@ -97,6 +97,12 @@ def is_in_team(transaction: Transaction, team_id: UUID, user_id: UUID) -> bool:
     return transaction.connection.execute(query).first() is not None
 
 
+def is_active(transaction: Transaction, team_id: UUID) -> bool:
+    """Whether there is such a team and it is not switched off."""
+    query = select(teams_table.c.is_active).where(teams_table.c.id == team_id)
+    return transaction.connection.execute(query).scalar_one_or_none() is True
+
+
 def change_team(transaction: Transaction, team: ChatTeam, **changes: Any) -> ChatTeam:
     """Store what is different about a team's settings in chat; `update_at` is set to now."""
     changes = {"update_at": to_milliseconds(transaction.now)} | changes
