@@ -14,6 +14,7 @@ class UserChanged(Event, frozen=True):
     name: ClassVar[str] = "identity.user_changed"
     user_id: UUID
     is_active: bool
+    is_admin: bool = False
 
 
 class UserErased(Event, frozen=True):
@@ -54,11 +55,12 @@ class TeamDeleted(Event, frozen=True):
 
 
 class MemberChanged(Event, frozen=True):
-    """Someone joined or left a team, or has another role in it."""
+    """Someone joined or left a team, or has another role in it; `is_member` says whether they are in it now."""
 
     name: ClassVar[str] = "identity.member_changed"
     team_id: UUID
     user_id: UUID
+    is_member: bool = True
 
 
 EVENTS: tuple[type[Event], ...] = (

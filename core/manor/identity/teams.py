@@ -309,7 +309,7 @@ def _add(transaction: Transaction, team_id: UUID, user_id: UUID, role: TeamRole)
 def _leave(transaction: Transaction, team_id: UUID, user_id: UUID) -> None:
     mine = (members.c.team_id == team_id) & (members.c.user_id == user_id)
     transaction.connection.execute(delete(members).where(mine))
-    transaction.emit(MemberChanged(team_id=team_id, user_id=user_id))
+    transaction.emit(MemberChanged(team_id=team_id, user_id=user_id, is_member=False))
 
 
 # --- Someone goes --------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def add_user(transaction: Transaction, new: NewUser) -> User:
         "password_hash": new.password_hash,
     }
     transaction.connection.execute(insert(users).values(msgspec.structs.asdict(user) | hidden))
-    transaction.emit(UserChanged(user_id=user.id, is_active=True))
+    transaction.emit(UserChanged(user_id=user.id, is_active=True, is_admin=user.is_admin))
     return user
 
 
@@ -272,7 +272,7 @@ def _change(transaction: Transaction, user: User, changes: dict[str, object]) ->
     changed = msgspec.structs.replace(user, **known)
     if changed != user:
         _set(transaction, user, changes)
-        transaction.emit(UserChanged(user_id=user.id, is_active=changed.is_active))
+        transaction.emit(UserChanged(user_id=user.id, is_active=changed.is_active, is_admin=changed.is_admin))
     return changed
 
 

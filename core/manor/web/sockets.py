@@ -50,7 +50,7 @@ class SocketConnection(TrioASGIWebsocketConnection):
             case Live():
                 await _subscribe(answer, call, websocket, receive, streams, cut_of(self.scope))
             case WebSocket():
-                await _converse(answer, call, websocket, receive, streams)
+                await _converse(answer, call, websocket, receive, streams, cut_of(self.scope))
             case _:
                 log.error("a handshake was answered with a stream", path=call.head.path, owner=call.owner)
                 reply = call.refuse(InternalError("Internal server error"))
@@ -108,11 +108,17 @@ async def _listen(live: Live, receive: Receive) -> Closing | None:
 
 
 async def _converse(
-    answer: WebSocket, call: Call, websocket: Websocket, receive: Receive, streams: OpenStreams
+    answer: WebSocket,
+    call: Call,
+    websocket: Websocket,
+    receive: Receive,
+    streams: OpenStreams,
+    cut: Callable[[], None],
 ) -> None:
     subprotocol = _agreed(answer.subprotocols, websocket.requested_subprotocols)
     await websocket.accept(headers=call.headers(), subprotocol=subprotocol)
-    conversation = _Conversation(websocket, receive, PumpedOutlet(Wire.TEXT, call.principals), answer.message_limit)
+    outlet = PumpedOutlet(Wire.TEXT, call.principals, cut)
+    conversation = _Conversation(websocket, receive, outlet, answer.message_limit)
     closing = GOING_AWAY
     try:
         with streams.held():

@@ -149,7 +149,8 @@ async def test_somebody_joins_rises_and_leaves(storage: Storage, bea: User, team
 
     assert (joined.role, risen.role, risen.id) == ("member", "admin", joined.id)
     assert await storage.read(partial(find_member, team_id=team.id, user_id=bea.id)) is None
-    assert heard == [MemberChanged(team_id=team.id, user_id=bea.id)] * 3
+    changed = MemberChanged(team_id=team.id, user_id=bea.id)
+    assert heard == [changed, changed, MemberChanged(team_id=team.id, user_id=bea.id, is_member=False)]
 
 
 async def test_nobody_is_in_a_team_twice(storage: Storage, bea: User, team: Team) -> None:

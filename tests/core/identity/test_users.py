@@ -149,7 +149,7 @@ async def test_a_change_is_stored_and_told_once(
     await storage.write(partial(change, user_id=ada.id))
 
     assert getattr(await found(storage, ada), member) == getattr(changed, member) == value
-    assert heard == [UserChanged(user_id=ada.id, is_active=True)]
+    assert heard == [UserChanged(user_id=ada.id, is_active=True, is_admin=changed.is_admin)]
 
 
 CHANGES: list[Callable[..., Any]] = [
