@@ -15,11 +15,10 @@ from manor_hostservices.stored import StoredJson
 from manor_hostservices.verbs import Backups, JobKind
 
 _HEALED_BY: dict[str, frozenset[JobKind]] = {
-    "verify": frozenset({"verify"}),
     "reload": frozenset({"reload", "backup", "restore", "init", "verify", "forget"}),
     "forget": frozenset({"forget", "backup", "restore", "init", "verify"}),
 }
-"""Which success ends the trouble that a job met; that backups can be made does not prove that they can be read."""
+"""Which success ends the trouble that a job met; what a verification found, only another one does."""
 
 _ASKED_FOR: frozenset[JobKind] = frozenset({"backup", "restore", "init", "verify"})
 
@@ -32,6 +31,7 @@ class Memory(msgspec.Struct, frozen=True):
         is_made: Whether it is set up.
         error: What went wrong the last time; None when nothing did.
         error_of: What was done then.
+        damage: What the last verification said that failed; None once one did not.
         snapshots: Restic's own objects, oldest first.
         listed_at: When they were listed.
         verified_at: When a restore was last proven.
@@ -41,22 +41,27 @@ class Memory(msgspec.Struct, frozen=True):
     is_made: bool = False
     error: str | None = None
     error_of: JobKind | None = None
+    damage: str | None = None
     snapshots: list[dict[str, Any]] = []
     listed_at: datetime | None = None
     verified_at: datetime | None = None
 
     def succeeded(self, kind: JobKind) -> Memory:
         """After a job that was done."""
+        damage = None if kind == "verify" else self.damage
         if self.error_of is None or kind in _HEALED_BY.get(self.error_of, _ASKED_FOR):
-            return self.without_error()
-        return self
+            return msgspec.structs.replace(self, error=None, error_of=None, damage=damage)
+        return msgspec.structs.replace(self, damage=damage)
 
     def without_error(self) -> Memory:
         """After what went wrong may be right now."""
-        return msgspec.structs.replace(self, error=None, error_of=None)
+        return msgspec.structs.replace(self, error=None, error_of=None, damage=None)
 
     def failed(self, kind: JobKind, error: str) -> Memory:
         """After a job that was not."""
+        if kind == "verify":
+            # That backups can be made, or fail for another reason, does not prove that they can be read.
+            return msgspec.structs.replace(self, damage=error)
         return msgspec.structs.replace(self, error=error, error_of=kind)
 
     def listed(self, snapshots: list[dict[str, Any]], now: datetime) -> Memory:
@@ -67,10 +72,10 @@ class Memory(msgspec.Struct, frozen=True):
 
     def answer(self) -> Backups:
         """As the daemon is told."""
-        return Backups(self._state(), self.error, self.snapshots, self.listed_at, self.verified_at)
+        return Backups(self._state(), self.error or self.damage, self.snapshots, self.listed_at, self.verified_at)
 
     def _state(self) -> Literal["NOT_INITIALIZED", "INITIALIZED", "ERROR"]:
-        if self.error is not None:
+        if self.error is not None or self.damage is not None:
             return "ERROR"
         return "INITIALIZED" if self.is_made else "NOT_INITIALIZED"
 

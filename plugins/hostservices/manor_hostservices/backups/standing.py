@@ -61,8 +61,13 @@ def failing(now: Standing) -> str | None:
     """
     if "ERROR" not in (now.state, now.known.state):
         return None
+    done: set[JobKind] = set()
     for job in now.jobs:
-        if job.kind in WITH_REPOSITORY and job.state in ("failed", "lost") and not job.dry_run:
+        if job.kind not in WITH_REPOSITORY or job.kind in done or job.dry_run:
+            continue
+        if job.state == "done":
+            done.add(job.kind)
+        if job.state in ("failed", "lost"):
             at = (job.ended_at or job.began_at).astimezone(UTC)
             return f"{job.kind} failed at {at:%Y-%m-%d %H:%M} UTC: /app/host says why"
     return "work with the backups' repository failed: /app/host says why"

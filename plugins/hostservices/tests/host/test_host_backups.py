@@ -106,6 +106,32 @@ async def test_a_restore_leaves_alone_what_runs(host: BackedUp) -> None:
     assert host.read("var/lib/manor-host/state.json") == "{}"
 
 
+async def test_what_was_set_from_here_is_brought_back_whole(host: BackedUp) -> None:
+    host.write("var/lib/manor-host/state.json", '{"timezone":"Europe/Kyiv"}')
+    for name in ("state.json.lock", ".state.json.abcdefgh"):
+        host.write(f"var/lib/manor-host/{name}", "then")
+    await host.do("backup")
+    for name in ("state.json", "state.json.lock", ".state.json.abcdefgh"):
+        host.write(f"var/lib/manor-host/{name}", "now")
+    with (host.own / "state.json").open() as reader:
+        await host.do("restore", await newest(host))
+
+        assert reader.read() == "now", "the file that is there is not written into"
+    assert host.read("var/lib/manor-host/state.json") == '{"timezone":"Europe/Kyiv"}'
+    assert host.read("var/lib/manor-host/.state.json.abcdefgh") == "now"
+    assert host.read("var/lib/manor-host/state.json.lock") == "now"
+
+
+async def test_a_state_that_is_broken_in_a_backup_is_not_brought_back(host: BackedUp) -> None:
+    host.write("var/lib/manor-host/state.json", '{"timezone":')
+    await host.do("backup")
+    host.write("var/lib/manor-host/state.json", '{"timezone":"UTC"}')
+    said = await host.do("restore", await newest(host))
+
+    assert host.read("var/lib/manor-host/state.json") == '{"timezone":"UTC"}'
+    assert "/var/lib/manor-host/state.json is broken in the backup; the one that is here stays" in said.lines
+
+
 async def test_all_but_the_secrets_is_restored_to_another_place(host: BackedUp) -> None:
     elsewhere = BackedUp(host.root, {"target": "/restored"})
 
@@ -267,11 +293,14 @@ async def test_damage_is_found_and_told_until_it_is_mended(host: BackedUp) -> No
 
     with pytest.raises(Failed):
         await host.do("verify")
+    damage = (await host.backups.known()).error
     host.write("var/lib/gitea/new.txt", "x")
+    with pytest.raises(Failed):
+        await BackedUp(host.root, {"restic": "/bin/false"}).do("backup")
     await host.do("backup")
 
     known = await host.backups.known()
-    assert (known.state, known.verified_at) == ("ERROR", None)
+    assert (known.state, known.error, known.verified_at) == ("ERROR", damage, None)
 
 
 async def test_backups_are_thinned_out_and_a_rehearsal_removes_none(host: BackedUp) -> None:

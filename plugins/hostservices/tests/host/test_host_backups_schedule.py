@@ -294,6 +294,25 @@ async def test_what_failed_is_told_until_something_heals_it_and_without_what_the
     assert [schedule.failing] == [None]
 
 
+async def test_what_failed_and_worked_since_is_not_what_is_told(host: Host) -> None:
+    schedule = new_schedule(host, schedule="")
+    ended: list[tuple[JobKind, str]] = [
+        ("verify", "failed"),
+        ("backup", "failed"),
+        ("reload", "done"),
+        ("backup", "done"),
+    ]
+    for kind, state in ended:
+        await host.start(kind, by="schedule")
+        host.end(state)
+        host.clock.set(host.clock.now() + HOUR)
+    host.known = Backups("ERROR", "damaged")
+
+    await schedule.look()
+
+    assert schedule.failing == "verify failed at 2030-01-02 12:00 UTC: /app/host says why"
+
+
 async def test_whoever_has_no_jobs_any_more_tells_that_something_failed(host: Host) -> None:
     host.known = Backups("ERROR", "broken")
     schedule = new_schedule(host)
