@@ -48,6 +48,8 @@ def test_a_restart_is_done_when_the_host_is_back(machine: RestartingBox, wheel: 
 
     assert ask("/system/reboot") == "System reboot has started"
     [asked] = ask("/api/host/jobs")
+    half = "/var/lib/manor-host/.store.json.abcdefgh"
+    machine.box.put(half, "a power cut came in between")
     machine.wait_for_restart()
     until(lambda: ask("/api/host/jobs")[0]["state"] != "running", "the job has no end", within=30)
     [job] = ask("/api/host/jobs")
@@ -55,4 +57,5 @@ def test_a_restart_is_done_when_the_host_is_back(machine: RestartingBox, wheel: 
     assert (asked["kind"], asked["state"]) == ("reboot", "running")
     assert boot_id(machine.box) != before
     assert (job["id"], job["state"], job["progress"]) == (asked["id"], "done", 1.0)
+    assert not (machine.box.root / half.lstrip("/")).exists()
     assert job["message"] == "The host has restarted"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from typing import Generic, TypeVar
 
 import msgspec
 import trio
+
+_HALF = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
+"""What `write_whole` calls a file that is not whole yet: Python's tempfile adds eight characters."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -53,12 +57,30 @@ class StoredJson(Generic[T]):
         """
         return await trio.to_thread.run_sync(self.change_now, work)
 
+    async def put(self, text: bytes) -> None:
+        """Have it be this text, off the loop, whatever is there.
+
+        Raises:
+            msgspec.DecodeError: Such a value is not in it; the file is left as it is.
+        """
+        await trio.to_thread.run_sync(self.put_now, text)
+
     def read_now(self) -> T:
         """Read it."""
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=self._shape)
+            return self._decoded(self.path.read_bytes())
         except FileNotFoundError:
             return self._absent()
+
+    def put_now(self, text: bytes) -> None:
+        """Have it be this text."""
+        self._decoded(text)
+        with self._locked():
+            write_whole(self.path, text, self._mode_now())
+
+    def _decoded(self, text: bytes) -> T:
+        try:
+            return msgspec.json.decode(text, type=self._shape)
         except UnicodeDecodeError as error:
             # msgspec says so of a text that is not UTF-8, and of all else as a fault of its own.
             raise msgspec.DecodeError(str(error)) from error
@@ -86,6 +108,27 @@ class StoredJson(Generic[T]):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(descriptor)
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove what processes left behind in a folder of ours that ended while they wrote a file of it.
+
+    Args:
+        folder: Nobody else writes there; every file is a `StoredJson`, or written while nothing else runs.
+    """
+    for half in folder.glob(".*"):
+        found = _HALF.fullmatch(half.name)
+        if found is None or not half.is_file():
+            continue
+        descriptor = os.open(folder / f"{found[1]}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            # Who has the lock is writing, and removes it himself.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            half.unlink(missing_ok=True)
+        except BlockingIOError:
+            continue
         finally:
             os.close(descriptor)
 

@@ -6,14 +6,13 @@ from collections import deque
 
 from manor_hostservices.backends.commands import rebuild, run_command
 from manor_hostservices.backends.kept import KeptHost
-from manor_hostservices.backends.state import HostState
+from manor_hostservices.backends.state import stored_state
 from manor_hostservices.catalogue import WATCHED
 from manor_hostservices.config import HostConfig
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
 from manor_hostservices.programs import Programs
 from manor_hostservices.refusals import Missing
-from manor_hostservices.stored import StoredJson
 from manor_hostservices.verbs import JobKind, Lines, ReadJournal, ServiceState, SwitchService, Updates
 
 RUNNING, STOPPED, UNKNOWN = 0, 3, 4
@@ -30,7 +29,7 @@ class Sandbox(KeptHost):
     """
 
     def __init__(self, config: HostConfig, places: Places, programs: Programs) -> None:
-        super().__init__(config, places, StoredJson(places.own / "state.json", HostState, HostState))
+        super().__init__(config, places, stored_state(places))
         self._programs = programs
         self._said: dict[str, deque[str]] = {}
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from manor_hostservices.places import Places
 from manor_hostservices.refusals import Conflicting, Invalid, Missing
 from manor_hostservices.rules import Rule, check_account_name, check_zone, is_reserved, read_public_key
+from manor_hostservices.stored import StoredJson
 from manor_hostservices.verbs import AutoUpgrade, SetAutoUpgrade, SetSsh, SshSettings
+
+STATE_FILE = "state.json"
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -58,6 +62,11 @@ class HostState(msgspec.Struct, frozen=True):
             if account.name == name:
                 return account
         raise Missing("User not found")
+
+
+def stored_state(places: Places) -> StoredJson[HostState]:
+    """The file in the helper's folder that it is stored in."""
+    return StoredJson(places.own / STATE_FILE, HostState, HostState)
 
 
 def with_account(state: HostState, account: Account) -> HostState:

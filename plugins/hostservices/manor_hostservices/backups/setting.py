@@ -10,6 +10,7 @@ from pathlib import Path
 import trio
 
 from manor import Clock
+from manor_hostservices.backends.state import STATE_FILE
 from manor_hostservices.backups.database import Database
 from manor_hostservices.backups.repository import Repository, escaped
 from manor_hostservices.backups.store import PASSWORD_FILE, Location, Store, read_password
@@ -17,8 +18,9 @@ from manor_hostservices.config import BackupConfig
 from manor_hostservices.places import HELPER_FOLDER, Places
 from manor_hostservices.programs import Programs
 
-OWN_FILES = ("jobs", "cache", "scratch", "backups.json*", "store.json*", PASSWORD_FILE)
-"""Patterns, in the helper's folder: they are about this host's repository now, and an old copy would only do harm."""
+OWN_FILES = ("jobs", "cache", "scratch", "backups.json*", "store.json*", PASSWORD_FILE, "*.lock", ".*")
+"""Patterns, in the helper's folder: they are about this host now, its repository and what it is just doing, and an old
+copy would only do harm."""
 
 MANORS_DATA = "/var/lib/manor"
 """The daemon has it open: it is restored while the daemon is stopped, by hand."""
@@ -78,10 +80,15 @@ class Setting:
 
     def left_alone(self) -> list[str]:
         """Patterns of what is not restored over what runs, as paths in the backup; elsewhere all is restored."""
-        if self.config.target.strip("/"):
+        if not self.is_in_place:
             return []
-        own = [f"{HELPER_FOLDER}/{name}" for name in OWN_FILES]
+        own = [f"{HELPER_FOLDER}/{name}" for name in (*OWN_FILES, STATE_FILE)]
         return [*own, *([escaped(password)] if (password := self.config.password_file) else []), self._manors_data]
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether a restore puts files where they were."""
+        return not self.config.target.strip("/")
 
     @property
     def _manors_data(self) -> str:

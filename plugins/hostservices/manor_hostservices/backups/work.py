@@ -12,6 +12,7 @@ import trio
 from manor_hostservices.backups.faults import RepositoryFault
 from manor_hostservices.backups.hearing import Hearing
 from manor_hostservices.backups.kept import Lesson, Memory
+from manor_hostservices.backups.own_state import bring_state_back
 from manor_hostservices.backups.repository import Repository
 from manor_hostservices.backups.sample import restore_a_sample
 from manor_hostservices.backups.setting import Setting, clear
@@ -206,6 +207,8 @@ class Work:
         self._report.message("Restoring")
         target = self._setting.places.at(self._setting.config.target)
         await self._repository.restore(self._report, str(found["id"]), target, self._setting.left_alone())
+        if self._setting.is_in_place:
+            await bring_state_back(self._repository, self._report, str(found["id"]), self._setting.places)
         self._report.message("Restored, and compared with the backup")
 
     async def _take_over(self) -> None:

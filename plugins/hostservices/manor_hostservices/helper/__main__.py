@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import sys
+from contextlib import suppress
 
 import trio
 
@@ -22,6 +23,7 @@ from manor_hostservices.jobs.ledger import Ledger, boot_id
 from manor_hostservices.jobs.units import UnitJobs
 from manor_hostservices.places import Places
 from manor_hostservices.programs import HostPrograms
+from manor_hostservices.stored import remove_halves
 
 PASSED = 3
 """The descriptor that systemd passes, see sd_listen_fds(3)."""
@@ -77,6 +79,8 @@ def main(arguments: list[str], clock: Clock) -> int:
     if listening is None:
         sys.stderr.write("The root helper is started by manor-host.socket: systemctl start manor-host.socket\n")
         return 64
+    with suppress(OSError):  # such as a full disk; nothing hangs on it
+        remove_halves(Places().own)
     trio.run(serve, listening, make_host(clock), idle_seconds)
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 import trio
 
@@ -12,6 +13,7 @@ from manor_hostservices.jobs.ledger import Ledger
 from manor_hostservices.jobs.performing import BackupWork, perform_to_the_end
 from manor_hostservices.jobs.settling import running_jobs, settled_jobs
 from manor_hostservices.refusals import NotHere
+from manor_hostservices.stored import remove_halves
 from manor_hostservices.verbs import CancelJob, Job, Lines, ReadJobLog, ReadJobs, StartJob
 
 
@@ -34,6 +36,8 @@ class InProcessJobs:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Have the jobs that are started from now on run in here, until cancelled."""
+        with suppress(OSError):  # such as a full disk; nothing hangs on it
+            await trio.to_thread.run_sync(remove_halves, self._ledger.folder.parent)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             try:

@@ -72,6 +72,19 @@ async def test_a_job_is_done_and_says_so(tmp_path: Path) -> None:
     assert lines.lines == ["first", "second"]
 
 
+async def test_what_was_left_half_written_is_gone_before_a_job_runs(tmp_path: Path) -> None:
+    own = Places(tmp_path).own
+    own.mkdir(parents=True)
+    for name in ("store.json", ".store.json.abcdefgh"):
+        (own / name).write_text("a secret")
+
+    async def work(report: Report) -> None:
+        raise AssertionError("nobody asked for a job")
+
+    async with open_jobs(tmp_path, Working(work)):
+        assert [path.name for path in own.iterdir() if "lock" not in path.name] == ["store.json"]
+
+
 async def test_what_a_job_does_is_seen_while_it_does_it(tmp_path: Path) -> None:
     async with open_jobs(tmp_path, Working(until_cancelled)) as jobs:
         await jobs.start(asked())

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import trio
 
-from manor_hostservices.stored import StoredJson
+from manor_hostservices.stored import StoredJson, remove_halves
 
 
 def counter(path: Path) -> StoredJson[dict[str, int]]:
@@ -76,3 +76,34 @@ async def test_permissions_that_an_admin_gave_it_stay(tmp_path: Path) -> None:
     await stored.change(lambda _: ({"n": 1}, None))
 
     assert stored.path.stat().st_mode & 0o777 == 0o640
+
+
+async def test_a_text_is_put_in_the_place_of_anything(tmp_path: Path) -> None:
+    stored = counter(tmp_path / "state.json")
+    stored.path.write_bytes(b'{"n": "a half')
+    with pytest.raises(msgspec.DecodeError):
+        await stored.put(b'{"n": "no number"}')
+    assert stored.path.read_bytes() == b'{"n": "a half'
+    await stored.put(b'{"n":   2}')
+
+    assert stored.path.read_bytes() == b'{"n":   2}'
+
+
+def test_halves_of_files_are_removed_unless_somebody_is_writing(tmp_path: Path) -> None:
+    kept = [".state.json.swp", ".hidden", ".state.json.ab12_xyz9", ".odd.ABCDEFGH", "store.json", ".folder.ab12_xy8"]
+    for name in (*kept[:-1], ".store.json.ab12_xyz", ".backups.json.abcdefgh", ".state.json.abcdefgh"):
+        (tmp_path / name).write_text("half")
+    (tmp_path / kept[-1]).mkdir()
+
+    def at_work(value: dict[str, int]) -> tuple[dict[str, int], None]:
+        remove_halves(tmp_path)
+        return {"n": 1}, None
+
+    counter(tmp_path / "state.json").change_now(at_work)
+    while_writing = {path.name for path in tmp_path.glob(".*")}
+    remove_halves(tmp_path)
+    remove_halves(tmp_path / "none")
+
+    assert while_writing == {*kept, ".state.json.abcdefgh"} - {"store.json"}
+    assert {path.name for path in tmp_path.glob(".*")} == {*kept} - {"store.json"}
+    assert (tmp_path / "store.json").read_text() == "half"

@@ -10,11 +10,10 @@ from contextlib import asynccontextmanager
 import msgspec
 import trio
 
-from manor_hostservices.backends.state import HostState
+from manor_hostservices.backends.state import HostState, stored_state
 from manor_hostservices.backends.systemd.files import refusing
 from manor_hostservices.places import Places
 from manor_hostservices.refusals import Failed
-from manor_hostservices.stored import StoredJson
 
 _LOOK_AGAIN = 0.05
 """Seconds between two tries for a turn: a thread that waits for a lock could not be cancelled."""
@@ -29,7 +28,7 @@ class Record:
 
     def __init__(self, places: Places) -> None:
         self._folder = places.own
-        self._stored = StoredJson(places.own / "state.json", HostState, HostState)
+        self._stored = stored_state(places)
 
     async def read(self) -> HostState:
         """Read it.
