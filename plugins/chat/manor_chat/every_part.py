@@ -9,6 +9,7 @@ from manor_chat.config import ChatConfig
 from manor_chat.foundation import Foundation
 from manor_chat.parts import Shared
 from manor_chat.system.part import Describing
+from manor_chat.teams.part import Teams
 
 
 def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
@@ -17,4 +18,5 @@ def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
     return [
         Foundation(shared),
         Describing(shared),
+        Teams(shared),
     ]

@@ -65,6 +65,12 @@ def missing_member() -> NotFound:
     )
 
 
+def missing_team_member() -> NotFound:
+    """404: the person is not in this team."""
+    detail = "No team member found for that user ID and team ID"
+    return NotFound(detail, code="app.team.get_member.missing.app_error")
+
+
 def switched_off(code: str, detail: str) -> NotImplementedHere:
     """501 with the id of the feature."""
     return NotImplementedHere(detail, code=code)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from manor import Principal, Transaction, Unauthorized, find_member
+from manor import Principal, Transaction, Unauthorized
 from manor_chat import faults
 from manor_chat.domain.permissions import (
     CHANNEL_ADMIN,
@@ -22,7 +22,7 @@ from manor_chat.store.channels import OPEN, Channel, ChannelMember, find_channel
 from manor_chat.store.channels import find_member as find_channel_member
 from manor_chat.store.people import Person, find_person
 from manor_chat.store.posts import Post, find_post
-from manor_chat.store.teams import ChatTeam, find_team, is_active
+from manor_chat.store.teams import ChatTeam, find_team, is_active, role_in_team
 
 
 class Rights:
@@ -50,6 +50,10 @@ class Rights:
         self._members: dict[UUID, ChannelMember | None] = {}
         self._active: dict[UUID, bool] = {}
 
+    def forget(self) -> None:
+        """Look anew at what they are in: the transaction has changed it."""
+        self._teams, self._members = {}, {}
+
     @property
     def user_id(self) -> UUID:
         """Who asks."""
@@ -76,12 +80,14 @@ class Rights:
         return self._members[channel_id]
 
     def may_in_channel(self, permission: str, channel: Channel) -> bool:
-        """Whether their system, team or channel roles permit it; nothing of a team permits anything in channels of
-        people, nor in private channels that they are not in.
+        """Whether their system, team or channel roles permit it. Nothing of a team permits anything in channels of
+        people, nor in private channels that they are not in; and the channels of a team open to those in it alone.
         """
         if permission in self._system:
             return True
         member = self.member(channel.id)
+        if channel.team_id is not None and self._of_team(channel.team_id) is None:
+            return False
         if member is not None:
             roles = (CHANNEL_USER, CHANNEL_ADMIN) if member.is_admin else (CHANNEL_USER,)
             if permission in permissions_of((*roles, *member.roles.split())):
@@ -191,11 +197,11 @@ class Rights:
 
     def _of_team(self, team_id: UUID) -> frozenset[str] | None:
         if team_id not in self._teams:
-            member = find_member(self._transaction, team_id, self.user_id)
-            if member is None:
+            role = role_in_team(self._transaction, team_id, self.user_id)
+            if role is None:
                 self._teams[team_id] = None
             else:
-                roles = (TEAM_USER,) if member.role == "member" else (TEAM_USER, TEAM_ADMIN)
+                roles = (TEAM_USER,) if role == "member" else (TEAM_USER, TEAM_ADMIN)
                 self._teams[team_id] = permissions_of(roles)
         return self._teams[team_id]
 

@@ -71,6 +71,11 @@ def find_team_by_name(transaction: Transaction, name: str) -> ChatTeam | None:
     return _one(transaction, teams_table.c.name == name)
 
 
+def find_team_by_invite(transaction: Transaction, invite_id: str) -> ChatTeam | None:
+    """The team whose invite id this is."""
+    return _one(transaction, teams.c.invite_id == invite_id)
+
+
 def find_teams(transaction: Transaction, ids: Collection[UUID]) -> dict[UUID, ChatTeam]:
     """Teams by id; those that are not there are left out."""
     if not ids:
@@ -97,10 +102,35 @@ def is_in_team(transaction: Transaction, team_id: UUID, user_id: UUID) -> bool:
     return transaction.connection.execute(query).first() is not None
 
 
+def team_members_among(transaction: Transaction, team_id: UUID, user_ids: Collection[UUID]) -> set[UUID]:
+    """Those of some people who are in a team."""
+    theirs = (members_table.c.team_id == team_id) & members_table.c.user_id.in_(user_ids)
+    return set(transaction.connection.execute(select(members_table.c.user_id).where(theirs)).scalars())
+
+
 def is_active(transaction: Transaction, team_id: UUID) -> bool:
     """Whether there is such a team and it is not switched off."""
     query = select(teams_table.c.is_active).where(teams_table.c.id == team_id)
     return transaction.connection.execute(query).scalar_one_or_none() is True
+
+
+def sharing_team(transaction: Transaction, user_id: UUID, others: Collection[UUID]) -> set[UUID]:
+    """Those of some people who are in a team with somebody, one that is not switched off."""
+    mine, theirs = members_table.alias("mine"), members_table.alias("theirs")
+    query = (
+        select(theirs.c.user_id)
+        .join_from(mine, theirs, theirs.c.team_id == mine.c.team_id)
+        .join(teams_table, teams_table.c.id == mine.c.team_id)
+        .where(mine.c.user_id == user_id, theirs.c.user_id.in_(others), teams_table.c.is_active)
+    )
+    return set(transaction.connection.execute(query).scalars())
+
+
+def role_in_team(transaction: Transaction, team_id: UUID, user_id: UUID) -> str | None:
+    """What somebody is in a team; None when they are not in it, or it is switched off."""
+    query = select(members_table.c.role).join(teams_table, teams_table.c.id == members_table.c.team_id)
+    theirs = query.where(teams_table.c.id == team_id, teams_table.c.is_active, members_table.c.user_id == user_id)
+    return transaction.connection.execute(theirs).scalar_one_or_none()
 
 
 def change_team(transaction: Transaction, team: ChatTeam, **changes: Any) -> ChatTeam:

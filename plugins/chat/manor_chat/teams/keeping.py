@@ -8,12 +8,13 @@ from sqlalchemy import ColumnElement, delete, insert, select
 
 from manor import Transaction, members_table, new_id, teams_table
 from manor_chat.channels.membership import join_channel, leave_channel
-from manor_chat.ids import new_token
+from manor_chat.ids import new_token, shown_id
 from manor_chat.store.channels import CHANNEL, DEFAULT_CHANNELS, Channel, add_channel
 from manor_chat.store.people import Person, find_people
 from manor_chat.store.teams import ChatTeam, find_team, is_in_team
 from manor_chat.tables.channels import channel_members, channels
 from manor_chat.tables.people import teams
+from manor_chat.telling import tell
 from manor_chat.times import to_milliseconds
 
 _DISPLAY_NAMES = {"town-square": "Town Square", "off-topic": "Off-Topic"}
@@ -81,13 +82,23 @@ def keep_member(transaction: Transaction, team_id: UUID, user_id: UUID, *, by: P
         gone = (channel_members.c.user_id == user_id) & channel_members.c.channel_id.in_(mine)
         transaction.connection.execute(delete(channel_members).where(gone))
         return
-    if is_in_team(transaction, team_id, user_id):
-        for channel in _channels(transaction, team_id, channels.c.name.in_(DEFAULT_CHANNELS)):
-            join_channel(transaction, channel, person, by=by, is_said=not person.is_bot)
-        return
     theirs = select(channel_members.c.channel_id).where(channel_members.c.user_id == user_id)
-    for channel in _channels(transaction, team_id, channels.c.id.in_(theirs)):
+    told = {"team_id": shown_id(team_id), "user_id": shown_id(user_id)}
+    if is_in_team(transaction, team_id, user_id):
+        is_default = channels.c.name.in_(DEFAULT_CHANNELS) & (channels.c.delete_at == 0)
+        missing = _channels(transaction, team_id, is_default & channels.c.id.not_in(theirs))
+        if any(channel.is_default for channel in missing):
+            # Nobody leaves the default channel but with the team: they have just come.
+            tell(transaction, "added_to_team", told, user_id=user_id)
+            for channel in missing:
+                join_channel(transaction, channel, person, by=by, is_said=not person.is_bot)
+        return
+    left = _channels(transaction, team_id, channels.c.id.in_(theirs))
+    for channel in left:
         leave_channel(transaction, channel, person, by=by, is_said=channel.is_default)
+    if left:
+        tell(transaction, "leave_team", told, team_id=team_id, omit_users=(user_id,))
+        tell(transaction, "leave_team", told, user_id=user_id)
 
 
 def _channels(transaction: Transaction, team_id: UUID, condition: ColumnElement[bool]) -> list[Channel]:
