@@ -142,6 +142,7 @@ if TYPE_CHECKING:
     from manor.identity import find_user as find_user
     from manor.identity import fold_email as fold_email
     from manor.identity import has_totp as has_totp
+    from manor.identity import have_totp as have_totp
     from manor.identity import invite as invite
     from manor.identity import invite_to_server as invite_to_server
     from manor.identity import invited_address as invited_address
@@ -255,6 +256,7 @@ if TYPE_CHECKING:
     from manor.routing import Write as Write
     from manor.storage import Id as Id
     from manor.storage import Migration as Migration
+    from manor.storage import Prepared as Prepared
     from manor.storage import Storage as Storage
     from manor.storage import Time as Time
     from manor.storage import Transaction as Transaction
@@ -401,6 +403,7 @@ _EXPORTS = {
     "find_user": "manor.identity",
     "fold_email": "manor.identity",
     "has_totp": "manor.identity",
+    "have_totp": "manor.identity",
     "invite": "manor.identity",
     "invite_to_server": "manor.identity",
     "invited_address": "manor.identity",
@@ -514,6 +517,7 @@ _EXPORTS = {
     "Write": "manor.routing",
     "Id": "manor.storage",
     "Migration": "manor.storage",
+    "Prepared": "manor.storage",
     "Storage": "manor.storage",
     "Time": "manor.storage",
     "Transaction": "manor.storage",

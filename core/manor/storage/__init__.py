@@ -2,6 +2,7 @@
 
 from manor.storage.ids import Id, from_chat_id, new_id, parse_id, to_chat_id
 from manor.storage.migrations import Migration, MigrationFailed, applied, apply_migrations, purge
+from manor.storage.prepared import Prepared
 from manor.storage.readers import Rows
 from manor.storage.storage import Storage, StorageHealth, open_storage
 from manor.storage.times import Time, from_microseconds, to_microseconds
@@ -13,6 +14,7 @@ __all__ = [
     "Id",
     "Migration",
     "MigrationFailed",
+    "Prepared",
     "Recording",
     "Rows",
     "Storage",

@@ -9,11 +9,10 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import BigInteger, Connection, and_, bindparam, case, delete, insert, or_, select, type_coerce, update
 
-from manor import from_microseconds, to_microseconds
+from manor import Prepared, from_microseconds, to_microseconds
 from manor_topics.domain import Topic
 from manor_topics.events import MessagePublished
 from manor_topics.message_store import COLUMNS, read_extras
-from manor_topics.prepared import Prepared
 from manor_topics.tables import daily, messages, publish_keys, topics
 
 SMALL_STEP = timedelta(minutes=1)

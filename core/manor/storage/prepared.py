@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Update
+from sqlalchemy import Connection, Insert, Select, Update
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 
 class Prepared:
-    """An INSERT or UPDATE that runs thousands of times a second.
+    """A statement that runs thousands of times a second.
 
-    Measured: a message's INSERT takes 57 µs through `Connection.execute`, 29 µs through `exec_driver_sql` and 14 µs so,
-    of which SQLite has 12. It runs in the connection's transaction; errors are the driver's own.
+    Measured: an INSERT of ten columns takes 57 µs through `Connection.execute`, 29 µs through `exec_driver_sql` and
+    14 µs so, of which SQLite has 12. It runs in the connection's transaction; errors are the driver's own.
 
     Args:
         statement: What to run.
         names: Its values in the order in which `run` gets them: an INSERT's columns, or names of bound parameters.
     """
 
-    def __init__(self, statement: Insert | Update, names: Sequence[str]) -> None:
+    def __init__(self, statement: Insert | Update | Select[Any], names: Sequence[str]) -> None:
         self._statement = statement
         self._names = list(names)
         self._worded: dict[str, _Worded] = {}
@@ -33,7 +33,7 @@ class Prepared:
             values: As the driver takes them: bytes for ids, microseconds for times.
 
         Returns:
-            The driver's cursor: rows of a RETURNING come as the driver gives them.
+            The driver's cursor: rows come as the driver gives them.
         """
         worded = self._worded.get(connection.dialect.name)
         if worded is None:
@@ -48,7 +48,7 @@ class _Worded:
 
     __slots__ = ("_is_as_given", "_names", "_picks", "text")
 
-    def __init__(self, statement: Insert | Update, names: list[str], connection: Connection) -> None:
+    def __init__(self, statement: Insert | Update | Select[Any], names: list[str], connection: Connection) -> None:
         columns = names if isinstance(statement, Insert) else None
         compiled = statement.compile(dialect=connection.dialect, column_keys=columns)
         self.text = str(compiled)
