@@ -90,7 +90,10 @@ class BackingUp(Part):
             return None
         if self._shared.context.storage.path.parent == Path(config.backup.manor_data):
             return None
-        return "backups have no copy of Manor's database: plugins.hostservices.backup.manor_data is not server.data_dir"
+        return (
+            "plugins.hostservices.backup.manor_data is not server.data_dir: backups have no copy of Manor's database, "
+            "and a restore writes over it"
+        )
 
     def _hear(self, heard: HeardJob) -> None:
         if heard.job.kind in WITH_REPOSITORY and heard.job.state != "running":

@@ -103,6 +103,7 @@ class Schedule:
         self._made: str | None = None
         self.trouble: str | None = None
         self._roused = trio.Event()
+        self._was_refused = False
         self.overdue: str | None = None
         self.failing: str | None = None
         self.has_store = False
@@ -114,6 +115,9 @@ class Schedule:
         while True:
             self._roused = trio.Event()
             await self.look()
+            if self._was_refused:
+                # That is told as a job that failed, and must not have it asked for again at once.
+                self._roused = trio.Event()
             with trio.move_on_after(self._pause()):
                 await self._roused.wait()
 
@@ -123,6 +127,7 @@ class Schedule:
 
     async def look(self) -> None:
         """Start what is due."""
+        self._was_refused = False
         try:
             now = await standing(self._host)
             self.trouble = None
@@ -135,8 +140,9 @@ class Schedule:
             if now.running(*REPOSITORY) is None:
                 await self._start_what_is_due(now)
         except Conflicting:
-            return  # somebody was faster; the next look sees what came of it
+            self._was_refused = True  # somebody was faster; the next look sees what came of it
         except HostRefusal as refusal:
+            self._was_refused = True
             self.trouble = refusal.detail
 
     def _pause(self) -> float:

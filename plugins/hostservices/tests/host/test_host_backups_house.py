@@ -138,8 +138,8 @@ class TestDataElsewhere:
                 await trio.sleep(0.02)
 
         assert reasons == [
-            "backup of the database: backups have no copy of Manor's database: "
-            "plugins.hostservices.backup.manor_data is not server.data_dir"
+            "backup of the database: plugins.hostservices.backup.manor_data is not server.data_dir: "
+            "backups have no copy of Manor's database, and a restore writes over it"
         ]
 
 

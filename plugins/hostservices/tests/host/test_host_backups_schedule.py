@@ -17,7 +17,7 @@ from manor_hostservices.backups.calendar import Calendar, SystemdCalendar
 from manor_hostservices.backups.schedule import Schedule
 from manor_hostservices.config import BackupConfig
 from manor_hostservices.programs import Done, HostPrograms, WrittenDown
-from manor_hostservices.refusals import Failed, HostRefusal, NotHere
+from manor_hostservices.refusals import Conflicting, Failed, HostRefusal, NotHere
 from manor_hostservices.verbs import Backups, Job, JobKind, ReadBackups, ReadJobs
 from tests.host_jobs import NOON, job_id
 
@@ -338,6 +338,26 @@ async def test_what_comes_after_a_job_does_not_wait_for_the_next_look(
         nursery.cancel_scope.cancel()
 
     assert (host.kinds(), took) == (["backup", "forget"], 0.0)
+
+
+@pytest.mark.parametrize("refusal", [Conflicting("A job is running: apply"), NotHere("nobody listens")])
+async def test_a_job_that_is_refused_is_not_asked_for_without_a_pause(
+    host: Host, autojump_clock: trio.testing.MockClock, refusal: HostRefusal
+) -> None:
+    tries: list[float] = []
+
+    async def refuse(kind: JobKind, *, by: str) -> Job:
+        tries.append(trio.current_time())
+        schedule.rouse()  # a job that was refused is told as one that failed
+        raise refusal
+
+    host.has(NOON - 49 * HOUR)
+    schedule = new_schedule(host)
+    host.start = refuse  # type: ignore[method-assign]  # this host's own way to start
+    with trio.move_on_after(30):
+        await schedule.run()
+
+    assert 2 < len(tries) <= 31
 
 
 async def test_the_repository_is_looked_at_at_the_start_and_daily(host: Host) -> None:
