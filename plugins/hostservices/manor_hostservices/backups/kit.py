@@ -100,7 +100,8 @@ def _lines(kit: Kit) -> Iterator[str]:
     yield f"   restic restore latest --host {shlex.quote(kit.host)} --target /srv/restored"
     yield ""
     if data:
-        yield "3. Manor's database is then here; on a server it belongs one folder higher, while Manor is stopped:"
+        yield "3. Manor's database is then here. On a server it belongs one folder higher: stop Manor, remove the"
+        yield f"   {DATABASE}-wal and {DATABASE}-shm that are there, move it, and start Manor."
         yield ""
         yield f"   {shlex.quote(f'/srv/restored{data}/{COPIES}/{DATABASE}')}"
         yield ""
