@@ -8,7 +8,7 @@ from manor_chat.domain.code import without_code
 
 _HASHTAG = re.compile(r"(?<![\w#/&])#([^\W\d_][\w.-]*)", re.UNICODE)
 SHORTEST = 3
-"""Characters, the `#` not among them."""
+"""Characters, the `#` among them."""
 
 LONGEST_ALL = 1000
 
@@ -19,12 +19,14 @@ def hashtags_in(message: str) -> str:
         return ""
     found: dict[str, None] = {}
     for match in _HASHTAG.finditer(without_code(message)):
-        word = match[1].rstrip(".-_")
-        if len(word) >= SHORTEST:
-            found[f"#{word}"] = None
-    kept = ""
+        tag = "#" + match[1].rstrip(".-_")
+        if len(tag) >= SHORTEST:
+            found[tag] = None
+    kept: list[str] = []
+    room = LONGEST_ALL
     for tag in found:
-        if len(kept) + len(tag) + 1 > LONGEST_ALL:
+        if len(tag) > room:
             break
-        kept = f"{kept} {tag}".lstrip()
-    return kept
+        kept.append(tag)
+        room -= len(tag) + 1
+    return " ".join(kept)
