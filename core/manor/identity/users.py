@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from manor.errors import Conflict, FieldProblem, NotFound
 from manor.identity.events import UserChanged
@@ -59,6 +59,12 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _COLUMNS = [users.c[name] for name in User.__struct_fields__]
+
+# Made once: somebody is looked up at nearly every request, and to make the statement takes longer than to run it.
+_BY_ID, _BY_EMAIL, _BY_HANDLE = (
+    select(*_COLUMNS).where(column == bindparam("wanted"))
+    for column in (users.c.id, users.c.email_folded, users.c.handle)
+)
 
 
 def add_user(transaction: Transaction, new: NewUser) -> User:
@@ -117,14 +123,14 @@ def find_user(
     """The one with this id, this address or this name, whatever the case; exactly one of them is asked for."""
     match (user_id, email, username):
         case (UUID() as wanted, None, None):
-            condition = users.c.id == wanted
+            found = transaction.connection.execute(_BY_ID, {"wanted": wanted})
         case (None, str() as wanted, None):
-            condition = users.c.email_folded == fold_email(wanted)
+            found = transaction.connection.execute(_BY_EMAIL, {"wanted": fold_email(wanted)})
         case (None, None, str() as wanted):
-            condition = users.c.handle == fold_username(wanted)
+            found = transaction.connection.execute(_BY_HANDLE, {"wanted": fold_username(wanted)})
         case _:
             raise TypeError("find_user takes one of user_id, email and username")
-    row = transaction.connection.execute(select(*_COLUMNS).where(condition)).mappings().one_or_none()
+    row = found.mappings().one_or_none()
     return None if row is None else User(**row)
 
 
