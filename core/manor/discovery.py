@@ -9,6 +9,7 @@ import enum
 import sys
 import tomllib
 import traceback
+import types
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -199,13 +200,23 @@ def make(plugin: Plugin, context: PluginContext[Any]) -> None:
         plugin.brought = ask(plugin.name, plugin.instance)
 
 
+class _Hooks(pluggy.PluginManager):
+    """Looks for hooks where they may be: what every object has takes longer to look through than all the rest."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        return None if name.startswith("__") else super().parse_hookimpl_opts(plugin, name)
+
+    def parse_hookspec_opts(self, module_or_class: types.ModuleType | type, name: str) -> pluggy.HookspecOpts | None:
+        return None if name.startswith("__") else super().parse_hookspec_opts(module_or_class, name)
+
+
 def ask(name: str, instance: object) -> Brought:
     """What a plugin brings.
 
     Raises:
         ManorError: A hook raised, is misspelt, or returned something else than its specification says.
     """
-    manager = pluggy.PluginManager("manor")
+    manager = _Hooks("manor")
     manager.add_hookspecs(hookspecs)
     manager.register(instance, name)
     manager.check_pending()

@@ -162,7 +162,7 @@ class Bus:
                 raise ManorError(f"the event '{name}' is declared twice by '{owner}'")
             if not kind.__struct_config__.frozen:
                 raise ManorError(f"'{owner}' declares the event '{name}', whose type {kind.__name__} is not frozen")
-            if any(member.name != member.encode_name for member in msgspec.structs.fields(kind)):
+            if kind.__struct_fields__ != kind.__struct_encode_fields__:
                 raise ManorError(
                     f"'{owner}' declares the event '{name}' with renamed fields: subscribers read the names"
                 )
