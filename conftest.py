@@ -37,6 +37,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             return next((place for place in ONE_BY_ONE if nodeid.startswith(place)), nodeid)
 
+        # What is done is forgotten: xdist counts what a worker has left through all that it was ever given, several
+        # times a test.
+        def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+            nodeid = self.registered_collections[node][item_index]
+            scope = self._split_scope(nodeid)
+            given = self.assigned_work[node]
+            given[scope][nodeid] = True
+            if all(given[scope].values()):
+                del given[scope]
+            self._reschedule(node)
+
     return Scheduling(config, log)
 
 
