@@ -14,6 +14,7 @@ from manor.clock import SetClock
 from manor.config import IdentityConfig
 from manor.events import Bus, Delivery, Event, Subscription
 from manor.identity import EVENTS, MIGRATIONS, Identity, NewUser, User, add_user
+from manor.identity.passwords import Hasher
 from manor.live import LiveService
 from manor.outbox import Outbox
 from manor.storage import Storage, apply_migrations, open_storage
@@ -82,6 +83,8 @@ def live() -> LiveService:
 def identity(storage: Storage, clock: SetClock, live: LiveService, bus: Bus) -> Identity:
     """As the house has it, with what it hears."""
     identity = Identity(CHEAP, default_tier="FREE", storage=storage, clock=clock, live=live, inline=True)
+    # Less than a configuration may ask for: people are signed in hundreds of times here.
+    identity.hasher = Hasher(memory_mib=1, passes=1, inline=True)
     for subscription in identity.subscriptions():
         bus.subscribe("identity", subscription)
     return identity
