@@ -33,7 +33,7 @@ def misfit_of(*, name: str, display_name: str, header: str, purpose: str) -> Mis
             "model.channel.is_valid.1_or_more.app_error",
             "Invalid channel name: expected 1 to 64 of a to z, digits, '-' and '_', a letter or digit first.",
         )
-    if not 1 <= len(display_name.strip()) or len(display_name) > DISPLAY_NAME:
+    if not len(display_name.strip()) >= 1 or len(display_name) > DISPLAY_NAME:
         return Misfit(
             "model.channel.is_valid.display_name.app_error",
             f"Invalid display name: expected 1 to {DISPLAY_NAME} characters.",

@@ -126,9 +126,10 @@ def count_members(transaction: Transaction, channel_id: UUID) -> int:
     return transaction.connection.execute(query).scalar_one()
 
 
-def add_member(transaction: Transaction, member: ChannelMember) -> None:
-    """Keep a new member."""
-    transaction.connection.execute(insert(channel_members).values(msgspec.structs.asdict(member)))
+def add_members(transaction: Transaction, members: Sequence[ChannelMember]) -> None:
+    """Keep new members."""
+    if members:
+        transaction.connection.execute(insert(channel_members), [msgspec.structs.asdict(each) for each in members])
 
 
 def change_member(transaction: Transaction, member: ChannelMember, **changes: Any) -> ChannelMember:

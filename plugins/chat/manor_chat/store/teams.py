@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, RowMapping, Select, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, func, select, update
 
 from manor import Transaction, members_table, teams_table
 from manor_chat.tables.people import teams
@@ -106,6 +106,18 @@ def team_members_among(transaction: Transaction, team_id: UUID, user_ids: Collec
     """Those of some people who are in a team."""
     theirs = (members_table.c.team_id == team_id) & members_table.c.user_id.in_(user_ids)
     return set(transaction.connection.execute(select(members_table.c.user_id).where(theirs)).scalars())
+
+
+def teams_of_all(transaction: Transaction, user_ids: Collection[UUID]) -> Sequence[ChatTeam]:
+    """The teams that all of some people are in and that are not switched off, by what they are called."""
+    everybody = (
+        select(members_table.c.team_id)
+        .where(members_table.c.user_id.in_(user_ids))
+        .group_by(members_table.c.team_id)
+        .having(func.count() == len(set(user_ids)))
+    )
+    query = select_teams().where(teams_table.c.id.in_(everybody), teams_table.c.is_active)
+    return list_teams(transaction, query.order_by(teams_table.c.display_name, teams_table.c.id))
 
 
 def is_active(transaction: Transaction, team_id: UUID) -> bool:
