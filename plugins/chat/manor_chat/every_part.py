@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from manor import Part, PluginContext
+from manor_chat.channels.part import Channels
 from manor_chat.config import ChatConfig
 from manor_chat.foundation import Foundation
 from manor_chat.parts import Shared
@@ -19,4 +20,5 @@ def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
         Foundation(shared),
         Describing(shared),
         Teams(shared),
+        Channels(shared),
     ]
