@@ -1,0 +1,216 @@
+"""The tag OAuth: programs that may act for people, kept by those who may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from manor import PUBLIC, NotFound, Reply, Request, Route, Transaction, new_id
+from manor_chat import faults
+from manor_chat.domain.callbacks import MOST, is_callback, is_web_address
+from manor_chat.http.answers import STATUS_OK, answer
+from manor_chat.http.api import SIGNED_IN, operation
+from manor_chat.http.params import PageQuery, id_member, id_param, user_param
+from manor_chat.ids import new_token, shown_id
+from manor_chat.oauth.granting import digest, revoke_tokens
+from manor_chat.parts import Shared
+from manor_chat.rights import Rights
+from manor_chat.store.oauth import (
+    OAuthApp,
+    add_app,
+    change_app,
+    find_app,
+    granted_apps,
+    list_apps,
+    remove_app,
+)
+from manor_chat.times import to_milliseconds
+
+_BAD = "model.oauth.is_valid"
+
+
+class WantedApp(msgspec.Struct, frozen=True, kw_only=True):
+    """A program as somebody describes it."""
+
+    id: str = ""
+    name: str = ""
+    description: str = ""
+    icon_url: str = ""
+    callback_urls: list[str] = []
+    homepage: str = ""
+    is_trusted: bool = False
+
+
+class OAuthAppHandlers:
+    """One method for each operation."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+
+    async def make(self, request: Request[WantedApp]) -> Reply:
+        """Make a program known; its secret is in this answer and in no other."""
+        _check(request.body)
+        secret = new_token()
+
+        def work(transaction: Transaction, rights: Rights) -> Any:
+            rights.require("manage_oauth")
+            now = to_milliseconds(transaction.now)
+            wanted = _described(request.body, is_admin=rights.may("manage_system"))
+            app = OAuthApp(
+                id=new_id(),
+                creator_id=rights.user_id,
+                create_at=now,
+                update_at=now,
+                secret_hash=digest(secret),
+                **wanted,
+            )
+            add_app(transaction, app)
+            return _shown(app, secret)
+
+        return answer(await self._shared.write(request, work), 201)
+
+    async def list_all(self, request: Request[None, PageQuery]) -> Reply:
+        """A page of the programs: one's own, or everybody's where one may."""
+        query = request.query
+
+        def work(transaction: Transaction, rights: Rights) -> Any:
+            rights.require("manage_oauth")
+            creator_id = None if rights.may("manage_system_wide_oauth") else rights.user_id
+            apps = list_apps(transaction, creator_id=creator_id, offset=query.offset, limit=query.limit)
+            return [_shown(app) for app in apps]
+
+        return answer(await self._shared.read(request, work))
+
+    async def get(self, request: Request) -> Reply:
+        """A program."""
+        app_id = id_param(request, "app_id")
+
+        def work(transaction: Transaction, rights: Rights) -> Any:
+            return _shown(_managed(transaction, rights, app_id))
+
+        return answer(await self._shared.read(request, work))
+
+    async def change(self, request: Request[WantedApp]) -> Reply:
+        """Describe a program otherwise."""
+        app_id = id_param(request, "app_id")
+        if id_member(request.body.id, "app_id") != app_id:
+            raise faults.bad_body_param("app_id")
+        _check(request.body)
+
+        def work(transaction: Transaction, rights: Rights) -> Any:
+            app = _managed(transaction, rights, app_id)
+            changes = _described(request.body, is_admin=rights.may("manage_system"))
+            return _shown(change_app(transaction, app, **changes))
+
+        return answer(await self._shared.write(request, work))
+
+    async def remove(self, request: Request) -> Reply:
+        """Have a program act for nobody any more."""
+        app_id = id_param(request, "app_id")
+
+        def work(transaction: Transaction, rights: Rights) -> None:
+            app = _managed(transaction, rights, app_id)
+            revoke_tokens(transaction, None, app.id)
+            remove_app(transaction, app.id)
+
+        await self._shared.write(request, work)
+        return STATUS_OK
+
+    async def info(self, request: Request) -> Reply:
+        """What everybody may know of a program."""
+        app_id = id_param(request, "app_id")
+
+        def work(transaction: Transaction, rights: Rights) -> Any:
+            return _shown(_existing(transaction, app_id))
+
+        return answer(await self._shared.read(request, work))
+
+    async def renew_secret(self, request: Request) -> Reply:
+        """Give a program another secret; the old one is worthless."""
+        app_id, secret = id_param(request, "app_id"), new_token()
+
+        def work(transaction: Transaction, rights: Rights) -> Any:
+            app = _managed(transaction, rights, app_id)
+            return _shown(change_app(transaction, app, secret_hash=digest(secret)), secret)
+
+        return answer(await self._shared.write(request, work))
+
+    async def authorized(self, request: Request[None, PageQuery]) -> Reply:
+        """The programs that somebody lets act for them."""
+        user_id, query = user_param(request), request.query
+
+        def work(transaction: Transaction, rights: Rights) -> Any:
+            rights.require_self(user_id)
+            apps = granted_apps(transaction, user_id, offset=query.offset, limit=query.limit)
+            return [_shown(app) for app in apps]
+
+        return answer(await self._shared.read(request, work))
+
+    async def register(self, request: Request[bytes]) -> Reply:
+        """Nobody registers a program without an account here."""
+        raise faults.switched_off(
+            "api.oauth.dynamic_client_registration.disabled.app_error", "Dynamic registration is switched off."
+        )
+
+
+def _existing(transaction: Transaction, app_id: Any) -> OAuthApp:
+    app = find_app(transaction, app_id)
+    if app is None:
+        raise NotFound("Unable to find the requested app", code="app.oauth.get_app.find.app_error")
+    return app
+
+
+def _managed(transaction: Transaction, rights: Rights, app_id: Any) -> OAuthApp:
+    app = _existing(transaction, app_id)
+    rights.require("manage_oauth")
+    if app.creator_id != rights.user_id:
+        rights.require("manage_system_wide_oauth")
+    return app
+
+
+def _check(wanted: WantedApp) -> None:
+    if not 1 <= len(wanted.name.strip()) <= 64:
+        raise faults.bad_value(f"{_BAD}.name.app_error", "Invalid name.")
+    if len(wanted.description) > 512:
+        raise faults.bad_value(f"{_BAD}.description.app_error", "Invalid description.")
+    if not 1 <= len(wanted.callback_urls) <= MOST or not all(map(is_callback, wanted.callback_urls)):
+        raise faults.bad_value(f"{_BAD}.callback.app_error", "Callback URLs must be valid, without a fragment.")
+    if not 1 <= len(wanted.homepage) <= 256 or not is_web_address(wanted.homepage):
+        raise faults.bad_value(f"{_BAD}.homepage.app_error", "Homepage must be a valid URL.")
+    if wanted.icon_url and (len(wanted.icon_url) > 512 or not is_web_address(wanted.icon_url)):
+        raise faults.bad_value(f"{_BAD}.icon_url.app_error", "Icon URL must be a valid URL.")
+
+
+def _described(wanted: WantedApp, *, is_admin: bool) -> dict[str, Any]:
+    names = ("description", "icon_url", "homepage", "callback_urls")
+    described = {name: getattr(wanted, name) for name in names}
+    # Who trusts a program for everybody is an administrator.
+    return described | {"name": wanted.name.strip(), "is_trusted": wanted.is_trusted and is_admin}
+
+
+def _shown(app: OAuthApp, secret: str = "") -> dict[str, Any]:
+    shown = msgspec.structs.asdict(app)
+    del shown["secret_hash"]
+    ids = {"id": shown_id(app.id), "creator_id": shown_id(app.creator_id)}
+    return shown | ids | {"client_secret": secret, "mattermost_app_id": ""}
+
+
+def oauth_app_routes(shared: Shared) -> list[Route]:
+    """All of them."""
+    handlers = OAuthAppHandlers(shared)
+
+    def route(line: str, handler: Any, access: Any = SIGNED_IN, **more: Any) -> Route:
+        return operation(shared.api, line, handler, access=access, tag="OAuth", **more)
+
+    return [
+        route("GET /oauth/apps", handlers.list_all, query=PageQuery),
+        route("POST /oauth/apps", handlers.make, body=WantedApp, status=201),
+        route("POST /oauth/apps/register", handlers.register, access=PUBLIC, body=bytes, errors=(501,)),
+        route("GET /oauth/apps/{app_id}", handlers.get),
+        route("PUT /oauth/apps/{app_id}", handlers.change, body=WantedApp),
+        route("DELETE /oauth/apps/{app_id}", handlers.remove),
+        route("GET /oauth/apps/{app_id}/info", handlers.info),
+        route("POST /oauth/apps/{app_id}/regen_secret", handlers.renew_secret),
+        route("GET /users/{user_id}/oauth/apps/authorized", handlers.authorized, query=PageQuery),
+    ]

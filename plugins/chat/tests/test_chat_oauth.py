@@ -1,0 +1,366 @@
+"""The OAuth provider: programs, consent, tokens, and taking it all back."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manor import Principal
+from manor.testing import Answer, Client, House, SetClock
+from manor_chat.domain.callbacks import is_callback
+from manor_chat.domain.pkce import verifies
+from tests.chat_people import API, Crew
+
+BACK = "https://app.example.org/back"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+VERIFIER = "v" * 50
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+
+
+@pytest.fixture
+def plugins() -> Sequence[str]:
+    return ["chat"]
+
+
+@pytest.fixture
+async def crew(house: House) -> Crew:
+    return await Crew.gather(house)
+
+
+async def register(crew: Crew, **more: Any) -> dict[str, Any]:
+    wanted = {"name": "Robot", "description": "d", "callback_urls": [BACK], "homepage": "https://example.org", **more}
+    answer = await crew.ada.client.post(f"{API}/oauth/apps", json=wanted)
+    assert answer.status == 201, answer.text
+    app: dict[str, Any] = answer.json()
+    return app
+
+
+def asked(app: dict[str, Any], **more: str) -> dict[str, str]:
+    return {"response_type": "code", "client_id": app["id"], "redirect_uri": BACK, "state": "s&1", **more}
+
+
+async def code_of(crew: Crew, app: dict[str, Any], **more: str) -> str:
+    answer = await crew.bob.client.post("/oauth/authorize", json=asked(app, **more))
+    assert answer.status == 200, answer.text
+    query = parse_qs(urlsplit(str(answer.json()["redirect"])).query)
+    assert query["state"] == ["s&1"]
+    return query["code"][0]
+
+
+async def exchange(client: Client, app: dict[str, Any], **form: str) -> Answer:
+    members = {"client_id": app["id"], "client_secret": app["client_secret"], **form}
+    return await client.post("/oauth/access_token", body=urlencode(members).encode(), headers=FORM)
+
+
+async def fetch(client: Client, app: dict[str, Any], code: str, **more: str) -> Answer:
+    return await exchange(client, app, grant_type="authorization_code", code=code, redirect_uri=BACK, **more)
+
+
+async def opens(house: House, token: str) -> bool:
+    answer = await Client(house.dispatcher).get(f"{API}/users/me/teams", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status in (200, 401)
+    return answer.status == 200
+
+
+# --- Programs ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_programs_secret_is_shown_once(crew: Crew) -> None:
+    app = await register(crew)
+
+    assert len(app["client_secret"]) == 26
+    assert set(app) == {
+        "id", "creator_id", "create_at", "update_at", "client_secret", "name", "description", "icon_url",
+        "callback_urls", "homepage", "is_trusted", "mattermost_app_id",
+    }  # fmt: skip
+    path = f"{API}/oauth/apps/{app['id']}"
+    for again in (path, f"{path}/info"):
+        assert (await crew.ada.client.get(again)).json() == app | {"client_secret": ""}
+    assert [each["id"] for each in (await crew.ada.client.get(f"{API}/oauth/apps")).json()] == [app["id"]]
+    renewed = (await crew.ada.client.post(f"{path}/regen_secret")).json()
+    assert renewed["client_secret"] not in ("", app["client_secret"])
+    changed = await crew.ada.client.put(path, json=app | {"name": "Android"})
+    assert changed.json()["name"] == "Android"
+
+
+async def test_programs_are_kept_by_administrators(crew: Crew, client: Client) -> None:
+    app = await register(crew)
+    path = f"{API}/oauth/apps/{app['id']}"
+
+    assert (await crew.bob.client.get(f"{API}/oauth/apps")).status == 403
+    assert (await crew.bob.client.get(path)).status == 403
+    assert (await crew.bob.client.delete(path)).status == 403
+    assert (await crew.bob.client.get(f"{path}/info")).status == 200
+    assert (await client.get(f"{path}/info")).status == 401
+    assert (await client.post(f"{API}/oauth/apps/register", json={})).status == 501
+    assert (await crew.ada.client.get(f"{API}/oauth/apps/{'y' * 26}")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"name": ""}, "name"),
+        ({"callback_urls": []}, "callback"),
+        ({"callback_urls": ["javascript:alert(1)"]}, "callback"),
+        ({"callback_urls": ["https://x.org/#f"]}, "callback"),
+        ({"homepage": "ftp://x.org"}, "homepage"),
+        ({"icon_url": "data:,x"}, "icon_url"),
+    ],
+)
+async def test_a_program_that_cannot_be_is_refused(crew: Crew, changed: dict[str, Any], code: str) -> None:
+    wanted = {"name": "Robot", "callback_urls": [BACK], "homepage": "https://example.org", **changed}
+    answer = await crew.ada.client.post(f"{API}/oauth/apps", json=wanted)
+
+    assert (answer.status, answer.json()["id"]) == (400, f"model.oauth.is_valid.{code}.app_error")
+
+
+@given(st.text(max_size=40))
+def test_a_callback_is_never_a_script(text: str) -> None:
+    assert not is_callback(f"javascript:{text}")
+    assert not is_callback(f" {text}")
+
+
+# --- Codes and tokens ----------------------------------------------------------------------------------------------
+
+
+async def test_a_code_brings_a_token_that_acts_for_whom_it_is(house: House, crew: Crew, client: Client) -> None:
+    app = await register(crew)
+    answer = await fetch(client, app, await code_of(crew, app))
+
+    tokens = answer.json()
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert set(tokens) == {"access_token", "token_type", "expires_in", "scope", "refresh_token", "id_token"}
+    assert (tokens["token_type"], tokens["scope"], tokens["expires_in"]) == ("bearer", "user", 2_592_000)
+    assert await opens(house, tokens["access_token"])
+    assert not await opens(house, tokens["refresh_token"])
+    listed = (await crew.bob.client.get(f"{API}/users/me/oauth/apps/authorized")).json()
+    assert [each["name"] for each in listed] == ["Robot"]
+    assert (await crew.eve.client.get(f"{API}/users/{crew.bob.chat_id}/oauth/apps/authorized")).status == 403
+
+
+async def test_a_code_that_comes_twice_takes_back_what_it_brought(house: House, crew: Crew, client: Client) -> None:
+    app = await register(crew)
+    code = await code_of(crew, app)
+    first = (await fetch(client, app, code)).json()
+
+    again = await fetch(client, app, code)
+
+    assert (again.status, again.json()["id"]) == (403, "api.oauth.get_access_token.expired_code.app_error")
+    assert again.json()["is_oauth"] is True
+    assert not await opens(house, first["access_token"])
+
+
+async def test_a_code_is_good_for_ten_minutes(house: House, crew: Crew, client: Client, clock: SetClock) -> None:
+    app = await register(crew)
+    code = await code_of(crew, app)
+    clock.set(clock.now() + timedelta(minutes=10))
+
+    assert (await fetch(client, app, code)).status == 403
+
+
+async def test_a_refresh_token_is_good_once(house: House, crew: Crew, client: Client) -> None:
+    app = await register(crew)
+    old = (await fetch(client, app, await code_of(crew, app))).json()
+
+    new = (await exchange(client, app, grant_type="refresh_token", refresh_token=old["refresh_token"])).json()
+
+    assert await opens(house, new["access_token"])
+    assert not await opens(house, old["access_token"])
+    again = await exchange(client, app, grant_type="refresh_token", refresh_token=old["refresh_token"])
+    assert (again.status, again.json()["id"]) == (404, "api.oauth.get_access_token.refresh_token.app_error")
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "what"),
+    [
+        ({"grant_type": "password"}, 400, "bad_grant"),
+        ({"grant_type": "authorization_code"}, 400, "missing_code"),
+        ({"grant_type": "refresh_token"}, 400, "missing_refresh_token"),
+        ({"grant_type": "authorization_code", "code": "x", "client_id": "x"}, 400, "bad_client_id"),
+        ({"grant_type": "authorization_code", "code": "x", "client_secret": ""}, 400, "bad_client_secret"),
+        ({"grant_type": "authorization_code", "code": "x", "client_secret": "y" * 26}, 403, "credentials"),
+        ({"grant_type": "authorization_code", "code": "x"}, 403, "expired_code"),
+    ],
+)
+async def test_what_brings_no_token_says_why(
+    crew: Crew, client: Client, form: dict[str, str], status: int, what: str
+) -> None:
+    answer = await exchange(client, await register(crew), **form)
+
+    assert (answer.status, answer.json()["id"]) == (status, f"api.oauth.get_access_token.{what}.app_error")
+
+
+async def test_a_form_that_is_none_is_refused(crew: Crew, client: Client) -> None:
+    for body in (b"\xff", b"a=1&a=2", b"%ff=1"):
+        assert (await client.post("/oauth/access_token", body=body, headers=FORM)).status == 400
+
+
+async def test_a_code_is_good_for_its_own_program_and_address_alone(crew: Crew, client: Client) -> None:
+    app, other = await register(crew), await register(crew, callback_urls=[BACK, "https://app.example.org/two"])
+
+    assert (await fetch(client, other, await code_of(crew, app))).status == 403
+    elsewhere = await exchange(
+        client,
+        other,
+        grant_type="authorization_code",
+        code=await code_of(crew, other),
+        redirect_uri="https://app.example.org/two",
+    )
+    assert (elsewhere.status, elsewhere.json()["id"]) == (400, "api.oauth.get_access_token.redirect_uri.app_error")
+
+
+async def test_a_challenge_wants_its_verifier(crew: Crew, client: Client) -> None:
+    app = await register(crew)
+    more = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+
+    assert (await fetch(client, app, await code_of(crew, app, **more))).status == 400
+    assert (await fetch(client, app, await code_of(crew, app, **more), code_verifier="w" * 50)).status == 400
+    assert (await fetch(client, app, await code_of(crew, app), code_verifier=VERIFIER)).status == 400
+    assert (await fetch(client, app, await code_of(crew, app, **more), code_verifier=VERIFIER)).status == 200
+    for method in ("plain", ""):
+        wanted = asked(app, code_challenge=CHALLENGE, code_challenge_method=method)
+        assert (await crew.bob.client.post("/oauth/authorize", json=wanted)).status == 400
+
+
+def test_the_verifier_of_the_standard_is_the_one_of_its_challenge() -> None:
+    # RFC 7636, appendix B.
+    assert verifies("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
+
+
+async def test_the_implicit_grant_brings_a_token_in_the_fragment(house: House, crew: Crew) -> None:
+    app = await register(crew)
+    answer = await crew.bob.client.post("/oauth/authorize", json=asked(app, response_type="token"))
+
+    members = parse_qs(urlsplit(answer.json()["redirect"]).fragment)
+    assert members["state"] == ["s&1"]
+    assert await opens(house, members["access_token"][0])
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "what"),
+    [
+        ({"redirect_uri": "https://evil.example.org/"}, 400, "redirect_callback"),
+        ({"redirect_uri": f"{BACK}/more"}, 400, "redirect_callback"),
+        ({"response_type": "id_token"}, 400, "bad_response"),
+        ({"client_id": "short"}, 400, "bad_client"),
+        ({"client_id": "y" * 26}, 404, "bad_client"),
+        ({"state": "s" * 2049}, 400, "bad_state"),
+    ],
+)
+async def test_nobody_is_led_where_the_program_did_not_say(
+    crew: Crew, more: dict[str, str], status: int, what: str
+) -> None:
+    app = await register(crew)
+    for answer in (
+        await crew.bob.client.post("/oauth/authorize", json=asked(app, **more)),
+        await crew.bob.client.get("/oauth/authorize", query=asked(app, **more)),
+    ):
+        assert answer.status == status
+        assert "Location" not in answer.headers
+    answer = await crew.bob.client.post("/oauth/authorize", json=asked(app, **more))
+    assert answer.json()["id"] == f"api.oauth.allow_oauth.{what}.app_error"
+
+
+# --- Consent in a browser ------------------------------------------------------------------------------------------
+
+
+async def decide(crew: Crew, app: dict[str, Any], decision: str, **more: str) -> Answer:
+    """Open the page, and send its form with one of its buttons."""
+    page = await crew.bob.client.get("/oauth/authorize", query=asked(app, **more))
+    assert page.status == 200, page.text
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
+    form = {name: value.replace("&amp;", "&") for name, value in fields.items()} | {"decision": decision}
+    cookie = page.headers["Set-Cookie"].partition(";")[0]
+    headers = FORM | {"Cookie": cookie, "Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+    return await crew.bob.client.post("/oauth/consent", body=urlencode(form).encode(), headers=headers)
+
+
+async def test_a_person_lets_a_program_in_or_not(house: House, crew: Crew, client: Client) -> None:
+    app = await register(crew, name="<b>Robot</b>")
+
+    page = await crew.bob.client.get("/oauth/authorize", query=asked(app))
+    assert "&lt;b&gt;Robot" in page.text
+    assert "form-action 'self' https://app.example.org" in page.headers["Content-Security-Policy"]
+    refused = await decide(crew, app, "deny")
+    assert (refused.status, refused.headers["Location"]) == (303, f"{BACK}?error=access_denied&state=s%261")
+
+    allowed = await decide(crew, app, "allow")
+    code = parse_qs(urlsplit(allowed.headers["Location"]).query)["code"][0]
+    assert (await fetch(client, app, code)).status == 200
+    # Who was let in before is not asked about again.
+    again = await crew.bob.client.get("/oauth/authorize", query=asked(app))
+    assert (again.status, again.headers["Location"].startswith(f"{BACK}?code=")) == (303, True)
+
+
+async def test_a_form_of_another_page_decides_nothing(crew: Crew) -> None:
+    app = await register(crew)
+    body = urlencode(asked(app) | {"decision": "allow"}).encode()
+    answer = await crew.bob.client.post("/oauth/consent", body=body, headers=FORM | {"Origin": "https://evil.org"})
+
+    assert answer.status == 403
+    assert (await crew.bob.client.get(f"{API}/users/me/oauth/apps/authorized")).json() == []
+
+
+async def test_who_is_not_signed_in_signs_in_first(crew: Crew, client: Client) -> None:
+    app = await register(crew)
+    answer = await client.get("/oauth/authorize", query=asked(app))
+
+    assert answer.status == 302
+    assert answer.headers["Location"].startswith("/login?next=%2Foauth%2Fauthorize")
+    assert (await client.post("/oauth/authorize", json=asked(app))).status == 401
+
+
+async def test_a_browser_that_is_signed_in_to_the_pages_may_consent(house: House, crew: Crew) -> None:
+    app = await register(crew)
+    browser = Client(house.dispatcher)(principals=[Principal("web_session", user_id=crew.eve.id)])
+
+    assert (await browser.get("/oauth/authorize", query=asked(app))).status == 200
+
+
+# --- Taking it back ------------------------------------------------------------------------------------------------
+
+
+async def test_a_program_acts_no_more_for_who_takes_it_back(house: House, crew: Crew, client: Client) -> None:
+    app = await register(crew)
+    tokens = (await fetch(client, app, await code_of(crew, app))).json()
+
+    assert (await crew.bob.client.post("/oauth/deauthorize", json={"client_id": app["id"]})).json() == {"status": "OK"}
+
+    assert not await opens(house, tokens["access_token"])
+    assert (await crew.bob.client.get(f"{API}/users/me/oauth/apps/authorized")).json() == []
+    again = await exchange(client, app, grant_type="refresh_token", refresh_token=tokens["refresh_token"])
+    assert again.status == 404
+
+
+async def test_a_program_that_is_removed_acts_for_nobody(house: House, crew: Crew, client: Client) -> None:
+    app = await register(crew)
+    tokens = (await fetch(client, app, await code_of(crew, app))).json()
+
+    assert (await crew.ada.client.delete(f"{API}/oauth/apps/{app['id']}")).status == 200
+
+    assert not await opens(house, tokens["access_token"])
+    assert (await crew.bob.client.post("/oauth/authorize", json=asked(app))).status == 404
+
+
+async def test_only_administrators_have_a_program_trusted(crew: Crew) -> None:
+    app = await register(crew, is_trusted=True)
+
+    answer = await crew.eve.client.get("/oauth/authorize", query=asked(app))
+
+    assert (answer.status, "code=" in answer.headers["Location"]) == (303, True)
+
+
+async def test_programs_find_where_to_go(client: Client) -> None:
+    told = (await client.get("/.well-known/oauth-authorization-server")).json()
+
+    assert told["token_endpoint"].endswith("/oauth/access_token")
+    assert told["code_challenge_methods_supported"] == ["S256"]
