@@ -10,6 +10,7 @@ from sqlalchemy import select
 from manor import Event, from_chat_id
 from manor.testing import Answer
 from manor_chat.events import Told
+from manor_chat.store.channels import Channel, find_channel
 from manor_chat.store.posts import POST
 from manor_chat.tables.posts import posts
 from tests.chat_people import API, Chatter, Crew
@@ -24,7 +25,7 @@ MEMBER_KEYS = {
     "urgent_mention_count", "msg_count_root", "notify_props", "last_update_at", "scheme_guest", "scheme_user",
     "scheme_admin", "explicit_roles",
 }  # fmt: skip
-_TEXTS = ("channel", "channelMember", "updatedCategories", "teammate_ids", "post")
+_TEXTS = ("channel", "channelMember", "updatedCategories", "teammate_ids", "post", "preferences")
 
 
 async def made(crew: Crew, who: Chatter, name: str, **more: Any) -> dict[str, Any]:
@@ -60,6 +61,15 @@ def refused(answer: Answer) -> tuple[int, str]:
     body = answer.json()
     assert body["status_code"] == answer.status
     return answer.status, body["id"]
+
+
+async def kept(crew: Crew, channel: dict[str, Any]) -> Channel:
+    """A channel as it is kept."""
+    channel_id = from_chat_id(channel["id"])
+    assert channel_id is not None
+    found = await crew.house.storage.read(lambda transaction: find_channel(transaction, channel_id))
+    assert found is not None
+    return found
 
 
 async def posts_of(crew: Crew, channel: dict[str, Any]) -> list[dict[str, Any]]:

@@ -38,6 +38,18 @@ def missing_user() -> NotFound:
     return NotFound("Unable to find the user", code="app.user.missing_account.const")
 
 
+def missing_username() -> NotFound:
+    """404: nobody is called this."""
+    return NotFound("Unable to find the user", code="app.user.get_by_username.app_error")
+
+
+def hidden_email() -> Forbidden:
+    """403: addresses are not shown here."""
+    return Forbidden(
+        "You do not have the appropriate permissions", code="api.user.get_user_by_email.permissions.app_error"
+    )
+
+
 def missing_team() -> NotFound:
     """404: no team has this id or name."""
     return NotFound("Unable to find the existing team", code="app.team.get.find.app_error")
@@ -69,6 +81,11 @@ def missing_team_member() -> NotFound:
     """404: the person is not in this team."""
     detail = "No team member found for that user ID and team ID"
     return NotFound(detail, code="app.team.get_member.missing.app_error")
+
+
+def missing_category() -> NotFound:
+    """404: somebody's sidebar has no such category."""
+    return NotFound("Unable to find the sidebar category", code="app.channel.sidebar_categories.app_error")
 
 
 def switched_off(code: str, detail: str) -> NotImplementedHere:

@@ -1,0 +1,1 @@
+"""The sidebar: how somebody arranges the channels that they are in."""
