@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from manor import Part, PluginContext
 from manor_chat.channels.part import Channels
+from manor_chat.sidebar.part import Sidebar
 from manor_chat.config import ChatConfig
 from manor_chat.foundation import Foundation
 from manor_chat.oauth.part import OAuthProvider
 from manor_chat.parts import Shared
-from manor_chat.people.part import People
 from manor_chat.system.part import Describing
 from manor_chat.teams.part import Teams
 
@@ -20,9 +20,9 @@ def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
     shared = Shared.of(context)
     return [
         Foundation(shared),
-        People(shared),
         Describing(shared),
         Teams(shared),
         OAuthProvider(shared),
         Channels(shared),
+        Sidebar(shared),
     ]
