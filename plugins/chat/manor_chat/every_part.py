@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from manor import Part, PluginContext
 from manor_chat.channels.part import Channels
-from manor_chat.sidebar.part import Sidebar
 from manor_chat.config import ChatConfig
 from manor_chat.foundation import Foundation
 from manor_chat.oauth.part import OAuthProvider
 from manor_chat.parts import Shared
+from manor_chat.people.part import People
+from manor_chat.socket.part import Live
+from manor_chat.status.part import Statuses
 from manor_chat.system.part import Describing
 from manor_chat.teams.part import Teams
 
@@ -18,11 +20,15 @@ from manor_chat.teams.part import Teams
 def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
     """Make them all."""
     shared = Shared.of(context)
-    return [
+    parts: list[Part] = [
+        # First, so that it closes last: what the others still tell is heard.
+        Live(shared, lambda: [each for part in parts for each in part.authenticators()]),
         Foundation(shared),
+        People(shared),
         Describing(shared),
         Teams(shared),
         OAuthProvider(shared),
         Channels(shared),
-        Sidebar(shared),
+        Statuses(shared),
     ]
+    return parts

@@ -11,6 +11,7 @@ from manor_chat.config import ChatConfig
 from manor_chat.http.api import make_api
 from manor_chat.presence import Presence
 from manor_chat.rights import Rights
+from manor_chat.socket.hub import Hub
 
 T = TypeVar("T")
 Work = Callable[[Transaction, Rights], T]
@@ -25,16 +26,18 @@ class Shared:
         context: The plugin's own.
         api: What all operations have in common.
         presence: Who is there now.
+        hub: Tells sockets at once what no transaction makes true: `hub.tell(Told(…))`, on the loop.
     """
 
     context: PluginContext[ChatConfig]
     api: Api
     presence: Presence
+    hub: Hub
 
     @classmethod
     def of(cls, context: PluginContext[ChatConfig]) -> Shared:
         """Make them."""
-        return cls(context, make_api(context.config), Presence())
+        return cls(context, make_api(context.config), Presence(context.clock), Hub())
 
     @property
     def config(self) -> ChatConfig:

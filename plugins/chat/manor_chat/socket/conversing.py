@@ -1,0 +1,217 @@
+"""One WebSocket: who it is, what it is sent, and what its client asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+import trio
+
+from manor import (
+    MATTERMOST,
+    TOO_SLOW,
+    BadRequest,
+    Closing,
+    Conversation,
+    ConversationOver,
+    ErrorContext,
+    Head,
+    Principal,
+    Rate,
+    RateLimiter,
+    Refused,
+    Request,
+    Unauthorized,
+    WebSocket,
+)
+from manor_chat.presence import Presence
+from manor_chat.socket.actions import Actions, Actor
+from manor_chat.socket.entering import Entered, Entrance, SocketQuery
+from manor_chat.socket.frames import Fault, failure, reply
+from manor_chat.socket.hub import Hub
+from manor_chat.socket.lines import Line
+from manor_chat.socket.requests import LONGEST, SocketRequest, Unreadable, read_request
+
+CHALLENGE = "authentication_challenge"
+
+CHALLENGE_SECONDS = 5.0
+"""How long a socket may stay without saying whose it is."""
+
+RATE = Rate(per_minute=1200, burst=100)
+"""Requests of one socket; who asks faster is read slower."""
+
+STRANGER = Closing(4401, "not signed in")
+UNREADABLE = Closing(1007, "neither JSON nor MessagePack")
+
+
+class UnknownAction(Refused):
+    """500, as the API has it: no action has this name."""
+
+    status = 500
+
+
+class Sockets:
+    """Opens sockets.
+
+    Args:
+        hub: Where lines are.
+        entrance: Lets clients in.
+        actions: What they ask for.
+        presence: Told who is there.
+        limits: How much one socket may ask.
+    """
+
+    def __init__(self, hub: Hub, entrance: Entrance, actions: Actions, presence: Presence, limits: RateLimiter) -> None:
+        self._hub = hub
+        self._entrance = entrance
+        self._actions = actions
+        self._presence = presence
+        self._limits = limits
+
+    def open(self, request: Request[None, SocketQuery]) -> WebSocket:
+        """Take part: the socket on which everything is told that a client may know of."""
+        return WebSocket(partial(self._converse, request), message_limit=LONGEST)
+
+    async def _converse(self, request: Request[None, SocketQuery], conversation: Conversation) -> None:
+        try:
+            principal, greeting = request.person, ""
+            if principal is None:
+                principal, greeting = await self._challenged(conversation, request.head)
+            entered = None if principal is None else await self._entrance.enter(principal, request.query)
+            if principal is None or entered is None:
+                await conversation.close(STRANGER)
+                return
+            closing = await self._serve(_Socket(conversation, entered), principal, greeting)
+            if closing is not None:
+                await conversation.close(closing)
+        except ConversationOver:
+            return
+
+    # --- Who it is -------------------------------------------------------------------------------------------------
+
+    async def _challenged(self, conversation: Conversation, head: Head) -> tuple[Principal | None, str]:
+        """Wait for a client to say whose socket it is; gives the reply that it waits for as well."""
+        with trio.move_on_after(CHALLENGE_SECONDS):
+            while True:
+                try:
+                    request = read_request(await conversation.receive())
+                except Unreadable:
+                    return None, ""
+                if request.action != CHALLENGE or request.seq <= 0:
+                    await conversation.send(_refusal(request))
+                    continue
+                token = request.text("token")
+                return await self._entrance.recognise(token, head) if token else None, reply(request.seq)
+        return None, ""
+
+    # --- Both ways -------------------------------------------------------------------------------------------------
+
+    async def _serve(self, socket: _Socket, principal: Principal, greeting: str) -> Closing | None:
+        line = socket.line
+        line.carrier = socket
+        self._presence.connect(line.listener.user_id, socket)
+        try:
+            async with trio.open_nursery() as nursery:
+                socket.scope = nursery.cancel_scope
+                nursery.start_soon(socket.write, greeting)
+                await self._listen(socket, Actor(principal, line))
+                nursery.cancel_scope.cancel()
+        finally:
+            if line.carrier is socket:
+                self._hub.dropped(line)
+            self._presence.disconnect(line.listener.user_id, socket)
+        return socket.closing
+
+    async def _listen(self, socket: _Socket, actor: Actor) -> None:
+        while True:
+            try:
+                message = await socket.conversation.receive()
+                request = read_request(message)
+                answer = await self._answered(actor, request)
+                if answer:
+                    await socket.conversation.send(answer)
+            except ConversationOver:
+                return
+            except Unreadable:
+                socket.end(UNREADABLE)
+                return
+            verdict = self._limits.take("chat:socket", actor.line.connection_id, RATE)
+            if not verdict.allowed:
+                await trio.sleep(verdict.retry_after)
+
+    async def _answered(self, actor: Actor, request: SocketRequest) -> str:
+        """The reply to a request; empty for a second challenge, which gets none."""
+        action = self._actions.by_name.get(request.action)
+        if not request.action or request.seq <= 0:
+            return _refusal(request)
+        if request.action == CHALLENGE:
+            return ""
+        if action is None:
+            return _refusal(request, UnknownAction("Unknown action", code="api.web_socket_router.bad_action.app_error"))
+        try:
+            return reply(request.seq, await action(actor, request))
+        except Refused as refused:
+            return _refusal(request, refused)
+
+
+class _Socket:
+    """One socket that carries a line.
+
+    Attributes:
+        scope: Ends it, with `closing` said first.
+    """
+
+    __slots__ = ("_again", "closing", "conversation", "line", "scope", "sending_since")
+
+    def __init__(self, conversation: Conversation, entered: Entered) -> None:
+        self.conversation = conversation
+        self.line: Line = entered.line
+        self.scope = trio.CancelScope()
+        self.closing: Closing | None = None
+        self.sending_since = math.inf
+        self._again: Sequence[str] = entered.again
+
+    def end(self, closing: Closing) -> None:
+        """Close it. One that does not read is cut: its close frame would wait behind all that it has not read."""
+        self.closing = self.closing or closing
+        if closing is TOO_SLOW:
+            self.conversation.outlet.gone()
+        self.scope.cancel()
+
+    async def write(self, greeting: str) -> None:
+        """Send what the line brings, one message for each event, until the socket ends."""
+        line = self.line
+        try:
+            if greeting:
+                await self._send(greeting)
+            for frame in self._again:
+                await self._send(frame)
+            self._again = ()
+            # Asked before each event: one that was taken after another socket had taken over would be lost to it.
+            while line.carrier is self:
+                if line.has_waiting:
+                    await self._send(line.take())
+                else:
+                    await line.something()
+        except ConversationOver:
+            self.scope.cancel()
+
+    async def _send(self, frame: str) -> None:
+        self.sending_since = trio.current_time()
+        await self.conversation.send(frame)
+        self.sending_since = math.inf
+
+
+def _refusal(request: SocketRequest, refused: Refused | None = None) -> str:
+    if not request.action:
+        refused = BadRequest("No websocket action", code="api.web_socket_router.no_action.app_error")
+    elif request.seq <= 0:
+        refused = BadRequest("Invalid sequence for websocket message", code="api.web_socket_router.bad_seq.app_error")
+    elif refused is None:
+        refused = Unauthorized(
+            "WebSocket connection is not authenticated", code="api.web_socket_router.not_authenticated.app_error"
+        )
+    rendered = MATTERMOST.render(refused, ErrorContext("", "", ""))
+    return failure(request.seq, msgspec.json.decode(rendered.body, type=Fault))

@@ -1,0 +1,1 @@
+"""Statuses: how people are there, and what they say about it."""
