@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Collection
 from uuid import UUID
 
 import msgspec
@@ -113,6 +114,14 @@ def has_totp(transaction: Transaction, user_id: UUID) -> bool:
     """Whether this person's sign-ins need a code."""
     query = select(totp.c.user_id).where(totp.c.user_id == user_id, totp.c.activated_at.is_not(None))
     return transaction.connection.execute(query).one_or_none() is not None
+
+
+def have_totp(transaction: Transaction, user_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Those of several people whose sign-ins need a code."""
+    if not user_ids:
+        return frozenset()
+    query = select(totp.c.user_id).where(totp.c.user_id.in_(user_ids), totp.c.activated_at.is_not(None))
+    return frozenset(transaction.connection.execute(query).scalars())
 
 
 def check_totp(transaction: Transaction, user_id: UUID, code: str) -> bool:

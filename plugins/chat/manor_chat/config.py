@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -38,3 +38,25 @@ class ChatConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int,
         Meta(ge=-1, le=2**31, description="How long an author may edit a post, in seconds; -1 for ever.", extra=LIVE),
     ] = -1
+    personal_access_tokens: Annotated[
+        bool,
+        Meta(
+            description="Whether tokens of people open anything; those of bots always do. Who may make them is a role's.",
+            extra=LIVE,
+        ),
+    ] = True
+    bot_creation: Annotated[
+        Literal["admins", "everybody", "nobody"], Meta(description="Who may make bots.", extra=LIVE)
+    ] = "admins"
+    self_deactivation: Annotated[
+        bool, Meta(description="Whether people may deactivate their own account.", extra=LIVE)
+    ] = False
+    permanent_deletion: Annotated[
+        bool, Meta(description="Whether administrators may erase accounts through the API.", extra=LIVE)
+    ] = False
+    show_email_addresses: Annotated[
+        bool, Meta(description="Whether people see each other's e-mail addresses.", extra=LIVE)
+    ] = True
+    show_full_names: Annotated[
+        bool, Meta(description="Whether people see each other's first and last names.", extra=LIVE)
+    ] = True

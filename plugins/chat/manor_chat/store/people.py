@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import ColumnElement, RowMapping, Select, insert, select, update
 
-from manor import Transaction, users_table
+from manor import Transaction, fold_email, users_table
 from manor_chat.tables.people import profiles
 from manor_chat.times import to_milliseconds
 
@@ -101,6 +101,11 @@ def find_person(transaction: Transaction, user_id: UUID) -> Person | None:
 def find_person_by_name(transaction: Transaction, name: str) -> Person | None:
     """The person of this name, whatever the case."""
     return _one(transaction, users_table.c.handle == name.lower())
+
+
+def find_person_by_email(transaction: Transaction, email: str) -> Person | None:
+    """The person with this address, whatever the case."""
+    return _one(transaction, users_table.c.email_folded == fold_email(email))
 
 
 def find_people(transaction: Transaction, ids: Collection[UUID]) -> dict[UUID, Person]:

@@ -62,7 +62,13 @@ class UserShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def show_user(
-    person: Person, *, whole: bool, shows_email: bool = True, has_mfa: bool = False, bot_description: str = ""
+    person: Person,
+    *,
+    whole: bool,
+    shows_email: bool = True,
+    shows_name: bool = True,
+    has_mfa: bool = False,
+    bot_description: str = "",
 ) -> UserShown:
     """A person as the API shows them.
 
@@ -70,6 +76,7 @@ def show_user(
         person: Who.
         whole: Shown to themselves or to an administrator.
         shows_email: Whether others see the address.
+        shows_name: Whether others see the first and last name.
         has_mfa: Whether they sign in with a second factor; shown to whoever sees them whole.
         bot_description: Of a bot.
     """
@@ -86,8 +93,8 @@ def show_user(
         username=person.handle,
         email=person.email if whole or shows_email else "",
         nickname=profile.nickname,
-        first_name=profile.first_name,
-        last_name=profile.last_name,
+        first_name=profile.first_name if whole or shows_name or person.is_bot else "",
+        last_name=profile.last_name if whole or shows_name else "",
         position=profile.position,
         roles=" ".join(person.roles),
         props=props,

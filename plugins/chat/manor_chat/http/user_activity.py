@@ -1,0 +1,138 @@
+"""What somebody does and where they are: typing, and their part in all channels, over HTTP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import select
+
+from manor import Reply, Request, Route, Stream, Transaction, Write, teams_table
+from manor_chat.http.answers import STATUS_OK, answer
+from manor_chat.http.api import SIGNED_IN, operation
+from manor_chat.http.params import MOST_PER_PAGE, PER_PAGE, id_member, user_param
+from manor_chat.ids import shown_id
+from manor_chat.parts import Shared
+from manor_chat.people.profiles import existing_person
+from manor_chat.rights import Rights
+from manor_chat.store.channels import MEMBER, ChannelMember
+from manor_chat.tables.channels import channel_members, channels
+from manor_chat.tables.people import teams
+from manor_chat.telling import tell
+from manor_chat.wire.channels import ChannelMemberShown, show_channel_member
+
+_NUMBER = re.compile(r"[0-9]{1,12}")
+_AT_ONCE = 500
+
+
+class TypingBody(msgspec.Struct, frozen=True):
+    """Where somebody writes."""
+
+    channel_id: str = ""
+    parent_id: str = ""
+
+
+class MembersQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of the list; `page=-1` is all of it, a line each."""
+
+    page: str = ""
+    pageSize: str = ""  # noqa: N815 - the API's name
+    per_page: str = ""
+
+
+class MemberOfTeamShown(ChannelMemberShown, frozen=True, kw_only=True):
+    """Somebody's part in a channel, with the channel's team; all "" and 0 where it has none."""
+
+    team_display_name: str
+    team_name: str
+    team_update_at: int
+
+
+class UserActivityHandlers:
+    """One method for each operation."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+
+    async def typing(self, request: Request[TypingBody]) -> Reply:
+        """Tell a channel that somebody writes."""
+        user_id, body = user_param(request), request.body
+        channel_id = id_member(body.channel_id, "channel_id")
+        if body.parent_id:
+            id_member(body.parent_id, "parent_id")
+
+        def work(transaction: Transaction, rights: Rights) -> None:
+            existing_person(transaction, user_id)
+            if user_id != rights.user_id:
+                rights.require("manage_system")
+            channel = rights.channel(channel_id)
+            rights.require_in_channel("create_post", channel)
+            data = {"user_id": shown_id(user_id), "parent_id": body.parent_id}
+            tell(transaction, "typing", data, channel_id=channel.id, omit_users=[user_id])
+
+        await self._shared.write(request, work)
+        return STATUS_OK
+
+    async def channel_members(self, request: Request[None, MembersQuery]) -> Reply | Stream:
+        """Somebody's part in all channels that they are in."""
+        query = request.query
+        if query.page == "-1":
+            first = await self._page(request, 0, _AT_ONCE)
+            return Stream(lambda write: self._write_all(request, first, write), content_type="application/x-ndjson")
+        asked = query.pageSize or query.per_page
+        limit = min(int(asked) if _NUMBER.fullmatch(asked) and int(asked) else PER_PAGE, MOST_PER_PAGE)
+        page = int(query.page) if _NUMBER.fullmatch(query.page) else 0
+        return answer(await self._page(request, page * limit, limit))
+
+    async def _write_all(
+        self, request: Request[None, MembersQuery], first: Sequence[MemberOfTeamShown], write: Write
+    ) -> None:
+        encoder, some, offset = msgspec.json.Encoder(), first, 0
+        while some:
+            await write(b"".join(encoder.encode(each) + b"\n" for each in some))
+            offset += _AT_ONCE
+            some = await self._page(request, offset, _AT_ONCE) if len(some) == _AT_ONCE else ()
+
+    async def _page(self, request: Request[None, MembersQuery], offset: int, limit: int) -> Sequence[MemberOfTeamShown]:
+        user_id = user_param(request)
+
+        def work(transaction: Transaction, rights: Rights) -> Sequence[MemberOfTeamShown]:
+            existing_person(transaction, user_id)
+            rights.require_self(user_id)
+            query = (
+                select(*MEMBER, teams_table.c.display_name, teams_table.c.name, teams.c.update_at)
+                .join(channels, channels.c.id == channel_members.c.channel_id)
+                .join(teams_table, teams_table.c.id == channels.c.team_id, isouter=True)
+                .join(teams, teams.c.team_id == channels.c.team_id, isouter=True)
+                .where(channel_members.c.user_id == user_id, channels.c.delete_at == 0)
+                .order_by(channel_members.c.channel_id)
+                .limit(limit)
+                .offset(offset)
+            )
+            rows = transaction.connection.execute(query).mappings()
+            return [
+                MemberOfTeamShown(
+                    **msgspec.structs.asdict(
+                        show_channel_member(
+                            ChannelMember(**{name: row[name] for name in ChannelMember.__struct_fields__})
+                        )
+                    ),
+                    team_display_name=row["display_name"] or "",
+                    team_name=row["name"] or "",
+                    team_update_at=row["update_at"] or 0,
+                )
+                for row in rows
+            ]
+
+        return await self._shared.read(request, work)
+
+
+def user_activity_routes(shared: Shared) -> list[Route]:
+    """The operations."""
+    here, api, users = UserActivityHandlers(shared), shared.api, "users"
+    return [
+        operation(api, "POST /users/{user_id}/typing", here.typing, access=SIGNED_IN, tag=users, body=TypingBody),
+        operation(api, "GET /users/{user_id}/channel_members", here.channel_members, access=SIGNED_IN, tag=users,
+                  query=MembersQuery, returns=list[MemberOfTeamShown]),
+    ]  # fmt: skip
