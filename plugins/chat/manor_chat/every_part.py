@@ -11,8 +11,10 @@ from manor_chat.foundation import Foundation
 from manor_chat.oauth.part import OAuthProvider
 from manor_chat.parts import Shared
 from manor_chat.people.part import People
+from manor_chat.sidebar.part import Sidebar
 from manor_chat.socket.part import Live
 from manor_chat.status.part import Statuses
+from manor_chat.search.part import Searching
 from manor_chat.system.part import Describing
 from manor_chat.teams.part import Teams
 
@@ -29,6 +31,8 @@ def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
         Teams(shared),
         OAuthProvider(shared),
         Channels(shared),
+        Sidebar(shared),
         Statuses(shared),
+        Searching(shared),
     ]
     return parts
