@@ -23,6 +23,9 @@ from manor.cli import main
 
 MANOR = (sys.executable, "-m", "manor")
 
+AS_INSTALLED = Path(__file__).with_name("as_installed")
+"""Stands in for libraries that are here for our tools alone, and that others would find and import."""
+
 DEADLINE = 60.0
 """Seconds that a fact may take to come about on a busy machine; a good run waits for none of them."""
 
@@ -221,7 +224,8 @@ def manor(
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     # As a person's shell has it: bytecode is kept, or every start would compile all of Manor again.
     ours = ("MANOR_", "NOTIFY_", "LISTEN_", "WATCHDOG_", "JOURNAL_", "INVOCATION_", "PYTHONDONTWRITEBYTECODE")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | dict(more)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**inherited, "PYTHONPATH": str(AS_INSTALLED), **more}
 
 
 def free_port() -> int:
