@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from manor import Part, PluginContext
 from manor_chat.channels.part import Channels
 from manor_chat.config import ChatConfig
+from manor_chat.emoji.part import CustomEmoji
+from manor_chat.files.part import Files
 from manor_chat.foundation import Foundation
 from manor_chat.oauth.part import OAuthProvider
 from manor_chat.parts import Shared
 from manor_chat.people.part import People
+from manor_chat.posts.part import Posts
+from manor_chat.search.part import Searching
 from manor_chat.sidebar.part import Sidebar
 from manor_chat.socket.part import Live
 from manor_chat.status.part import Statuses
-from manor_chat.search.part import Searching
 from manor_chat.system.part import Describing
 from manor_chat.teams.part import Teams
 
@@ -31,8 +34,11 @@ def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
         Teams(shared),
         OAuthProvider(shared),
         Channels(shared),
+        Posts(shared),
         Sidebar(shared),
         Statuses(shared),
         Searching(shared),
+        Files(shared),
+        CustomEmoji(shared),
     ]
     return parts

@@ -1,0 +1,1 @@
+"""Emoji that people make."""

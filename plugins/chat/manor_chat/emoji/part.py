@@ -1,0 +1,20 @@
+"""Custom emoji, as a part of the plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from manor import Migration, Part
+from manor_chat.migrations.files import EMOJI
+from manor_chat.parts import Shared
+
+
+class CustomEmoji(Part):
+    """The tag emoji."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+
+    def migrations(self) -> Sequence[Migration]:
+        """The emoji."""
+        return [EMOJI]
