@@ -21,7 +21,7 @@ CHANNEL_DELETED = "system_channel_deleted"
 CHANNEL_RESTORED = "system_channel_restored"
 SLACK_ATTACHMENT = "slack_attachment"
 
-_COMINGS_AND_GOINGS = frozenset(
+COMINGS_AND_GOINGS = frozenset(
     {
         JOIN_CHANNEL, LEAVE_CHANNEL, ADD_TO_CHANNEL, REMOVE_FROM_CHANNEL,
         JOIN_TEAM, LEAVE_TEAM, ADD_TO_TEAM, REMOVE_FROM_TEAM,
@@ -36,7 +36,7 @@ def is_system(post_type: str) -> bool:
 
 def is_counted(post_type: str) -> bool:
     """Whether it makes a channel unread: comings and goings do not."""
-    return post_type not in _COMINGS_AND_GOINGS
+    return post_type not in COMINGS_AND_GOINGS
 
 
 def may_be_sent(post_type: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,18 +11,21 @@ from sqlalchemy import update
 
 from manor import Transaction, new_id
 from manor_chat import faults
+from manor_chat.domain.attachments import with_action_ids
 from manor_chat.domain.hashtags import hashtags_in
 from manor_chat.domain.post_types import is_counted, is_system
 from manor_chat.events import PostCreated
-from manor_chat.ids import shown_id
-from manor_chat.posts.notifying import Heard, who_hears
+from manor_chat.ids import new_token, shown_id
+from manor_chat.posts.notifying import Heard, IsOnline, who_hears, who_is_told_of_comments
 from manor_chat.posts.showing import show_posts
-from manor_chat.posts.threading import follow_reply
+from manor_chat.posts.threading import Thread, follow_reply, tell_followers
 from manor_chat.store.channels import Channel
+from manor_chat.store.counters import count_post, note_own_post
 from manor_chat.store.people import Person
-from manor_chat.store.posts import Post, add_post, find_post
-from manor_chat.tables.channels import channel_members, channels
-from manor_chat.tables.posts import files
+from manor_chat.store.post_files import free_files, give_files
+from manor_chat.store.posts import Post, add_post, find_post, portions
+from manor_chat.store.threads import auto_followers, members_of_thread
+from manor_chat.tables.channels import channel_members
 from manor_chat.telling import as_text, tell
 from manor_chat.times import to_milliseconds
 from manor_chat.wire.posts import PostShown
@@ -43,6 +45,7 @@ class NewPost(msgspec.Struct, frozen=True, kw_only=True):
         create_at: In milliseconds; 0 for now.
         pending_post_id: What the client calls it; told with it and never kept.
         set_online: Whether its author is seen online for it.
+        may_call: Whether its author may mention everybody at once.
     """
 
     channel: Channel
@@ -55,6 +58,12 @@ class NewPost(msgspec.Struct, frozen=True, kw_only=True):
     create_at: int = 0
     pending_post_id: str = ""
     set_online: bool = True
+    may_call: bool = True
+
+    @property
+    def is_theirs(self) -> bool:
+        """Whether its author wrote it, rather than the server or a webhook in their name."""
+        return not is_system(self.type) and "from_webhook" not in self.props
 
 
 @dataclass(frozen=True)
@@ -65,9 +74,7 @@ class Written:
     shown: PostShown
 
 
-def create_post(
-    transaction: Transaction, new: NewPost, *, is_online: Callable[[UUID], bool] = lambda user_id: False
-) -> Written:
+def create_post(transaction: Transaction, new: NewPost, *, is_online: IsOnline = lambda user_id: False) -> Written:
     """Write a post.
 
     Args:
@@ -80,34 +87,40 @@ def create_post(
     """
     if new.channel.delete_at:
         raise faults.bad_value("api.post.create_post.can_not_post_to_deleted.error", "Can not post to deleted channel.")
-    root = None if new.root_id is None else _root(transaction, new.root_id, new.channel)
+    thread = None if new.root_id is None else _thread(transaction, new, is_online)
     create_at = new.create_at or to_milliseconds(transaction.now)
-    sequence = _count(transaction, new, create_at, is_root=root is None)
+    sequence = _count(transaction, new, create_at, is_root=thread is None)
+    taken = _attach(transaction, new)
     post = Post(
         id=new_id(),
         channel_id=new.channel.id,
         user_id=new.author.id,
-        root_id=None if root is None else root.id,
+        root_id=None if thread is None else thread.root.id,
         create_at=create_at,
         update_at=create_at,
         type=new.type,
         message=new.message,
         hashtags="" if is_system(new.type) else hashtags_in(new.message),
-        props=new.props,
-        file_ids=[shown_id(each) for each in _attach(transaction, new)],
+        props=with_action_ids(new.props, new_token),
+        file_ids=[shown_id(each) for each in taken],
         sequence=sequence,
         position=transaction.position(),
     )
-    if post.file_ids:
-        taken = update(files).where(files.c.id.in_(new.file_ids), files.c.user_id == new.author.id)
-        transaction.connection.execute(taken.values(post_id=post.id, update_at=create_at))
     add_post(transaction, post)
-    heard = who_hears(transaction, post, new, root, is_online)
+    give_files(transaction, post, taken)
+    heard = who_hears(transaction, new.channel, post, is_online, may_call=new.may_call)
+    followed = None
+    if thread is not None:
+        repliers = [member.user_id for member in thread.members.values() if member.has_replied]
+        heard = heard.also(who_is_told_of_comments(transaction, thread.root, post.user_id, repliers))
+        followed = follow_reply(transaction, post, thread, heard, is_theirs=new.is_theirs)
     _count_mentions(transaction, post, heard)
-    followers = () if root is None else follow_reply(transaction, post, root, new, heard)
-    (shown,) = show_posts(transaction, [post])
+    counts = {} if thread is None or followed is None else {thread.root.id: followed.reply_count}
+    (shown,) = show_posts(transaction, [post], reply_counts=counts)
     shown = msgspec.structs.replace(shown, pending_post_id=new.pending_post_id)
-    _tell(transaction, new, shown, heard, followers)
+    _tell(transaction, new, shown, heard, () if followed is None else followed.user_ids)
+    if thread is not None and followed is not None:
+        tell_followers(transaction, new.channel, thread, followed, post)
     transaction.emit(
         PostCreated(
             post_id=post.id,
@@ -119,6 +132,20 @@ def create_post(
         )
     )
     return Written(post, shown)
+
+
+def _thread(transaction: Transaction, new: NewPost, is_online: IsOnline) -> Thread:
+    """The thread that a reply comes into; with the first one come its root's author, whom the root mentions, and those
+    who follow all of the channel's threads.
+    """
+    assert new.root_id is not None, "a reply"
+    root = _root(transaction, new.root_id, new.channel)
+    members = members_of_thread(transaction, root.id)
+    joining = set() if "from_webhook" in root.props else {root.user_id}
+    if not root.reply_count:
+        joining |= who_hears(transaction, new.channel, root, is_online).following
+        joining |= set(auto_followers(transaction, new.channel.id))
+    return Thread(root, members, joining)
 
 
 def _root(transaction: Transaction, root_id: UUID, channel: Channel) -> Post:
@@ -133,61 +160,33 @@ def _root(transaction: Transaction, root_id: UUID, channel: Channel) -> Post:
 
 
 def _attach(transaction: Transaction, new: NewPost) -> list[UUID]:
-    """The files of the author's in this channel that are still free, in the order that was asked for."""
-    if not new.file_ids:
-        return []
-    mine = (files.c.user_id == new.author.id) & (files.c.channel_id == new.channel.id)
-    free = files.select().where(files.c.id.in_(new.file_ids), mine, files.c.post_id.is_(None), files.c.delete_at == 0)
-    there = {row.id for row in transaction.connection.execute(free)}
-    return [each for each in dict.fromkeys(new.file_ids) if each in there]
+    return free_files(transaction, new.author.id, new.channel.id, new.file_ids) if new.file_ids else []
 
 
 def _count(transaction: Transaction, new: NewPost, create_at: int, *, is_root: bool) -> int:
     """Give the channel one post more, and its author nothing unread; returns the post's number in the channel."""
     counted = is_counted(new.type)
-    changes: dict[str, Any] = {
-        "last_sequence": channels.c.last_sequence + 1,
-        "last_post_at": create_at,
-    }
-    if is_root:
-        changes["last_root_post_at"] = create_at
-    if counted:
-        changes["total_msg_count"] = channels.c.total_msg_count + 1
-        if is_root:
-            changes["total_msg_count_root"] = channels.c.total_msg_count_root + 1
-    numbers = (channels.c.last_sequence, channels.c.total_msg_count, channels.c.total_msg_count_root)
-    changed = update(channels).where(channels.c.id == new.channel.id).values(changes).returning(*numbers)
-    row = transaction.connection.execute(changed).one()
-    if counted and not is_system(new.type) and "from_webhook" not in new.props:
-        mine = (channel_members.c.channel_id == new.channel.id) & (channel_members.c.user_id == new.author.id)
-        seen = {
-            "msg_count": row.total_msg_count,
-            "msg_count_root": row.total_msg_count_root,
-            "mention_count": 0,
-            "mention_count_root": 0,
-            "last_viewed_at": create_at,
-            "last_update_at": create_at,
-        }
-        transaction.connection.execute(update(channel_members).where(mine).values(seen))
-    sequence: int = row.last_sequence
-    return sequence
+    row = count_post(transaction, new.channel.id, create_at, is_root=is_root, is_counted=counted)
+    if counted and new.is_theirs:
+        note_own_post(transaction, new.channel.id, new.author.id, create_at, row)
+    return row.sequence
 
 
 def _count_mentions(transaction: Transaction, post: Post, heard: Heard) -> None:
-    if not heard.mentioned:
-        return
-    theirs = (channel_members.c.channel_id == post.channel_id) & channel_members.c.user_id.in_(heard.mentioned)
     changes: dict[str, Any] = {
         "mention_count": channel_members.c.mention_count + 1,
         "last_update_at": post.create_at,
     }
     if post.root_id is None:
         changes["mention_count_root"] = channel_members.c.mention_count_root + 1
-    transaction.connection.execute(update(channel_members).where(theirs).values(changes))
+    for some in portions(sorted(heard.mentioned)):
+        theirs = (channel_members.c.channel_id == post.channel_id) & channel_members.c.user_id.in_(some)
+        transaction.connection.execute(update(channel_members).where(theirs).values(changes))
 
 
 def _tell(transaction: Transaction, new: NewPost, shown: PostShown, heard: Heard, followers: tuple[UUID, ...]) -> None:
-    channel, override = new.channel, new.props.get("override_username")
+    channel = new.channel
+    override = new.props.get("override_username") if "from_webhook" in new.props else None
     data: dict[str, Any] = {
         "channel_display_name": channel.display_name or f"@{new.author.handle}",
         "channel_name": channel.name,

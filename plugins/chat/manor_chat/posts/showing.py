@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,45 +11,82 @@ from msgspec import UNSET
 from sqlalchemy import select
 
 from manor import Transaction
-from manor_chat.ids import shown_id
-from manor_chat.store.posts import Post
+from manor_chat.domain.attachments import attachments_in, without_integrations
+from manor_chat.domain.links import first_link
+from manor_chat.ids import read_ids, shown_id
+from manor_chat.posts.emojis import emojis_in
+from manor_chat.store.people import find_people
+from manor_chat.store.posts import Post, portions
 from manor_chat.tables.posts import files, reactions, thread_members
+from manor_chat.tables.posts import posts as posts_table
+from manor_chat.wire.people import show_user
 from manor_chat.wire.posts import FileInfo, PostList, PostMetadata, PostShown, ReactionShown, show_file, show_reaction
 
 
-def show_posts(transaction: Transaction, posts: Sequence[Post], viewer_id: UUID | None = None) -> list[PostShown]:
+def show_posts(
+    transaction: Transaction,
+    posts: Sequence[Post],
+    viewer_id: UUID | None = None,
+    *,
+    full_participants: bool = False,
+    with_deleted: bool = False,
+    reply_counts: Mapping[UUID, int] | None = None,
+) -> list[PostShown]:
     """Posts as the API shows them, in the same order.
 
     Args:
         transaction: The caller's.
         posts: Which.
         viewer_id: Whose `is_following` they carry; None leaves it out, as events do.
+        full_participants: Whether those who wrote in a thread are shown with all that others see of them.
+        with_deleted: Whether deleted posts are shown with what they said, as administrators see them.
+        reply_counts: Replies by root, where the caller knows; the others are looked up.
     """
-    with_files = [post.id for post in posts if post.file_ids]
-    with_reactions = [post.id for post in posts if post.has_reactions]
+    shown_whole = [post for post in posts if with_deleted or not post.delete_at or post.original_id]
+    found_files = _files(transaction, shown_whole)
+    found_reactions = _reactions(transaction, [post.id for post in shown_whole if post.has_reactions])
+    emojis = emojis_in(transaction, shown_whole, found_reactions)
     roots = [post.id for post in posts if post.root_id is None and post.reply_count]
-    found_files = _files(transaction, with_files)
-    found_reactions = _reactions(transaction, with_reactions)
     repliers, followed = _threads(transaction, roots, viewer_id)
+    names = _participants(transaction, repliers, full=full_participants)
+    counts = _reply_counts(transaction, posts, reply_counts or {})
     shown = []
     for post in posts:
         metadata = PostMetadata(
-            embeds=_embeds(post), files=found_files.get(post.id, []), reactions=found_reactions.get(post.id, [])
+            embeds=_embeds(post),
+            emojis=emojis.get(post.id, []),
+            files=found_files.get(post.id, []),
+            reactions=found_reactions.get(post.id, []),
         )
-        one = show_post(post, metadata)
+        one = show_post(post, metadata, with_deleted=with_deleted, reply_count=counts.get(post.root_id))
         if post.root_id is None and post.reply_count:
             one = msgspec.structs.replace(
                 one,
-                participants=[{"id": shown_id(each)} for each in repliers.get(post.id, [])],
+                participants=[names[each] for each in repliers.get(post.id, []) if each in names],
                 is_following=UNSET if viewer_id is None else post.id in followed,
             )
         shown.append(one)
     return shown
 
 
-def show_post(post: Post, metadata: PostMetadata | None = None, *, pending_post_id: str = "") -> PostShown:
-    """A post with what its row says."""
-    is_gone = post.delete_at > 0
+def show_post(
+    post: Post,
+    metadata: PostMetadata | None = None,
+    *,
+    pending_post_id: str = "",
+    with_deleted: bool = False,
+    reply_count: int | None = None,
+) -> PostShown:
+    """A post with what its row says.
+
+    Args:
+        post: Which.
+        metadata: What is known besides.
+        pending_post_id: What the client calls it that wrote it.
+        with_deleted: Whether it is shown with what it said when it is deleted; an earlier text of a post always is.
+        reply_count: Of the thread that it is a reply in.
+    """
+    is_gone = post.delete_at > 0 and not with_deleted and post.original_id is None
     return PostShown(
         id=shown_id(post.id),
         create_at=post.create_at,
@@ -68,9 +105,9 @@ def show_post(post: Post, metadata: PostMetadata | None = None, *, pending_post_
         file_ids=post.file_ids if post.file_ids and not is_gone else UNSET,
         pending_post_id=pending_post_id,
         has_reactions=True if post.has_reactions else UNSET,
-        reply_count=post.reply_count,
+        reply_count=post.reply_count if reply_count is None else reply_count,
         last_reply_at=post.last_reply_at,
-        metadata=metadata or PostMetadata(),
+        metadata=PostMetadata() if metadata is None or is_gone else metadata,
     )
 
 
@@ -86,41 +123,26 @@ def post_list(shown: Sequence[PostShown], *, more: Sequence[PostShown] = (), **m
     return PostList(order=[post.id for post in shown], posts=posts, **members)
 
 
-def without_integrations(props: dict[str, Any]) -> dict[str, Any]:
-    """A post's props without where its buttons lead: that is between this server and the integration."""
-    attachments = props.get("attachments")
-    if not isinstance(attachments, list):
-        return props
-    return props | {"attachments": [_without_integration(each) for each in attachments]}
-
-
-def _without_integration(attachment: Any) -> Any:
-    if not isinstance(attachment, dict) or not isinstance(attachment.get("actions"), list):
-        return attachment
-    actions = [
-        {name: value for name, value in action.items() if name != "integration"} if isinstance(action, dict) else action
-        for action in attachment["actions"]
-    ]
-    return attachment | {"actions": actions}
-
-
 def _embeds(post: Post) -> list[dict[str, Any]]:
-    return [{"type": "message_attachment"}] if isinstance(post.props.get("attachments"), list) else []
+    if attachments_in(post.props):
+        return [{"type": "message_attachment"}]
+    link = first_link(post.message)
+    return [] if link is None else [{"type": "link", "url": link}]
 
 
-def _files(transaction: Transaction, ids: Sequence[UUID]) -> dict[UUID, list[FileInfo]]:
-    found: dict[UUID, list[FileInfo]] = {}
-    if ids:
-        query = select(files).where(files.c.post_id.in_(ids), files.c.delete_at == 0).order_by(files.c.id)
-        for row in transaction.connection.execute(query):
-            found.setdefault(row.post_id, []).append(show_file(row))
-    return found
+def _files(transaction: Transaction, posts: Sequence[Post]) -> dict[UUID, list[FileInfo]]:
+    """The files of posts, in each post's own order. An earlier text has its files from the post as it is now."""
+    found: dict[str, FileInfo] = {}
+    for some in portions([id_ for post in posts for id_ in read_ids(post.file_ids)]):
+        for row in transaction.connection.execute(select(files).where(files.c.id.in_(some))):
+            found[shown_id(row.id)] = show_file(row)
+    return {post.id: [found[name] for name in post.file_ids if name in found] for post in posts if post.file_ids}
 
 
 def _reactions(transaction: Transaction, ids: Sequence[UUID]) -> dict[UUID, list[ReactionShown]]:
     found: dict[UUID, list[ReactionShown]] = {}
-    if ids:
-        query = select(reactions).where(reactions.c.post_id.in_(ids)).order_by(reactions.c.create_at)
+    for some in portions(ids):
+        query = select(reactions).where(reactions.c.post_id.in_(some)).order_by(reactions.c.create_at)
         for row in transaction.connection.execute(query):
             found.setdefault(row.post_id, []).append(show_reaction(row))
     return found
@@ -132,11 +154,35 @@ def _threads(
     """Who wrote in these threads, and which of them the viewer follows."""
     repliers: dict[UUID, list[UUID]] = {}
     followed: set[UUID] = set()
-    if roots:
-        query = select(thread_members).where(thread_members.c.root_id.in_(roots)).order_by(thread_members.c.update_at)
-        for row in transaction.connection.execute(query):
+    for some in portions(roots):
+        mine = thread_members.c.following & (thread_members.c.user_id == viewer_id)
+        who = thread_members.c.has_replied if viewer_id is None else thread_members.c.has_replied | mine
+        columns = [thread_members.c[name] for name in ("root_id", "user_id", "following", "has_replied")]
+        query = select(*columns).where(thread_members.c.root_id.in_(some), who)
+        for row in transaction.connection.execute(query.order_by(thread_members.c.update_at)):
             if row.has_replied:
                 repliers.setdefault(row.root_id, []).append(row.user_id)
             if row.user_id == viewer_id and row.following:
                 followed.add(row.root_id)
     return repliers, followed
+
+
+def _participants(
+    transaction: Transaction, repliers: Mapping[UUID, Sequence[UUID]], *, full: bool
+) -> dict[UUID, dict[str, Any]]:
+    everybody = {user_id for some in repliers.values() for user_id in some}
+    if not full:
+        return {user_id: {"id": shown_id(user_id)} for user_id in everybody}
+    people = [person for some in portions(everybody) for person in find_people(transaction, some).values()]
+    return {person.id: msgspec.to_builtins(show_user(person, whole=False, shows_email=False)) for person in people}
+
+
+def _reply_counts(transaction: Transaction, posts: Sequence[Post], known: Mapping[UUID, int]) -> dict[UUID | None, int]:
+    """How many replies the threads have that these posts are replies in."""
+    counts: dict[UUID | None, int] = {post.id: post.reply_count for post in posts if post.root_id is None}
+    counts.update(known.items())
+    wanted = {post.root_id for post in posts if post.root_id is not None} - counts.keys()
+    for some in portions(wanted):
+        query = select(posts_table.c.id, posts_table.c.reply_count).where(posts_table.c.id.in_(some))
+        counts.update((row.id, row.reply_count) for row in transaction.connection.execute(query))
+    return counts

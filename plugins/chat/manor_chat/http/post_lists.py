@@ -1,0 +1,196 @@
+"""The tag posts: posts of a channel, of a thread, around what is unread, and those that somebody saved."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+import msgspec
+
+from manor import Reply, Request, Route, Transaction
+from manor_chat import faults
+from manor_chat.http.answers import etagged
+from manor_chat.http.api import SIGNED_IN, operation
+from manor_chat.http.params import MOST_PER_PAGE, PER_PAGE, PageQuery, id_param, read_id, user_param
+from manor_chat.parts import Shared
+from manor_chat.posts import listing
+from manor_chat.posts.discussing import Part, discussion
+from manor_chat.posts.listing import Page, View
+from manor_chat.posts.saved import saved_posts
+from manor_chat.rights import Rights
+from manor_chat.store.posts import Post, find_post
+from manor_chat.wire.posts import PostList
+
+_TIME = re.compile(r"[0-9]{1,16}")
+MOST_OF_THREAD = 1000
+
+
+class ListQuery(PageQuery, frozen=True, kw_only=True):
+    """What of a channel or a thread is asked for."""
+
+    since: str = ""
+    before: str = ""
+    after: str = ""
+    include_deleted: str = ""
+    skipFetchThreads: str = ""  # noqa: N815 - the API's names
+    collapsedThreads: str = ""  # noqa: N815
+    collapsedThreadsExtended: str = ""  # noqa: N815
+    limit_before: str = ""
+    limit_after: str = ""
+    perPage: str = ""  # noqa: N815
+    fromPost: str = ""  # noqa: N815
+    fromCreateAt: str = ""  # noqa: N815
+    direction: str = ""
+
+    def view(self, channel_id: UUID, viewer_id: UUID) -> View:
+        """How they look at the channel."""
+        return View(
+            channel_id,
+            viewer_id,
+            roots_only=self.collapsedThreads == "true",
+            full_participants=self.collapsedThreadsExtended == "true",
+            with_roots=self.skipFetchThreads != "true",
+            with_deleted=self.include_deleted == "true",
+        )
+
+
+class SavedQuery(PageQuery, frozen=True, kw_only=True):
+    """Which saved posts are asked for."""
+
+    team_id: str = ""
+    channel_id: str = ""
+
+
+def _id(text: str, name: str) -> UUID | None:
+    if not text:
+        return None
+    found = read_id(text)
+    if found is None:
+        raise faults.bad_url_param(name)
+    return found
+
+
+def _time(text: str, name: str) -> int:
+    if not text:
+        return 0
+    if _TIME.fullmatch(text) is None:
+        raise faults.bad_url_param(name)
+    return int(text)
+
+
+def _limit(text: str, name: str) -> int:
+    number = _time(text, name) if text else PER_PAGE
+    return min(number, MOST_PER_PAGE)
+
+
+def _anchor(transaction: Transaction, post_id: UUID, channel_id: UUID) -> Post:
+    post = find_post(transaction, post_id)
+    if post is None or post.channel_id != channel_id or post.sequence is None:
+        raise faults.missing_post()
+    return post
+
+
+class ListHandlers:
+    """One method for each operation."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+
+    async def of_channel(self, request: Request[None, ListQuery]) -> Reply:
+        """A page of a channel's posts, or what has changed in it."""
+        channel_id, query = id_param(request, "channel_id"), request.query
+        changed_since = _time(query.since, "since")
+        older_than, newer_than = _id(query.before, "before"), _id(query.after, "after")
+
+        def work(transaction: Transaction, rights: Rights) -> PostList:
+            channel = rights.readable_channel(channel_id)
+            view = query.view(channel.id, rights.user_id)
+            if view.with_deleted:
+                rights.require("manage_system")
+            page: Page
+            if query.since:
+                page = listing.since(transaction, view, changed_since)
+            elif older_than is not None:
+                anchor = _anchor(transaction, older_than, channel.id)
+                page = listing.before(transaction, view, anchor, limit=query.limit, offset=query.offset)
+            elif newer_than is not None:
+                anchor = _anchor(transaction, newer_than, channel.id)
+                page = listing.after(transaction, view, anchor, limit=query.limit, offset=query.offset)
+            else:
+                page = listing.newest(transaction, view, limit=query.limit, offset=query.offset)
+            return listing.show_page(transaction, view, page)
+
+        return etagged(request, await self._shared.read(request, work))
+
+    async def thread(self, request: Request[None, ListQuery]) -> Reply:
+        """The thread that a post is in."""
+        post_id, query = id_param(request, "post_id"), request.query
+        part = Part(
+            limit=min(_time(query.perPage, "perPage"), MOST_OF_THREAD),
+            is_upwards=query.direction != "down",
+            from_post=_id(query.fromPost, "fromPost"),
+            from_create_at=_time(query.fromCreateAt, "fromCreateAt"),
+        )
+
+        def work(transaction: Transaction, rights: Rights) -> PostList:
+            post, channel = rights.readable_post(post_id)
+            root = post if post.root_id is None else find_post(transaction, post.root_id)
+            if root is None or root.delete_at:
+                raise faults.missing_post()
+            view = msgspec.structs.replace(query, collapsedThreads="").view(channel.id, rights.user_id)
+            if view.with_deleted:
+                rights.require("manage_system")
+            return discussion(transaction, view, root, part)
+
+        return etagged(request, await self._shared.read(request, work))
+
+    async def around_unread(self, request: Request[None, ListQuery]) -> Reply:
+        """The posts around the first that somebody has not read."""
+        user_id, channel_id = user_param(request), id_param(request, "channel_id")
+        query = request.query
+        limits = {
+            "limit_before": _limit(query.limit_before, "limit_before"),
+            "limit_after": _limit(query.limit_after, "limit_after"),
+        }
+        if not limits["limit_after"]:
+            raise faults.bad_url_param("limit_after")
+
+        def work(transaction: Transaction, rights: Rights) -> PostList:
+            channel = rights.channel(channel_id)
+            rights.require_self(user_id)
+            rights.readable_channel(channel.id)
+            view = query.view(channel.id, rights.user_id)
+            if view.with_deleted:
+                rights.require("manage_system")
+            page = listing.around_unread(transaction, view, user_id, **limits)
+            return listing.show_page(transaction, view, page)
+
+        return etagged(request, await self._shared.read(request, work))
+
+    async def saved(self, request: Request[None, SavedQuery]) -> Reply:
+        """The posts that somebody saved for later, the newest first."""
+        user_id, query = user_param(request), request.query
+        team_id, channel_id = _id(query.team_id, "team_id"), _id(query.channel_id, "channel_id")
+
+        def work(transaction: Transaction, rights: Rights) -> PostList:
+            rights.require_self(user_id)
+            found = saved_posts(transaction, rights, user_id, team_id=team_id, channel_id=channel_id)
+            page = found[query.offset : query.offset + query.limit]
+            return listing.show_list(transaction, View(user_id, rights.user_id, with_roots=False), page)
+
+        return etagged(request, await self._shared.read(request, work))
+
+
+def list_routes(shared: Shared) -> list[Route]:
+    """The operations."""
+    handlers = ListHandlers(shared)
+
+    def one(line: str, handler: object, query: type[msgspec.Struct]) -> Route:
+        return operation(shared.api, line, handler, access=SIGNED_IN, tag="posts", query=query, returns=PostList)
+
+    return [
+        one("GET /channels/{channel_id}/posts", handlers.of_channel, ListQuery),
+        one("GET /posts/{post_id}/thread", handlers.thread, ListQuery),
+        one("GET /users/{user_id}/channels/{channel_id}/posts/unread", handlers.around_unread, ListQuery),
+        one("GET /users/{user_id}/posts/flagged", handlers.saved, SavedQuery),
+    ]
