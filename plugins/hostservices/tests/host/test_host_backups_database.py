@@ -22,7 +22,7 @@ from tests.host_backups import BackedUp, new_host, open_quickly
 DATA = "var/lib/manor"
 NOBODY = 65534
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+as_root = pytest.mark.box
 
 
 @pytest.fixture(scope="module")

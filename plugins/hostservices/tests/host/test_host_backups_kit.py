@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import socket
@@ -28,7 +27,7 @@ from tests.host_jobs import NOON
 
 TYPED = {"export", "restic"}
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may have it")
+as_root = pytest.mark.box
 
 
 async def kit_of(host: BackedUp) -> Kit:

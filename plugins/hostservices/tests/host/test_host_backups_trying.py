@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import pytest
@@ -210,7 +209,6 @@ class TestStore:
         assert "is not installed" in str(body)
 
 
-@pytest.mark.skipif(which("ssh") is None, reason="there is no ssh")
 async def test_why_ssh_does_not_get_there_is_told(tmp_path: Path) -> None:
     host = new_host(tmp_path, repository="sftp://nobody@127.0.0.1:1//backups")
 
