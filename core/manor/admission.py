@@ -114,11 +114,16 @@ class Gate:
         ignores_bad = api.ignores_bad_credentials and prepared is not None and prepared.route.access.is_public
         found = []
         for secret, _ in presented:
-            principal = await self._recognised(Presented(secret, head), api.kinds)
-            if principal is not None:
+            try:
+                principal = await self._recognised(Presented(secret, head), api.kinds)
+                if principal is None:
+                    raise Unauthorized(api.bad_credential)
+            except Unauthorized:
+                # An authenticator may word its own refusal; where a bad credential is none, it is none all the same.
+                if not ignores_bad:
+                    raise
+            else:
                 found.append(principal)
-            elif not ignores_bad:
-                raise Unauthorized(api.bad_credential)
         return tuple(found)
 
     async def _recognised(self, presented: Presented, kinds: frozenset[str]) -> Principal | None:

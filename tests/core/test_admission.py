@@ -17,6 +17,7 @@ from trio.testing import MockClock
 from manor.auth import ADMIN, PUBLIC, Authenticator, Bearer, Header, Kinds, Presented, Principal, Query, Scope
 from manor.dialects import MATTERMOST
 from manor.dispatch import Dispatcher, Settings
+from manor.errors import Unauthorized
 from manor.routing import Api, Head, Live, Rate, RateHeaders, Reply, Request, Route, Upgrade
 from tests.core import dispatching
 from tests.core.dispatching import NOW, Silence, ask, detail, head
@@ -125,6 +126,23 @@ async def test_some_apis_take_a_bad_credential_for_none_on_public_routes() -> No
     bad, good = [bearer("key_bad")], [bearer("key_good")]
     assert await statuses(PUBLIC, bad, good, api=lax) == [200, 200]
     assert await statuses(Kinds("api_key"), bad, good, api=lax) == [401, 200]
+
+
+async def test_a_refusal_that_an_authenticator_words_is_ignored_where_a_bad_credential_is() -> None:
+    async def refuse(presented: Presented) -> Principal | None:
+        raise Unauthorized("This key is worn out", headers={"Set-Cookie": "session="})
+
+    lax = replace(DOORS, ignores_bad_credentials=True)
+    worn = (Authenticator("api_key", lambda secret: True, refuse),)
+    made = dispatcher(
+        route("GET /open", access=PUBLIC, api=lax),
+        route("GET /shut", access=Kinds("api_key"), api=lax),
+        authenticators=worn,
+    )
+
+    assert (await ask(made, head("GET /open", bearer("key_good")))).status == 200
+    reply = await ask(made, head("GET /shut", bearer("key_good")))
+    assert (reply.status, detail(reply), reply.headers["Set-Cookie"]) == (401, "This key is worn out", "session=")
 
 
 async def test_all_credentials_of_a_request_are_taken_in_the_apis_order() -> None:

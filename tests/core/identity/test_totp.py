@@ -13,16 +13,19 @@ import trio
 from manor.clock import SetClock
 from manor.errors import BadRequest, Conflict
 from manor.identity import (
+    NewUser,
     TotpSetup,
     User,
     WrongCode,
     activate_totp,
+    add_user,
     begin_totp,
     check_code,
     check_totp,
     count_recovery_codes,
     disable_totp,
     has_totp,
+    have_totp,
     renew_recovery_codes,
     use_recovery_code,
 )
@@ -55,6 +58,18 @@ async def test_an_app_is_told_all_it_needs_and_no_log_is(storage: Storage, ada: 
     assert parse_qs(uri.query) == {"secret": [setup.secret], "issuer": ["Manor"]}
     assert setup.secret not in repr(setup)
     assert len(setup.secret) == 32
+
+
+async def test_of_several_people_those_are_found_whose_app_is_active(
+    storage: Storage, ada: User, clock: SetClock
+) -> None:
+    new = NewUser(username="bob", email="bob@example.org", tier="FREE")
+    bob = await storage.write(lambda transaction: add_user(transaction, new))
+    await enrolled(storage, ada, clock)
+    await begun(storage, bob)
+
+    assert await storage.read(lambda transaction: have_totp(transaction, [ada.id, bob.id])) == {ada.id}
+    assert await storage.read(lambda transaction: have_totp(transaction, [])) == frozenset()
 
 
 async def test_nothing_is_asked_before_the_app_has_proven_itself(storage: Storage, ada: User, clock: SetClock) -> None:
