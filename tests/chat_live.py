@@ -8,11 +8,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import trio.testing
+
 from manor import NewCredential, issue
 from manor.testing import Client, House, Socket
 from manor_chat.ids import new_token
 from manor_chat.socket.hub import Hub
 from manor_chat.socket.part import Live
+from tests.chat_people import Crew
 
 URL = "/api/v4/websocket"
 
@@ -65,6 +68,13 @@ async def listening(client: Client) -> AsyncIterator[Ear]:
         hello = await socket.json()
         assert hello["event"] == "hello"
         yield Ear(socket, hello)
+
+
+async def settled_crew(house: House) -> Crew:
+    """A crew of whom nobody will be told anything more: what is told of new people comes a moment later."""
+    crew = await Crew.gather(house)
+    await trio.testing.wait_all_tasks_blocked()
+    return crew
 
 
 def hub_of(house: House) -> Hub:

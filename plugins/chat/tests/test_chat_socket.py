@@ -31,7 +31,7 @@ from manor.testing import Client, House, NotAStream, SetClock
 from manor_chat.channels.membership import join_channel, leave_channel
 from manor_chat.store.people import find_person
 from manor_chat.telling import tell
-from tests.chat_live import URL, Ear, hub_of, listening, token_of
+from tests.chat_live import URL, Ear, hub_of, listening, settled_crew, token_of
 from tests.chat_people import Chatter, Crew, chatting_as, said
 
 NOWHERE = {
@@ -51,7 +51,7 @@ def plugins() -> list[str]:
 
 @pytest.fixture
 async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
+    return await settled_crew(house)
 
 
 async def told(house: House, event: str = "custom_tests_told", **aim: Any) -> None:

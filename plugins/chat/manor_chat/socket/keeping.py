@@ -160,7 +160,7 @@ def use_up(path: Path) -> Kept | None:
         most = len(kept.texts)
         if any(not 0 <= at < most for line in kept.lines for at in (*line.sent, *line.waiting)):
             raise msgspec.ValidationError("a number without its text")
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError) as error:
         log.warning("clients cannot go on: what was kept cannot be read", reason=str(error))
         return None
     return kept

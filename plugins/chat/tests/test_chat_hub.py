@@ -1,0 +1,222 @@
+"""The hub's memory: true whatever comes while it is read, and handed out in turns."""
+
+from __future__ import annotations
+
+import itertools
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from manor import Principal, Transaction, add_member, find_by_secret, new_id, remove_member, revoke, set_admin
+from manor.testing import House
+from manor_chat.channels.membership import join_channel, leave_channel
+from manor_chat.events import Told
+from manor_chat.socket.entering import Entered, Entrance, SocketQuery
+from manor_chat.socket.frames import Encoded, seal
+from manor_chat.socket.hub import AT_ONCE, Hub
+from manor_chat.socket.lines import Line
+from manor_chat.socket.roster import Listener, Standing
+from manor_chat.store.channels import Channel
+from manor_chat.store.people import find_person
+from tests.chat_live import hub_of, settled_crew, token_of
+from tests.chat_people import Chatter, Crew
+
+
+@pytest.fixture
+def plugins() -> list[str]:
+    return ["chat"]
+
+
+@pytest.fixture
+async def crew(house: House) -> Crew:
+    return await settled_crew(house)
+
+
+class Paused:
+    """Reads as the storage does, and keeps what it read to itself for a while."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.has_read = trio.Event()
+        self.may_go_on = trio.Event()
+
+    async def read(self, work: Any) -> Any:
+        found = await self._house.storage.read(work)
+        self.has_read.set()
+        await self.may_go_on.wait()
+        return found
+
+    def entrance(self) -> Entrance:
+        house = self._house
+        return Entrance(hub_of(house), self.read, house.services.clock, version="10.5.0", authenticators=lambda: ())
+
+
+async def act(house: House, change: Any, channel: Channel, who: Chatter) -> None:
+    def work(transaction: Transaction) -> None:
+        person = find_person(transaction, who.id)
+        assert person is not None
+        change(transaction, channel, person)
+
+    await house.storage.write(work)
+
+
+async def test_what_changes_while_somebody_is_read_is_applied_afterwards(house: House, crew: Crew) -> None:
+    paused = Paused(house)
+    entered: list[Entered | None] = []
+
+    async def enter() -> None:
+        entered.append(await paused.entrance().enter(Principal("chat_session", user_id=crew.bob.id), SocketQuery()))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(enter)
+        await paused.has_read.wait()
+        # What was read says that Bob is in both channels, in the team, and no administrator.
+        await act(house, leave_channel, crew.off_topic, crew.bob)
+        await act(house, leave_channel, crew.town_square, crew.bob)
+        await act(house, join_channel, crew.town_square, crew.bob)
+        await house.storage.write(lambda transaction: set_admin(transaction, crew.bob.id, is_admin=True))
+        paused.may_go_on.set()
+    (found,) = entered
+    assert found is not None
+    bob = found.line.listener
+    assert crew.off_topic.id not in bob.channels
+    assert crew.town_square.id in bob.channels
+    assert bob.is_admin
+    roster = hub_of(house).roster
+    assert roster.hearing(told(channel_id=crew.off_topic.id)) == set()
+    assert roster.hearing(told(channel_id=crew.town_square.id)) == {found.line}
+    assert roster.hearing(told(audience="admins")) == {found.line}
+    await house.storage.write(lambda transaction: remove_member(transaction, crew.team_id, crew.bob.id))
+    assert roster.hearing(told(team_id=crew.team_id)) == set()
+
+
+async def test_a_team_that_is_left_or_joined_meanwhile_counts_as_it_is_then(house: House, crew: Crew) -> None:
+    async def entered_after(who: Chatter, change: Any) -> Line:
+        paused = Paused(house)
+        entered: list[Entered | None] = []
+
+        async def enter() -> None:
+            entered.append(await paused.entrance().enter(Principal("chat_session", user_id=who.id), SocketQuery()))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(enter)
+            await paused.has_read.wait()
+            await house.storage.write(partial(change, team_id=crew.team_id, user_id=who.id))
+            paused.may_go_on.set()
+        assert entered[0] is not None
+        return entered[0].line
+
+    await entered_after(crew.bob, remove_member)
+    eve = await entered_after(crew.eve, add_member)
+    assert hub_of(house).roster.hearing(told(team_id=crew.team_id)) == {eve}
+
+
+async def test_a_token_that_is_revoked_while_its_person_is_read_lets_nobody_in(house: House, crew: Crew) -> None:
+    token = await token_of(house, crew.bob.id)
+    principal = await house.services.identity.authenticate("pat", token)
+    assert principal is not None
+    paused = Paused(house)
+    entered: list[Entered | None] = []
+
+    async def enter() -> None:
+        entered.append(await paused.entrance().enter(principal, SocketQuery()))
+
+    def revoke_it(transaction: Transaction) -> None:
+        found = find_by_secret(transaction, token)
+        assert found is not None
+        revoke(transaction, found.id)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(enter)
+        await paused.has_read.wait()
+        await house.storage.write(revoke_it)
+        paused.may_go_on.set()
+    assert entered == [None]
+    assert not hub_of(house).roster.lines
+
+
+# --- Handing out ---------------------------------------------------------------------------------------------------
+
+
+def told(**aim: Any) -> Told:
+    return Told(event="custom_tests", data=b'{"n":1}', **aim)
+
+
+def crowd(hub: Hub, count: int) -> list[Line]:
+    lines = []
+    for n in range(count):
+        listener = Listener(new_id(), Standing(is_admin=False, channels=set(), teams=set()))
+        lines.append(Line(f"{n:026}", listener))
+        hub.roster.add(lines[-1])
+    return lines
+
+
+async def test_others_get_a_turn_after_each_two_hundred_lines(nursery: trio.Nursery) -> None:
+    hub = Hub()
+    hub.open([])
+    lines = crowd(hub, 5 * AT_ONCE)
+    nursery.start_soon(hub.run)
+    await trio.testing.wait_all_tasks_blocked()
+
+    hub.tell(told())
+    counts = [0]
+    while counts[-1] < len(lines):
+        await trio.lowlevel.checkpoint()
+        counts.append(sum(line.has_waiting for line in lines))
+    # Tasks that are ready run in any order: between two of our turns the hub may have had two.
+    assert max(after - before for before, after in itertools.pairwise(counts)) <= 2 * AT_ONCE
+
+
+async def test_each_line_hears_events_in_order_without_gaps_and_the_text_is_shared(nursery: trio.Nursery) -> None:
+    hub = Hub()
+    hub.open([])
+    lines = crowd(hub, AT_ONCE + 50)
+    nursery.start_soon(hub.run)
+    for n in range(5):
+        hub.tell(Told(event="custom_tests", data=b'{"n":%d}' % n))
+    await trio.testing.wait_all_tasks_blocked()
+    texts = [line.held[1] for line in lines]
+    assert len(texts[0]) == 5
+    assert all(one is other for text in texts for one, other in zip(text, texts[0], strict=True))
+    assert [lines[7].take()[-8:] for _ in range(5)] == [f'"seq":{n}}}' for n in range(5)]
+
+
+async def test_with_too_much_to_hand_out_whoever_tells_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("manor_chat.socket.hub.MOST_QUEUED", 3)
+    hub = Hub()
+    hub.open([])
+    (line,) = crowd(hub, 1)
+    for _ in range(3):
+        hub.tell(told())
+    assert not line.has_waiting
+    hub.tell(told())
+    assert line.next_seq == 4
+
+
+async def test_before_it_opens_it_only_notes_and_nothing_is_lost() -> None:
+    hub = Hub()
+    listener = Listener(new_id(), Standing(is_admin=False, channels=set(), teams=set()))
+    line = Line("y" * 26, listener)
+    hub.hear(told(user_id=listener.user_id))
+    hub.open([line])
+    hub.hear(told(user_id=listener.user_id))
+    hub.close(lambda: None)
+    assert line.next_seq == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "mentions", "expected"),
+    [
+        (b"{}", False, '{"event":"x","data":{}'),
+        (b'{"a":"}"}', False, '{"event":"x","data":{"a":"}"}'),
+        (b'{"a":1}', True, '{"event":"x","data":{"a":1,"mentions":"[\\"me\\"]"}'),
+    ],
+)
+def test_the_text_is_the_event_with_its_number_last(data: bytes, mentions: bool, expected: str) -> None:
+    encoded = Encoded(Told(event="x", data=data))
+    body = encoded.about("me", is_mentioned=True, is_follower=False) if mentions else encoded.plain
+    nowhere = '{"omit_users":null,"user_id":"","channel_id":"","team_id":"","connection_id":"","omit_connection_id":""}'
+    assert seal(body, 12) == f'{expected},"broadcast":{nowhere},"seq":12}}'
