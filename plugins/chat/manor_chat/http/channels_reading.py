@@ -95,8 +95,7 @@ class ReadingHandlers:
         channel_id = id_param(request, "channel_id")
 
         def work(transaction: Transaction, rights: Rights) -> list[str]:
-            settings = timezones_of(transaction, rights.readable_channel(channel_id).id)
-            return sorted({zone for each in settings if (zone := _zone(each))})
+            return timezones_of(transaction, rights.readable_channel(channel_id).id)
 
         return answer(await self._shared.read(request, work))
 
@@ -151,8 +150,3 @@ def _channel_name(request: Request[None, DeletedQuery]) -> str:
     if not (is_channel_name(name) or is_direct_name(name)):
         raise faults.bad_url_param("channel_name")
     return name
-
-
-def _zone(setting: dict[str, str]) -> str:
-    is_automatic = setting.get("useAutomaticTimezone", "true") != "false"
-    return setting.get("automaticTimezone" if is_automatic else "manualTimezone", "")

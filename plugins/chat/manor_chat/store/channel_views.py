@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import case, distinct, func, select, update
+from sqlalchemy import case, func, select, update
 
 from manor import Transaction, users_table
 from manor_chat.store.channels import MEMBER, ChannelMember
@@ -98,14 +98,18 @@ def count_members_of(transaction: Transaction, channel_ids: Collection[UUID]) ->
     return {channel_id: found.get(channel_id, 0) for channel_id in channel_ids}
 
 
-def timezones_of(transaction: Transaction, channel_id: UUID) -> list[dict[str, str]]:
-    """The different settings of time zone among a channel's members."""
+def timezones_of(transaction: Transaction, channel_id: UUID) -> list[str]:
+    """The time zones of a channel's members, each once, by name."""
+    setting = profiles.c.timezone
+    is_manual = func.coalesce(setting["useAutomaticTimezone"].as_string(), "true") == "false"
+    name = case((is_manual, setting["manualTimezone"].as_string()), else_=setting["automaticTimezone"].as_string())
     query = (
-        select(distinct(profiles.c.timezone))
-        .join(channel_members, channel_members.c.user_id == profiles.c.user_id)
+        select(name)
+        .distinct()
+        .join_from(profiles, channel_members, channel_members.c.user_id == profiles.c.user_id)
         .where(channel_members.c.channel_id == channel_id)
     )
-    return list(transaction.connection.execute(query).scalars())
+    return sorted(zone for zone in transaction.connection.execute(query).scalars() if zone)
 
 
 def list_members(transaction: Transaction, channel_id: UUID, *, limit: int, offset: int) -> list[ChannelMember]:
