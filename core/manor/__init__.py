@@ -189,6 +189,8 @@ if TYPE_CHECKING:
     from manor.identity import use_link as use_link
     from manor.identity import users_table as users_table
     from manor.identity import void_links as void_links
+    from manor.incoming import BrokenOff as BrokenOff
+    from manor.incoming import Incoming as Incoming
     from manor.limits import UNLIMITED as UNLIMITED
     from manor.limits import Address as Address
     from manor.limits import RateLimiter as RateLimiter
@@ -450,6 +452,8 @@ _EXPORTS = {
     "use_link": "manor.identity",
     "users_table": "manor.identity",
     "void_links": "manor.identity",
+    "BrokenOff": "manor.incoming",
+    "Incoming": "manor.incoming",
     "Address": "manor.limits",
     "RateLimiter": "manor.limits",
     "UNLIMITED": "manor.limits",

@@ -11,7 +11,7 @@ import msgspec
 from manor.bodies import encode
 from manor.errors import Unavailable, UpgradeRequired
 from manor.prepared import Prepared, merge_headers
-from manor.routing import Head, Live, Reply, Stream, WebSocket
+from manor.routing import Head, Live, Reply, Stream, WebSocket, Write
 
 Finished = Reply | Stream | Live | WebSocket
 """An answer that a door can send as it is."""
@@ -41,6 +41,8 @@ def finish(answer: Any, prepared: Prepared, head: Head, headers: Mapping[str, st
             return Reply(b"", 204 if status == 200 else status, "", headers)
         case msgspec.Struct() | list() | tuple():
             return Reply(encode(answer), prepared.route.status, headers=headers)
+        case Stream(length=int()) if head.method == "HEAD":
+            return replace(answer, run=_write_nothing, headers=merge_headers(headers, answer.headers))
         case Stream() if head.method == "HEAD":
             return with_headers(Reply(b"", answer.status, answer.content_type, answer.headers), headers)
         case Stream():
@@ -58,6 +60,10 @@ def finish(answer: Any, prepared: Prepared, head: Head, headers: Mapping[str, st
             raise websocket_only()
         case _:
             raise TypeError(f"{prepared.name} returned {type(answer).__name__}, which is no answer")
+
+
+async def _write_nothing(write: Write) -> None:
+    """The answer to HEAD: only how long it would be."""
 
 
 def with_headers(reply: Reply, headers: Mapping[str, str]) -> Reply:

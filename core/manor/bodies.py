@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 
 from manor.errors import BadRequest, FieldProblem, Refused, Unprocessable
+from manor.incoming import Incoming
 from manor.iso_times import parse_time
 from manor.routing import Head, Live, Reply, Route, Stream, WebSocket
 
-Decode = Callable[[bytes], Any]
+Decode = Callable[[Any], Any]
 ReadQuery = Callable[[Head], Any]
 
 _ANSWERS_AS_THEY_ARE = (Live, Reply, Stream, WebSocket)
@@ -71,8 +72,9 @@ def body_decoder(body: Any, bad_value_status: int) -> Decode:
     """Make what turns a request's body into what its handler takes.
 
     Args:
-        body: A route's `body`: None, `bytes`, or a type that msgspec decodes; with `| None` it may be left out, and
-            the handler takes None. An empty body is `b""` to a route that wants bytes, which says what that means.
+        body: A route's `body`: None, `bytes`, `Incoming`, or a type that msgspec decodes; with `| None` it may be left
+            out, and the handler takes None. An empty body is `b""` to a route that wants bytes, which says what that
+            means.
         bad_value_status: 400 or 422, for JSON that is well-formed and does not fit.
 
     Returns:
@@ -110,8 +112,8 @@ def body_decoder(body: Any, bad_value_status: int) -> Decode:
 
 
 def is_raw(body: Any) -> bool:
-    """Whether a route takes its body as it comes: `bytes`, or `bytes | None`."""
-    return body is bytes or (body is not None and _alternatives(body) == {bytes, type(None)})
+    """Whether a route takes its body as it is: `bytes`, `bytes | None`, or `Incoming`."""
+    return body is bytes or body is Incoming or (body is not None and _alternatives(body) == {bytes, type(None)})
 
 
 def may_be_left_out(body: Any) -> bool:

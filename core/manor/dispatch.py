@@ -25,6 +25,7 @@ from manor.auth import Authenticator, Principal
 from manor.clock import Clock
 from manor.dialects import DETAIL, ErrorContext
 from manor.errors import BadRequest, Forbidden, InternalError, Refused, StorageFull, Unavailable
+from manor.incoming import Incoming
 from manor.limits import RateLimiter
 from manor.matching import CORE, Miss, OwnedRoute, RouteTable, allowed_methods
 from manor.origins import EVERY_PAGE, Origins
@@ -233,9 +234,22 @@ class Call:
         return self._manners.api
 
     @property
+    def shown_path(self) -> str:
+        """The path for logs: without what is a secret."""
+        path = self.head.path
+        if not self.api.hides_paths:
+            return path
+        return next((f"{prefix}/..." for prefix in self.api.prefixes if path.startswith(f"{prefix}/")), "/...")
+
+    @property
     def body_limit(self) -> int:
         """How many bytes of a body are read; 0: none, whatever comes is thrown away."""
         return self._prepared.body_limit if self._prepared and self.refused is None else 0
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether `answer` takes the body as it comes, an `Incoming`, and reads it itself."""
+        return self._prepared is not None and self._prepared.route.body is Incoming
 
     @property
     def deadline(self) -> float:
@@ -283,11 +297,11 @@ class Call:
 
     # --- The answer ------------------------------------------------------------------------------------------------
 
-    async def answer(self, body: bytes) -> Finished:
+    async def answer(self, body: bytes | Incoming) -> Finished:
         """Decode, have it handled, encode. An answer that is on its way to disk is waited for.
 
         Args:
-            body: Whole; empty for a route without one.
+            body: Whole, empty for a route without one; as it comes where `is_streamed`.
 
         Never raises but `Cancelled`: errors come worded. Only after `admit` returned None.
         """
@@ -321,7 +335,7 @@ class Call:
             finished = self._worded(error)
         slot.set(finished)
 
-    async def _handled(self, body: bytes) -> Any:
+    async def _handled(self, body: bytes | Incoming) -> Any:
         prepared = self._prepared
         if prepared is None or self.refused is not None:
             raise self.refused or InternalError("Internal server error")
@@ -373,7 +387,7 @@ class Call:
             "request_id": self.head.request_id,
             "owner": self.owner,
             "method": self.head.method,
-            "path": self.head.path,
+            "path": self.shown_path,
         }
         self._dispatcher.on_failure(self.owner)
         if isinstance(refused, StorageFull):

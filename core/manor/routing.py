@@ -15,6 +15,7 @@ import msgspec
 
 from manor.auth import Access, Bearer, Place, Principal
 from manor.dialects import DETAIL, Dialect
+from manor.incoming import Incoming as Incoming
 from manor.requests import Head as Head
 from manor.requests import Headers as Headers
 from manor.requests import Request as Request
@@ -88,12 +89,21 @@ Write = Callable[[bytes], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Stream:
-    """A body that is written bit by bit, with back-pressure; chunked by the door."""
+    """A body that is written bit by bit, with back-pressure; chunked by the door where its length is not known.
+
+    Args:
+        run: Writes it.
+        status: Of the answer.
+        content_type: Of the answer.
+        headers: More of them.
+        length: Bytes that `run` writes, no more and no fewer; None where nobody knows.
+    """
 
     run: Callable[[Write], Awaitable[None]]
     status: int = 200
     content_type: str = "application/octet-stream"
     headers: Mapping[str, str] = field(default_factory=dict)
+    length: int | None = None
 
 
 class Wire(enum.Enum):
@@ -270,6 +280,7 @@ class Api:
         unfit_credential_status: What a good credential that the route does not take is answered with: 403 or 401.
         missing_credential: The sentence of a 401 for a request that brings no credential.
         bad_credential: The sentence of a 401 for a credential that opens nothing here.
+        hides_paths: Whether a path opens something by itself: logs show no more of it than the prefix.
     """
 
     name: str
@@ -290,6 +301,7 @@ class Api:
     unfit_credential_status: int = 403
     missing_credential: str = "A credential is needed here"
     bad_credential: str = "The credential is unknown, expired or revoked"
+    hides_paths: bool = False
 
 
 class Upgrade(enum.Enum):
@@ -324,8 +336,9 @@ class Route:
         handler: Takes a `Request`, returns an `Answer` or an awaitable of one. A plain function must not block.
         api: What it shares with its neighbours.
         access: Who may call it. There is no default: openness is said aloud (`PUBLIC`).
-        body: A struct type (JSON), `bytes` (the raw body), or None (whatever comes is not read); `Struct | None` and
-            `bytes | None` may be left out.
+        body: A struct type (JSON), `bytes` (the raw body), `Incoming` (the same, read by the handler as it comes: then
+            no framework is in between whatever `door` says), or None (whatever comes is not read); `Struct | None`
+            and `bytes | None` may be left out.
         query: A struct type whose members are the query's parameters; lists take repeated ones.
         returns: The type of the answer, for OpenAPI.
         status: Of a struct that the handler returns.
@@ -333,7 +346,7 @@ class Route:
         websocket: See `Upgrade`.
         door: See `Door`.
         body_limit: Bytes; 0 for the server's limit.
-        deadline: Seconds for the handler; streams are exempt.
+        deadline: Seconds for the handler, which with `Incoming` reads the body within them; streams are exempt.
         places: Places for a credential besides the API's own.
         rate: A bucket besides the API's, for this route alone, by credential or address.
         values: Values of parameters that OpenAPI lists path by path.

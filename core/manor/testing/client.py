@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from manor.errors import TooLarge
+from manor.incoming import Incoming, too_large
 from manor.routing import Head, Headers, Live, Reply, Stream, WebSocket
 from manor.testing.streams import Socket, SseStream, opened_socket, opened_sse
 
@@ -112,7 +113,7 @@ class Client:
         path: str,
         *,
         json: Any = msgspec.UNSET,
-        body: bytes = b"",
+        body: bytes | AsyncIterable[bytes] = b"",
         query: Query = (),
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
@@ -122,7 +123,7 @@ class Client:
             method: Upper case.
             path: As people write it; it may carry a query.
             json: The body as anything that JSON has, structs too; sends `Content-Type: application/json`.
-            body: The body as bytes, in place of `json`.
+            body: The body as bytes, in place of `json`; or in pieces, as a client sends it whose length is not known.
             query: The query's parameters, in place of those in `path`.
             headers: Further headers.
 
@@ -144,7 +145,8 @@ class Client:
                     written.extend(data)
 
                 await stream.run(write)
-                headers_ = AnswerHeaders({"Content-Type": stream.content_type, **stream.headers})
+                length = {} if stream.length is None else {"Content-Length": str(stream.length)}
+                headers_ = AnswerHeaders({"Content-Type": stream.content_type, **length, **stream.headers})
                 return Answer(stream.status, headers_, bytes(written))
             case _:
                 raise AssertionError(f"{method} {path} opens a stream: take client.sse or client.websocket")
@@ -217,13 +219,41 @@ class Client:
         )
 
 
-async def _finished(call: Call, body: bytes) -> Reply | Stream | Live | WebSocket:
+async def _finished(call: Call, body: bytes | AsyncIterable[bytes]) -> Reply | Stream | Live | WebSocket:
     """What a door does with a request."""
     if (reply := await call.admit()) is not None:
         return reply
+    if call.is_streamed:
+        return await _streamed(call, body)
+    if not isinstance(body, bytes):
+        body = b"".join([piece async for piece in body])
     if call.body_limit and len(body) > call.body_limit:
         return call.refuse(TooLarge(f"The body is over {call.body_limit} bytes"))
     return await call.answer(body if call.body_limit else b"")
+
+
+async def _streamed(call: Call, body: bytes | AsyncIterable[bytes]) -> Reply | Stream | Live | WebSocket:
+    announced = len(body) if isinstance(body, bytes) else None
+    if announced is not None and announced > call.body_limit:
+        return call.refuse(too_large(call.body_limit))
+    pieces = _Pieces(body) if isinstance(body, bytes) else aiter(body)
+    return await call.answer(Incoming(pieces, limit=call.body_limit, announced=announced))
+
+
+class _Pieces:
+    """A body in pieces; no generator, which somebody would have to close who stops in the midst of it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._left = memoryview(body)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        piece, self._left = self._left[:65_536], self._left[65_536:]
+        return bytes(piece)
 
 
 def _answer(finished: Reply | Stream | Live | WebSocket, *, is_head: bool = False) -> Answer:

@@ -19,11 +19,12 @@ from manor.answers import Finished
 from manor.config import Network
 from manor.dispatch import Call, Dispatcher
 from manor.errors import InternalError, Refused, TooManyRequests
+from manor.incoming import BrokenOff
 from manor.routing import Door, Head, Reply
 from manor.web.access_log import blanked
 from manor.web.exchange import Exchange, Receive, Send
 from manor.web.heads import Proxies, read_head
-from manor.web.request_bodies import BodyTimes, read_body, refuse_announced
+from manor.web.request_bodies import BodyTimes, incoming, read_body, refuse_announced
 from manor.web.sending import OpenStreams, SendWhole, send_finished, send_reply, whole
 from manor.web.sockets import SocketConnection
 
@@ -128,7 +129,7 @@ class Front:
             log.info(
                 "request",
                 method=call.head.method,
-                path=call.head.path,
+                path=call.shown_path,
                 query=blanked(call.head.query_string, call.secret_parameters),
                 status=status,
                 seconds=round(seconds, 4),
@@ -138,7 +139,8 @@ class Front:
             )
 
     async def _serve(self, scope: Any, call: Call, exchange: Exchange) -> None:
-        if scope["type"] == "http" and call.route is not None and call.route.door is not Door.FRAMED:
+        is_bare = call.is_streamed or (call.route is not None and call.route.door is not Door.FRAMED)
+        if scope["type"] == "http" and is_bare:
             await answer_bare(scope, call, exchange, self._streams, self._options.body_times)
             return
         scope["manor.call"] = call
@@ -173,17 +175,23 @@ async def _reply_at_once(call: Call) -> Reply:
     answer = await call.answer(b"")
     if isinstance(answer, Reply):
         return answer
-    log.error("no_reply", owner=call.owner, path=call.head.path, got=type(answer).__name__)
+    log.error("no_reply", owner=call.owner, path=call.shown_path, got=type(answer).__name__)
     return call.refuse(InternalError("Internal server error"))
 
 
 async def answer_call(
     call: Call, chunks: AsyncIterator[bytes], times: BodyTimes, ask_for_body: Callable[[], Awaitable[None]]
 ) -> Finished:
-    """Admit, read the body, answer."""
+    """Admit, read the body or hand it on as it comes, answer."""
     refusal = await call.admit()
     if refusal is not None:
         return refusal
+    if call.is_streamed:
+        try:
+            arriving = incoming(chunks, call.head, call.body_limit, times, ask_for_body)
+        except Refused as refused:
+            return call.refuse(refused)
+        return await call.answer(arriving)
     body = b""
     if call.body_limit:
         try:
@@ -320,8 +328,9 @@ class _BareBody:
         while not self.is_complete:
             message = await self._receive()
             if message["type"] == "http.disconnect":
+                # Half a body must not look like a whole one.
                 self.is_gone = True
-                raise StopAsyncIteration
+                raise BrokenOff
             self.is_complete = not message.get("more_body", False)
             if message["body"]:
                 data: bytes = message["body"]

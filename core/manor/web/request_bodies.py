@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import trio
 
-from manor.errors import BadRequest, RequestTimeout, TooLarge
+from manor.errors import BadRequest, RequestTimeout
+from manor.incoming import Incoming, too_large
 from manor.routing import Head
 
 
@@ -37,12 +38,47 @@ def refuse_announced(head: Head, limit: int) -> None:
     if not (announced.isascii() and announced.isdigit()):
         raise BadRequest("Content-Length is not a number")
     if int(announced) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
 
 
-def _too_large(limit: int) -> TooLarge:
-    """Says whose limit it is: what is in a body, such as a message, may have a smaller one of its own."""
-    return TooLarge(f"The body is longer than this route takes ({limit} bytes)")
+class TimedPieces:
+    """The pieces of a body, each in time. What the reader does between two of them is not the client's slowness.
+
+    Args:
+        chunks: As they come.
+        times: How slowly they may.
+        ask: Called once, before the first one: a client may wait for that.
+    """
+
+    def __init__(
+        self, chunks: AsyncIterator[bytes], times: BodyTimes, ask: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        self._chunks = chunks
+        self._times = times
+        self._ask = ask
+        self._size = 0
+        self._waited = 0.0
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next piece.
+
+        Raises:
+            RequestTimeout: It came too slowly, or stopped coming.
+        """
+        if self._ask is not None:
+            ask, self._ask = self._ask, None
+            await ask()
+        patience = self._times.idle + self._size / self._times.slowest - self._waited
+        began = trio.current_time()
+        with trio.move_on_at(began + min(self._times.idle, patience)):
+            piece = await anext(self._chunks)
+            self._waited += trio.current_time() - began
+            self._size += len(piece)
+            return piece
+        raise RequestTimeout("The body did not arrive in time")
 
 
 async def read_body(chunks: AsyncIterator[bytes], limit: int, times: BodyTimes) -> bytes:
@@ -53,16 +89,21 @@ async def read_body(chunks: AsyncIterator[bytes], limit: int, times: BodyTimes) 
         RequestTimeout: It came too slowly, or stopped coming.
     """
     body = bytearray()
-    start = trio.current_time()
-    while True:
-        now = trio.current_time()
-        allowed = start + times.idle + len(body) / times.slowest
-        with trio.move_on_at(min(now + times.idle, allowed)) as waiting:
-            try:
-                body += await anext(chunks)
-            except StopAsyncIteration:
-                return bytes(body)
-        if waiting.cancelled_caught:
-            raise RequestTimeout("The body did not arrive in time")
-        if len(body) > limit:
-            raise _too_large(limit)
+    async for piece in Incoming(TimedPieces(chunks, times), limit=limit):
+        body += piece
+    return bytes(body)
+
+
+def incoming(
+    chunks: AsyncIterator[bytes], head: Head, limit: int, times: BodyTimes, ask: Callable[[], Awaitable[None]]
+) -> Incoming:
+    """The body as its handler reads it.
+
+    Raises:
+        TooLarge: It says itself that it is longer than `limit`.
+        BadRequest: Its length is no number.
+    """
+    refuse_announced(head, limit)
+    announced = head.headers.get("content-length")
+    pieces = TimedPieces(chunks, times, ask)
+    return Incoming(pieces, limit=limit, announced=None if announced is None else int(announced))

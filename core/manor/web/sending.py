@@ -127,13 +127,10 @@ def whole(reply: Reply) -> tuple[RawHeaders, bytes]:
 
 async def send_stream(send: Send, stream: Stream) -> None:
     """Send a body as it is written. If it breaks, the connection is cut: so the client knows that it is not whole."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": stream.status,
-            "headers": raw_headers(stream.headers, stream.content_type),
-        }
-    )
+    headers = raw_headers(stream.headers, stream.content_type)
+    if stream.length is not None:
+        headers.append((b"content-length", b"%d" % stream.length))
+    await send({"type": "http.response.start", "status": stream.status, "headers": headers})
     await stream.run(_writer(send))
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
