@@ -48,7 +48,10 @@ class ViewingHandlers:
                 rights.channel(ids[0])
             return viewing.view(transaction, rights, user_id, ids, threads_too=threads_too)
 
-        return ViewedAnswer(last_viewed_at_times=await self._shared.write(request, work))
+        times = await self._shared.write(request, work)
+        if user_id == request.user_id:
+            self._shared.presence.note_activity(user_id)
+        return ViewedAnswer(last_viewed_at_times=times)
 
     async def mark_read(self, request: Request[list[str]]) -> ViewedAnswer:
         """Have read several channels."""
