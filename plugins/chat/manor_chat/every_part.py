@@ -13,6 +13,7 @@ from manor_chat.foundation import Foundation
 from manor_chat.oauth.part import OAuthProvider
 from manor_chat.parts import Shared
 from manor_chat.people.part import People
+from manor_chat.personal.part import Personal
 from manor_chat.posts.part import Posts
 from manor_chat.search.part import Searching
 from manor_chat.sidebar.part import Sidebar
@@ -20,6 +21,7 @@ from manor_chat.socket.part import Live
 from manor_chat.status.part import Statuses
 from manor_chat.system.part import Describing
 from manor_chat.teams.part import Teams
+from manor_chat.threads.part import Threads
 
 
 def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
@@ -35,6 +37,8 @@ def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
         OAuthProvider(shared),
         Channels(shared),
         Posts(shared),
+        Threads(shared),
+        Personal(shared),
         Sidebar(shared),
         Statuses(shared),
         Searching(shared),

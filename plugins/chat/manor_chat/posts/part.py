@@ -1,4 +1,4 @@
-"""Posts, reactions and threads, and what people keep for themselves."""
+"""Posts and reactions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from manor import Migration, Part, Route
 from manor_chat.http.post_edits import edit_routes
 from manor_chat.http.post_lists import list_routes
 from manor_chat.http.posts import post_routes
+from manor_chat.http.reactions import reaction_routes
 from manor_chat.migrations.posts import STEPS
 from manor_chat.parts import Shared
 
@@ -25,4 +26,4 @@ class Posts(Part):
     def routes(self) -> Sequence[Route]:
         """Operations."""
         shared = self._shared
-        return [*post_routes(shared), *list_routes(shared), *edit_routes(shared)]
+        return [*post_routes(shared), *list_routes(shared), *edit_routes(shared), *reaction_routes(shared)]

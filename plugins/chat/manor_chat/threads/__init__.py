@@ -1,0 +1,1 @@
+"""Threads as those see them who follow them."""
