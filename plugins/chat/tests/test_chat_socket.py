@@ -32,7 +32,7 @@ from manor_chat.channels.membership import join_channel, leave_channel
 from manor_chat.store.people import find_person
 from manor_chat.telling import tell
 from tests.chat_live import URL, Ear, hub_of, listening, settled_crew, token_of
-from tests.chat_people import Chatter, Crew, chatting_as, said
+from tests.chat_people import API, Chatter, Crew, chatting_as, said
 
 NOWHERE = {
     "omit_users": None,
@@ -352,6 +352,15 @@ async def test_a_revoked_token_and_a_deactivated_account_close_their_sockets(
         assert await closing_of(bob) == 4401
     async with chatting_as(house, crew.bob.id).websocket(URL) as closed:
         assert [frame async for frame in closed] == []
+
+
+async def test_a_token_that_is_disabled_closes_its_socket(house: House, crew: Crew, client: Client) -> None:
+    made = await crew.ada.client.post(f"{API}/users/me/tokens", json={"description": "a bot"})
+    bearer = client(headers={"Authorization": f"Bearer {made.json()['token']}"})
+    async with listening(bearer) as ear:
+        asked = {"token_id": made.json()["id"]}
+        assert (await crew.ada.client.post(f"{API}/users/tokens/disable", json=asked)).status == 200
+        assert await closing_of(ear) == 4401
 
 
 async def test_a_sign_in_that_runs_out_closes_its_socket_unless_it_was_used(

@@ -111,6 +111,13 @@ async def test_who_was_only_active_for_a_moment_is_offline_after_five_minutes(
     assert (await status_of(crew.ann))["status"] == "offline"
 
 
+async def test_who_writes_is_online_unless_their_client_says_otherwise(crew: Crew) -> None:
+    for query, expected in (("?set_online=false", "offline"), ("", "online")):
+        post = {"channel_id": to_chat_id(crew.off_topic.id), "message": "here I am"}
+        assert (await crew.ann.client.post(f"{API}/posts{query}", json=post)).status == 201
+        assert (await status_of(crew.ann))["status"] == expected
+
+
 async def test_here_means_those_who_are_online(house: House, crew: Crew) -> None:
     async with listening(crew.bob.client) as bob:
         await said(house, crew.ann, crew.off_topic, "@here nobody asked the presence")

@@ -106,6 +106,8 @@ class PostHandlers:
 
         assert request.user_id is not None, "whoever is signed in is somebody"
         known = await self._repeats.once(request.user_id, sent.pending_post_id, write)
+        if sent.set_online:
+            self._shared.presence.note_activity(request.user_id)
         if known is not None:
             new = await self._shared.read(request, lambda transaction, rights: _again(transaction, rights, known, sent))
         return answer(new, 201)

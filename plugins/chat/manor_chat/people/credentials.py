@@ -53,6 +53,7 @@ class Credentials:
     def disable(self, credential_id: UUID) -> None:
         """Have a token open nothing from now on; said before it is written, so that no request comes between."""
         self._disabled.add(credential_id)
+        self._shared.hub.revoke(credential_id)
 
     def enable(self, credential_id: UUID) -> None:
         """Have it open what it opened before; said once it is written."""

@@ -136,6 +136,10 @@ class Hub:
             self._asleep.set()
             self._asleep = None
 
+    def revoke(self, credential_id: UUID) -> None:
+        """A credential opens nothing from now on, though it may again: its sockets end."""
+        self._end_all(self.roster.revoke(credential_id, None))
+
     # --- Handing out -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
