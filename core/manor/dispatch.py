@@ -123,7 +123,9 @@ class Dispatcher:
         return call
 
     def _prepare(self, owned: OwnedRoute) -> Prepared:
-        prepared = self._prepared[owned] = Prepared(owned, self.settings.body_limit)
+        route = owned.route
+        manners = Manners(route.api, route.places) if route.places else self._manners_of(route.api)
+        prepared = self._prepared[owned] = Prepared(owned, self.settings.body_limit, manners)
         return prepared
 
     def _manners_of(self, api: Api) -> Manners:

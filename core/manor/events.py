@@ -7,6 +7,7 @@ import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import msgspec
@@ -234,9 +235,10 @@ class Bus:
         """Subscriptions whose shape the declared event cannot fill; asked once all plugins have declared."""
         found = []
         for owned in self.subscriptions():
-            declared = self._types.get(owned.subscription.event)
-            if declared is not None and (reason := _misfit(owned.subscription, declared[1])):
-                subscription = owned.subscription
+            subscription = owned.subscription
+            declared = self._types.get(subscription.event)
+            shape: Any = subscription.shape
+            if declared is not None and (reason := _misfit(shape, declared[1])):
                 found.append(Misfit(owned.owner, f"hears '{subscription.event}', {reason}", subscription.asked_by))
         return found
 
@@ -365,9 +367,9 @@ def _shaped(event: Event, shape: type[Any]) -> Any:
 _SCALARS = (bool, bytes, float, int, str)
 
 
-def _misfit(subscription: Subscription[Any], kind: type[Event]) -> str | None:
+@lru_cache(maxsize=1024)
+def _misfit(shape: type[Any], kind: type[Event]) -> str | None:
     """What of the shape the event cannot fill, or None; of the types only plain ones are compared."""
-    shape = subscription.shape
     if shape is kind:
         return None
     if not (inspect.isclass(shape) and issubclass(shape, msgspec.Struct)):

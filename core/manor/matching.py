@@ -108,25 +108,13 @@ def _decode(raw_path: bytes) -> list[str] | None:
 def route_faults(route: Route) -> list[str]:
     """What is wrong with one route by itself; each a sentence that names it."""
     name = f"{route.method} {route.path}"
-    faults: list[str] = []
-    if route.method in ("HEAD", "OPTIONS"):
-        faults.append(f"{name}: HEAD is answered from GET and OPTIONS from the table; neither is declared")
-    elif not _METHOD.fullmatch(route.method):
-        faults.append(f"{name}: the method is not an upper-case word")
+    faults = list(_line_faults(route.method, route.path))
     if not route.path.startswith("/"):
-        return [*faults, f"{name}: the path does not begin with a slash"]
-    parameters = _PARAMETER.findall(route.path)
+        return faults
+    parameters = _PARAMETER.findall(route.path) if route.values else ()
     faults += [
-        f"{name}: a parameter is a whole segment such as {{topic}}, not {segment!r}"
-        for segment in _segments(route.path)
-        if not _PARAMETER.fullmatch(segment) and ("{" in segment or "}" in segment)
+        f"{name}: values for {word!r}, which is no parameter of it" for word in route.values if word not in parameters
     ]
-    faults += [f"{name}: two parameters are called {word!r}" for word in _twice(parameters)]
-    if any(segment == "" for segment in _segments(route.path)[:-1]):
-        faults.append(f"{name}: an empty segment")
-    for word in route.values:
-        if word not in parameters:
-            faults.append(f"{name}: values for {word!r}, which is no parameter of it")
     faults += [f"{name}: {header!r} is no header's name" for header in route.headers if not _HEADER.fullmatch(header)]
     faults += [f"{name}: errors= names {status}, which is no error" for status in route.errors if status not in _ERRORS]
     if not callable(getattr(route.access, "allows", None)):
@@ -140,6 +128,28 @@ def route_faults(route: Route) -> list[str]:
     if route.api.bad_value_status not in (400, 422):
         faults.append(f"{name}: bad_value_status of {route.api.name!r} is neither 400 nor 422")
     return [*faults, *(f"{name}: {fault}" for fault in type_faults(route))]
+
+
+@lru_cache(maxsize=4096)
+def _line_faults(method: str, path: str) -> tuple[str, ...]:
+    """What is wrong with a method and a path."""
+    name = f"{method} {path}"
+    faults: list[str] = []
+    if method in ("HEAD", "OPTIONS"):
+        faults.append(f"{name}: HEAD is answered from GET and OPTIONS from the table; neither is declared")
+    elif not _METHOD.fullmatch(method):
+        faults.append(f"{name}: the method is not an upper-case word")
+    if not path.startswith("/"):
+        return (*faults, f"{name}: the path does not begin with a slash")
+    faults += [
+        f"{name}: a parameter is a whole segment such as {{topic}}, not {segment!r}"
+        for segment in _segments(path)
+        if not _PARAMETER.fullmatch(segment) and ("{" in segment or "}" in segment)
+    ]
+    faults += [f"{name}: two parameters are called {word!r}" for word in _twice(_PARAMETER.findall(path))]
+    if any(segment == "" for segment in _segments(path)[:-1]):
+        faults.append(f"{name}: an empty segment")
+    return tuple(faults)
 
 
 def _fits_at_once(route: Route) -> bool:
@@ -172,13 +182,15 @@ class RouteTable:
         if faults:
             return faults
         owned = [OwnedRoute(owner, route) for route in routes]
-        alone = RouteTable(owned)
-        faults = [problem.what for problem in alone.collisions()]
-        if faults:
-            return faults
+        clashes = self._clashes
         self._all += owned
         self._take(owned)
-        return []
+        if self._clashes == clashes:
+            return []
+        faults = [problem.what for problem in RouteTable(owned).collisions()]
+        if faults:
+            self._rebuild([each for each in self._all if each not in owned])
+        return faults
 
     def remove(self, owner: str) -> None:
         """Forget a plugin's routes: it failed before it served anything."""
@@ -186,6 +198,8 @@ class RouteTable:
 
     def collisions(self) -> list[Problem]:
         """What more than one plugin claims: a method on a path, the name of one place's parameter, an API's prefix."""
+        if not self._clashes:
+            return []
         found = [*self._rivals(self._root), *self._disputes, *self._disputed_prefixes()]
         return [Problem("", what) for what in dict.fromkeys(found)]
 
@@ -193,6 +207,7 @@ class RouteTable:
         self._all = routes
         self._root = _Place()
         self._disputes: list[str] = []
+        self._clashes = 0
         self._by_literal_path: dict[bytes, _Place] = {}
         self._prefixes: dict[tuple[str, ...], OwnedRoute] = {}
         self._apis: dict[str, list[OwnedRoute]] = {}
@@ -223,6 +238,7 @@ class RouteTable:
         place.names = place.names or tuple(names)
         if owned.route.method in place.routes:
             place.rivals.append(owned)
+            self._clashes += 1
         else:
             place.routes[owned.route.method] = owned
         return place
@@ -233,7 +249,8 @@ class RouteTable:
         if not place.names:
             self._by_literal_path[route.path.encode()] = place
         for prefix in route.api.prefixes:
-            self._prefixes.setdefault(tuple(word for word in prefix.split("/") if word), owned)
+            claimed = self._prefixes.setdefault(tuple(word for word in prefix.split("/") if word), owned)
+            self._clashes += not _is_same(claimed.route.api, route.api)
         known = self._apis.setdefault(_steps(route.path)[0][0], [])
         if not any(_is_same(other.route.api, route.api) for other in known):
             known.append(owned)
@@ -241,6 +258,7 @@ class RouteTable:
             self._at_once.add(f"GET {literal}".encode())
 
     def _dispute(self, place: _Place, name: str, owned: OwnedRoute) -> None:
+        self._clashes += 1
         first = place.named_by
         assert first is not None, "a parameter's place remembers who named it"
         self._disputes.append(

@@ -31,18 +31,24 @@ class Manners:
 
 
 class Prepared:
-    """A route and what serves it."""
+    """A route and what serves it.
+
+    Args:
+        owned: The route.
+        default_body_limit: Bytes of a body, where it names no limit.
+        manners: Of its API and its own places.
+    """
 
     __slots__ = ("body_limit", "decode", "handler", "is_async", "manners", "name", "owner", "read_query", "route")
 
-    def __init__(self, owned: OwnedRoute, default_body_limit: int) -> None:
+    def __init__(self, owned: OwnedRoute, default_body_limit: int, manners: Manners) -> None:
         route = owned.route
         self.owner = owned.owner
         self.route = route
         self.name = str(owned)
         self.handler = route.handler
         self.is_async = inspect.iscoroutinefunction(route.handler)
-        self.manners = Manners(route.api, route.places)
+        self.manners = manners
         self.decode = body_decoder(route.body, route.api.bad_value_status)
         self.read_query = query_reader(route.query, route.api.bad_value_status)
         self.body_limit = 0 if route.body is None else (route.body_limit or default_body_limit)
