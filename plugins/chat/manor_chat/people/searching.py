@@ -43,7 +43,9 @@ def search_people(
         with_inactive: Whether the deactivated are found.
     """
     sees_all = rights.may("manage_system")
-    words = [word.removeprefix("@") for word in term[:LONGEST_TERM].split()][:_MOST_WORDS]
+    # SQLite ends a pattern at a NUL: it would find everybody.
+    typed = term[:LONGEST_TERM].replace("\0", "\ufffd")
+    words = [word.removeprefix("@") for word in typed.split()][:_MOST_WORDS]
     matching = [
         _begins(word, emails=sees_all or config.show_email_addresses, names=sees_all or config.show_full_names)
         for word in words
