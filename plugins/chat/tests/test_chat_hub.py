@@ -10,14 +10,27 @@ import pytest
 import trio
 import trio.testing
 
-from manor import Principal, Transaction, add_member, find_by_secret, new_id, remove_member, revoke, set_admin
+from manor import (
+    Closing,
+    Head,
+    Principal,
+    Request,
+    Transaction,
+    add_member,
+    find_by_secret,
+    new_id,
+    remove_member,
+    revoke,
+    set_admin,
+)
 from manor.testing import House
 from manor_chat.channels.membership import join_channel, leave_channel
 from manor_chat.events import Told
 from manor_chat.socket.entering import Entered, Entrance, SocketQuery
 from manor_chat.socket.frames import Encoded, seal
 from manor_chat.socket.hub import AT_ONCE, Hub
-from manor_chat.socket.lines import Line
+from manor_chat.socket.lines import MOST_SENT, Line
+from manor_chat.socket.part import Live
 from manor_chat.socket.roster import Listener, Standing
 from manor_chat.store.channels import Channel
 from manor_chat.store.people import find_person
@@ -220,3 +233,70 @@ def test_the_text_is_the_event_with_its_number_last(data: bytes, mentions: bool,
     body = encoded.about("me", is_mentioned=True, is_follower=False) if mentions else encoded.plain
     nowhere = '{"omit_users":null,"user_id":"","channel_id":"","team_id":"","connection_id":"","omit_connection_id":""}'
     assert seal(body, 12) == f'{expected},"broadcast":{nowhere},"seq":12}}'
+
+
+# --- Lines ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_line_gives_again_what_it_keeps_and_nothing_else() -> None:
+    (line,) = crowd(Hub(), 1)
+    for n in range(MOST_SENT + 72):
+        line.push(f'{{"n":{n}')
+    for _ in range(MOST_SENT + 70):
+        line.take()
+    first, unsent = 70, MOST_SENT + 70
+    assert line.unsent_seq == unsent
+    assert [len(line.since(seq) or ()) for seq in (first, first + 1, unsent - 1, unsent)] == [128, 127, 1, 0]
+    assert line.since(first + 1) == [f'{{"n":{n},"seq":{n}}}' for n in range(first + 1, unsent)]
+    assert line.since(first - 1) is None
+    assert line.since(unsent + 1) is None
+    assert line.take() == f'{{"n":{unsent},"seq":{unsent}}}'
+
+
+class Dead:
+    """A conversation whose client has gone without a word: what is sent hangs, and cannot be cancelled."""
+
+    def __init__(self) -> None:
+        self.outlet: Any = None
+        self.flows = trio.Event()
+        self.sent: list[str] = []
+
+    async def receive(self) -> str:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async def send(self, message: str | bytes) -> None:
+        with trio.CancelScope(shield=True):
+            await self.flows.wait()
+        self.sent.append(str(message))
+
+    async def close(self, closing: Closing) -> None:
+        """Nobody hears it."""
+
+
+async def test_a_socket_that_was_taken_over_takes_nothing_of_what_waits(
+    house: House, crew: Crew, nursery: trio.Nursery
+) -> None:
+    def opened(socket: Dead, **query: str) -> None:
+        request = Request(Head("GET", b"/"), {}, None, SocketQuery(**query), (principal,))
+        nursery.start_soon(sockets.open(request).run, socket)
+
+    (chat,) = [plugin for plugin in house.plugins if plugin.name == "chat"]
+    (sockets,) = [part.sockets for part in chat.instance.parts if isinstance(part, Live)]
+    principal = Principal("chat_session", user_id=crew.ann.id)
+    old, new, hub = Dead(), Dead(), hub_of(house)
+    opened(old)
+    await trio.testing.wait_all_tasks_blocked()
+    ((id_, line),) = hub.roster.lines.items()
+    assert line.unsent_seq == 1
+    opened(new, connection_id=id_, sequence_number="0")
+    await trio.testing.wait_all_tasks_blocked()
+    assert line.has_waiting
+
+    old.flows.set()
+    await trio.testing.wait_all_tasks_blocked()
+    new.flows.set()
+    await trio.testing.wait_all_tasks_blocked()
+    assert ["hello" in frame for frame in old.sent] == [True]
+    assert [frame[-8:] for frame in new.sent] == ['"seq":0}', '"seq":1}']
+    nursery.cancel_scope.cancel()

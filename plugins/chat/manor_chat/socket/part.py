@@ -36,6 +36,7 @@ class Live(Part):
 
     Attributes:
         hub: Where all lines are.
+        sockets: What carries them.
     """
 
     def __init__(self, shared: Shared, authenticators: Callable[[], Sequence[Authenticator]]) -> None:
@@ -49,11 +50,11 @@ class Live(Part):
             version=shared.api.headers["X-Version-Id"],
             authenticators=authenticators,
         )
-        self._sockets = Sockets(self.hub, self._entrance, Actions(shared), shared.presence, context.limits)
+        self.sockets = Sockets(self.hub, self._entrance, Actions(shared), shared.presence, context.limits)
 
     def routes(self) -> Sequence[Route]:
         """The socket."""
-        return websocket_routes(self._shared.api, self._sockets)
+        return websocket_routes(self._shared.api, self.sockets)
 
     def subscriptions(self) -> Sequence[Subscription[Any]]:
         """All that changes who hears what: INLINE, so that who was removed hears nothing that came later."""
