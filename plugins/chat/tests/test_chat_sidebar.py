@@ -9,7 +9,6 @@ import pytest
 
 from manor import Event, from_chat_id
 from manor.testing import Client, House
-from manor_chat.sidebar.favorites import follow_preferences
 from tests.chat_channels import direct, kept, made, refused, told
 from tests.chat_people import API, Crew, said
 
@@ -208,14 +207,30 @@ async def test_favorites_are_a_preference_as_well(crew: Crew, heard: list[Event]
     await crew.ann.client.put(one, json=favorites)
     assert [data for _, data in told(heard, "preferences_deleted")] == [{"preferences": [preference]}]
 
-    known = from_chat_id(helm["id"])
-    assert known is not None
-    await crew.house.storage.write(lambda transaction: follow_preferences(transaction, crew.ann.id, {known: True}))
-    assert (await sidebar(crew))["favorites"]["channel_ids"] == [helm["id"]]
-    assert {each["type"] for each in told(heard, "sidebar_category_updated")[-1][1]["updatedCategories"]} == {
-        "favorites",
-        "channels",
-    }
+
+async def test_a_client_without_categories_says_by_preferences_what_is_a_favorite(
+    crew: Crew, heard: list[Event]
+) -> None:
+    helm, with_bob = await made(crew, crew.ann, "helm"), await direct(crew.ann, crew.bob)
+    other = (await crew.ann.client.post(f"{API}/teams", json={"name": "ox", "display_name": "Ox", "type": "O"})).json()
+    wanted = [
+        {"user_id": crew.ann.chat_id, "category": "favorite_channel", "name": each["id"], "value": "true"}
+        for each in (helm, with_bob)
+    ]
+    heard.clear()
+    assert (await crew.ann.client.put(f"{API}/users/me/preferences", json=wanted)).status == 200
+
+    assert (await sidebar(crew))["favorites"]["channel_ids"] == [helm["id"], with_bob["id"]]
+    updates = told(heard, "sidebar_category_updated")
+    assert {event.team_id for event, _ in updates} == {crew.team_id, from_chat_id(other["id"])}
+    of_crew = next(data for event, data in updates if event.team_id == crew.team_id)
+    types = [each["type"] for each in of_crew["updatedCategories"]]
+    assert types == ["favorites", "channels", "direct_messages"]
+    assert (await crew.ann.client.post(f"{API}/users/me/preferences/delete", json=wanted[:1])).status == 200
+    assert (await sidebar(crew))["favorites"]["channel_ids"] == [with_bob["id"]]
+    refusing = [wanted[1] | {"value": "false"}]
+    assert (await crew.ann.client.put(f"{API}/users/me/preferences", json=refusing)).status == 200
+    assert (await sidebar(crew))["favorites"]["channel_ids"] == []
 
 
 async def test_channels_that_are_left_or_archived_stand_nowhere_and_come_back_to_their_place(crew: Crew) -> None:

@@ -63,8 +63,7 @@ def view(
     tell(transaction, "multiple_channels_viewed", {"channel_times": times}, user_id=user_id)
     if threads_too:
         now = to_milliseconds(transaction.now)
-        view_threads(transaction, user_id, list(viewed), now)
-        for channel_id in viewed:
+        for channel_id in view_threads(transaction, user_id, viewed.keys(), now):
             tell(transaction, "thread_read_changed", {"timestamp": now}, user_id=user_id, channel_id=channel_id)
     return times
 

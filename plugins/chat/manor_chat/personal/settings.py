@@ -12,6 +12,7 @@ from manor_chat import faults
 from manor_chat.ids import shown_id
 from manor_chat.posts.finding import readable_posts
 from manor_chat.rights import Rights
+from manor_chat.sidebar.favorites import follow_preferences
 from manor_chat.store.people import find_person
 from manor_chat.store.preferences import (
     FLAGGED_POST,
@@ -77,6 +78,7 @@ def change_settings(transaction: Transaction, rights: Rights, user_id: UUID, wan
         _check_fit(each)
     _check_saved(transaction, rights, [each.name for each in wanted if each.category == FLAGGED_POST])
     set_preferences(transaction, user_id, wanted)
+    follow_preferences(transaction, user_id, wanted, are_kept=True)
     _tell(transaction, "preferences_changed", user_id, wanted)
 
 
@@ -89,6 +91,7 @@ def forget_settings(transaction: Transaction, rights: Rights, user_id: UUID, unw
     """
     _check(transaction, rights, user_id)
     delete_preferences(transaction, user_id, unwanted)
+    follow_preferences(transaction, user_id, unwanted, are_kept=False)
     _tell(transaction, "preferences_deleted", user_id, unwanted)
 
 

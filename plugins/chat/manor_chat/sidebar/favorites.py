@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert
+import msgspec
 
-from manor import Transaction
+from manor import Transaction, from_chat_id
 from manor_chat.domain.categories import FAVORITES
 from manor_chat.ids import shown_id
 from manor_chat.sidebar.arranged import Arranged, look
 from manor_chat.store.channels import find_channels
+from manor_chat.store.preferences import Preference, delete_preferences, set_preferences
 from manor_chat.store.sidebar import put
 from manor_chat.store.teams import teams_of
-from manor_chat.tables.personal import preferences
 from manor_chat.telling import as_text, tell
 
 PREFERENCE = "favorite_channel"
@@ -23,47 +24,48 @@ PREFERENCE = "favorite_channel"
 def note_favorites(transaction: Transaction, before: Arranged, after: Arranged) -> None:
     """Keep and tell as preferences which channels are favorites now and which no longer are."""
     were, are = _favorites(before), _favorites(after)
-    user_id = after.user_id
-    changed = [channel for channel in (*were, *are) if (channel in were) != (channel in are)]
-    if not changed:
-        return
-    names = [shown_id(channel) for channel in changed]
-    mine = (preferences.c.user_id == user_id) & (preferences.c.category == PREFERENCE) & preferences.c.name.in_(names)
-    transaction.connection.execute(delete(preferences).where(mine))
-    new = [_preference(user_id, channel) for channel in are if channel not in were]
-    if new:
-        rows = [each | {"user_id": user_id} for each in new]
-        transaction.connection.execute(insert(preferences), rows)
-        tell(transaction, "preferences_changed", {"preferences": as_text(new)}, user_id=user_id)
-    gone = [_preference(user_id, channel) for channel in were if channel not in are]
-    if gone:
-        tell(transaction, "preferences_deleted", {"preferences": as_text(gone)}, user_id=user_id)
+    new = [_preference(channel) for channel in are if channel not in were]
+    gone = [_preference(channel) for channel in were if channel not in are]
+    set_preferences(transaction, after.user_id, new)
+    delete_preferences(transaction, after.user_id, gone)
+    for event, changed in (("preferences_changed", new), ("preferences_deleted", gone)):
+        if changed:
+            shown = [msgspec.structs.asdict(each) | {"user_id": shown_id(after.user_id)} for each in changed]
+            tell(transaction, event, {"preferences": as_text(shown)}, user_id=after.user_id)
 
 
-def follow_preferences(transaction: Transaction, user_id: UUID, wanted: Mapping[UUID, bool]) -> None:
-    """Put channels among the favorites, or out of them, as a client's preferences have it; they are kept by the caller.
+def follow_preferences(
+    transaction: Transaction, user_id: UUID, preferences: Sequence[Preference], *, are_kept: bool
+) -> None:
+    """Put channels among the favorites, or out of them, as a client says by preferences; others change nothing.
 
     Args:
         transaction: The caller's.
-        user_id: Whose.
-        wanted: Whether each channel is to be a favorite. Those of people are one in all teams' sidebars.
+        user_id: Whose they are.
+        preferences: What was kept or forgotten.
+        are_kept: Whether they are kept now.
     """
-    channels = find_channels(transaction, wanted.keys())
+    wanted = {
+        channel_id: are_kept and each.value == "true"
+        for each in preferences
+        if each.category == PREFERENCE and (channel_id := from_chat_id(each.name)) is not None
+    }
+    if not wanted:
+        return
+    of_team = {channel.id: channel.team_id for channel in find_channels(transaction, wanted.keys()).values()}
+    concerned = set(of_team.values())
     for team in teams_of(transaction, user_id):
-        sidebar = look(transaction, user_id, team.id)
-        here = {
-            channel_id: is_wanted
-            for channel_id, is_wanted in wanted.items()
-            if channel_id in sidebar.joined and channels[channel_id].team_id in (None, team.id)
-        }
-        _move(transaction, sidebar, here)
+        # Channels of people stand in the sidebar of each team.
+        if concerned & {team.id, None}:
+            sidebar = look(transaction, user_id, team.id)
+            _move(transaction, sidebar, {each: is_in for each, is_in in wanted.items() if each in sidebar.joined})
 
 
 def _move(transaction: Transaction, sidebar: Arranged, wanted: Mapping[UUID, bool]) -> None:
     favorites = next(category for category in sidebar.categories if category.type == FAVORITES)
     known = sidebar.places[favorites.id]
-    coming = [channel for channel, is_wanted in wanted.items() if is_wanted and channel not in known]
-    going = [channel for channel, is_wanted in wanted.items() if not is_wanted and channel in known]
+    coming = [channel for channel, is_in in wanted.items() if is_in and channel not in known]
+    going = [channel for channel, is_in in wanted.items() if not is_in and channel in known]
     if not coming and not going:
         return
     inside = [channel for channel in (*known, *coming) if channel not in going]
@@ -71,7 +73,7 @@ def _move(transaction: Transaction, sidebar: Arranged, wanted: Mapping[UUID, boo
     put(transaction, sidebar.user_id, sidebar.team_id, places, nowhere=going)
     after = look(transaction, sidebar.user_id, sidebar.team_id)
     changed = [each for each in after.categories if sidebar.places[each.id] != after.places[each.id]]
-    data = {"updatedCategories": as_text([after.show(each) for each in changed])}
+    data: dict[str, Any] = {"updatedCategories": as_text([after.show(each) for each in changed])}
     tell(transaction, "sidebar_category_updated", data, user_id=sidebar.user_id, team_id=sidebar.team_id)
 
 
@@ -79,5 +81,5 @@ def _favorites(sidebar: Arranged) -> list[UUID]:
     return [channel for each in sidebar.categories if each.type == FAVORITES for channel in sidebar.places[each.id]]
 
 
-def _preference(user_id: UUID, channel: UUID) -> dict[str, object]:
-    return {"user_id": shown_id(user_id), "category": PREFERENCE, "name": shown_id(channel), "value": "true"}
+def _preference(channel: UUID) -> Preference:
+    return Preference(category=PREFERENCE, name=shown_id(channel), value="true")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, func, or_, select, update
 
 from manor import Transaction, users_table
 from manor_chat.store.channels import MEMBER, ChannelMember
@@ -54,12 +54,19 @@ def view_channels(transaction: Transaction, user_id: UUID, channel_ids: Collecti
     return {row.channel_id: row.last_viewed_at for row in transaction.connection.execute(changed)}
 
 
-def view_threads(transaction: Transaction, user_id: UUID, channel_ids: Collection[UUID], now: int) -> None:
-    """Have somebody read all the threads of channels."""
+def view_threads(transaction: Transaction, user_id: UUID, channel_ids: Collection[UUID], now: int) -> set[UUID]:
+    """Have somebody read the threads that they follow in channels; says in which of these any was unread."""
     count = select(posts.c.reply_count).where(posts.c.id == thread_members.c.root_id).scalar_subquery()
-    mine = (thread_members.c.user_id == user_id) & thread_members.c.channel_id.in_(channel_ids)
-    read = {"seen_replies": func.coalesce(count, 0), "unread_mentions": 0, "last_viewed_at": now, "update_at": now}
-    transaction.connection.execute(update(thread_members).where(mine).values(read))
+    unread = (
+        (thread_members.c.user_id == user_id)
+        & thread_members.c.channel_id.in_(channel_ids)
+        & thread_members.c.following
+        & or_(thread_members.c.seen_replies < count, thread_members.c.unread_mentions > 0)
+    )
+    seen = func.coalesce(count, thread_members.c.seen_replies)
+    read = {"seen_replies": seen, "unread_mentions": 0, "last_viewed_at": now, "update_at": now}
+    changed = update(thread_members).where(unread).values(read).returning(thread_members.c.channel_id)
+    return set(transaction.connection.execute(changed).scalars())
 
 
 def pinned_posts(transaction: Transaction, channel_id: UUID) -> list[Post]:
