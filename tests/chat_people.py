@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from manor import NewUser, Principal, add_member, add_user, create_team, to_chat_id
-from manor.testing import Client, House
+import trio.testing
+
+from manor import NewUser, Principal, add_member, add_user, create_team, find_team, find_user, to_chat_id
+from manor.testing import Client, House, SetClock, open_test_house
 from manor_chat.posts.creating import NewPost, create_post
 from manor_chat.store.channels import Channel, find_channel_by_name
 from manor_chat.store.people import find_person
@@ -68,7 +73,10 @@ class Crew:
 
     @classmethod
     async def gather(cls, house: House) -> Crew:
-        """Make them."""
+        """Make them, unless they are there."""
+        if (known := await house.storage.read(_known)) is not None:
+            people = {name: known_chatter(house, name, user_id) for name, user_id in known.people.items()}
+            return cls(house, known.team_id, known.town_square, known.off_topic, **people)
         ann, bob, eve = [await chatter(house, name) for name in ("ann", "bob", "eve")]
         ada = await chatter(house, "ada", is_admin=True)
 
@@ -84,6 +92,48 @@ class Crew:
 
         team_id, town_square, off_topic = await house.storage.write(work)
         return cls(house, team_id, town_square, off_topic, ann, bob, eve, ada)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A crew that is in the database already."""
+
+    team_id: UUID
+    town_square: Channel
+    off_topic: Channel
+    people: dict[str, UUID]
+
+
+def _known(transaction: Any) -> _Known | None:
+    team = find_team(transaction, name="crew")
+    if team is None:
+        return None
+    square, topic = [find_channel_by_name(transaction, team.id, name) for name in ("town-square", "off-topic")]
+    assert square is not None
+    assert topic is not None
+    users = {name: find_user(transaction, username=name) for name in ("ann", "bob", "eve", "ada")}
+    return _Known(team.id, square, topic, {name: user.id for name, user in users.items() if user is not None})
+
+
+def known_chatter(house: House, username: str, user_id: UUID) -> Chatter:
+    """Somebody who is in the database already; Ada administers the server."""
+    return Chatter(user_id, to_chat_id(user_id), username, chatting_as(house, user_id, is_admin=username == "ada"))
+
+
+_DATABASES: dict[datetime, bytes] = {}
+
+
+async def crew_database(clock: SetClock) -> bytes:
+    """A database with the crew in it, made at that moment, with all that follows from it done."""
+    now = clock.now()
+    if now not in _DATABASES:
+        with tempfile.TemporaryDirectory(prefix="manor-") as folder:
+            async with open_test_house(Path(folder), plugins=["chat"], clock=clock) as house:
+                await Crew.gather(house)
+                await trio.testing.wait_all_tasks_blocked()
+                path = house.storage.path
+            _DATABASES[now] = path.read_bytes()
+    return _DATABASES[now]
 
 
 async def said(house: House, author: Chatter, channel: Channel, message: str, **more: Any) -> str:

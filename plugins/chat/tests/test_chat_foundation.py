@@ -16,16 +16,6 @@ from manor_chat.store.posts import find_post
 from tests.chat_people import Crew, chatter, said
 
 
-@pytest.fixture
-def plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
-
-
 async def member_of(house: House, channel: Channel, user_id: UUID) -> ChannelMember | None:
     return await house.storage.read(lambda transaction: find_member(transaction, channel.id, user_id))
 
@@ -92,7 +82,8 @@ async def test_a_mention_counts_for_whom_it_means(house: House, crew: Crew, hear
     assert told.mentions == (crew.bob.id,)
 
 
-async def test_comings_and_goings_leave_nothing_unread(house: House, crew: Crew, heard: list[Event]) -> None:
+async def test_comings_and_goings_leave_nothing_unread(house: House, heard: list[Event]) -> None:
+    crew = await Crew.gather(house)
     square = await channel_of(house, crew.town_square)
     assert square.total_msg_count == 0
     assert square.last_sequence == 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -24,16 +23,6 @@ BACK = "https://app.example.org/back"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 VERIFIER = "v" * 50
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
 
 
 async def register(crew: Crew, **more: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,22 +9,12 @@ import pytest
 from sqlalchemy import delete, insert, text, update
 
 from manor import Transaction, from_chat_id, new_id
-from manor.testing import Client, House, SetClock
+from manor.testing import Client, SetClock
 from manor_chat.channels.membership import join_channel, leave_channel
 from manor_chat.store.channels import Channel, add_channel, find_channel
 from manor_chat.store.people import find_person
 from manor_chat.tables.posts import files, posts
 from tests.chat_people import API, Chatter, Crew, said
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
 
 
 async def found(client: Client, terms: str, path: str = "/posts/search", **more: Any) -> list[str]:

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pytest
-
-from manor.testing import Client, House
+from manor.testing import Client
 from manor_chat.http.unlicensed import ABSENT, EMPTY
 from tests.chat_people import Crew
 
 UNKNOWN = "y" * 26
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
 
 
 async def test_every_answer_has_the_headers_that_clients_look_at(client: Client) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -25,16 +24,6 @@ MEMBER_KEYS = {
     "create_at",
 }  # fmt: skip
 UNKNOWN = "y" * 26
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
 
 
 def told(heard: list[Event], name: str) -> list[tuple[Told, Any]]:
