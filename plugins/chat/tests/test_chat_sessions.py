@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
+from manor import Transaction, open_session, to_chat_id
 from manor.clock import SetClock
 from manor.testing import Client, House
 from tests.chat_people import API, Crew
@@ -71,6 +73,21 @@ async def test_nobody_looks_at_or_ends_the_sessions_of_others(client: Client, cr
     answer = await bob.post(f"{API}/users/me/sessions/revoke", json={"session_id": theirs})
     assert told_id(answer) == (400, "api.context.invalid_url_param.app_error")
     assert await ids(crew.ada.client, crew.ann.chat_id) == [theirs]
+
+
+async def test_sessions_elsewhere_than_in_chat_are_none_of_its(house: House, crew: Crew) -> None:
+    def work(transaction: Transaction) -> UUID:
+        day = timedelta(days=1)
+        elsewhere = open_session(
+            transaction, user_id=crew.ann.id, kind="web", ip="", user_agent="", life=day, absolute=day
+        )
+        return elsewhere.id
+
+    body = {"session_id": to_chat_id(await house.storage.write(work))}
+
+    assert await ids(crew.ann.client) == []
+    refused = await crew.ann.client.post(f"{API}/users/me/sessions/revoke", json=body)
+    assert told_id(refused) == (400, "api.context.invalid_url_param.app_error")
 
 
 @pytest.mark.parametrize(

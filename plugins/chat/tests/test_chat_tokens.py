@@ -164,6 +164,18 @@ async def test_tokens_come_page_by_page(crew: Crew) -> None:
     assert [each["id"] for each in page] == ids[2:]
 
 
+async def test_tokens_of_people_open_nothing_once_the_admin_takes_them_away(tmp_path: Path) -> None:
+    async with open_test_house(tmp_path, plugins=["chat"]) as house:
+        ada = await chatter(house, "ada", is_admin=True)
+        bot = (await ada.client.post(f"{API}/bots", json={"username": "robot"})).json()
+        hers, its = await new_token(ada.client), await new_token(ada.client, bot["user_id"])
+        assert await works(Client(house.dispatcher), hers["token"])
+    without = {"plugins": {"chat": {"personal_access_tokens": False}}}
+    async with open_test_house(tmp_path, plugins=["chat"], config=without) as house:
+        assert not await works(Client(house.dispatcher), hers["token"])
+        assert await works(Client(house.dispatcher), its["token"])
+
+
 @pytest.mark.manor(config={"plugins": {"chat": {"personal_access_tokens": False}}})
 async def test_where_people_have_no_tokens_those_of_bots_work(client: Client, crew: Crew) -> None:
     ada = crew.ada.client

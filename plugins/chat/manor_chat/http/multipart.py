@@ -69,10 +69,7 @@ def read_form(content_type: str, body: bytes) -> Form:
     Raises:
         BadRequest: 400: it is none, it breaks off, or has more parts or longer texts than a form needs.
     """
-    kind, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary", b"")
-    if kind != b"multipart/form-data" or not 0 < len(boundary) <= _LONGEST_BOUNDARY:
-        raise _bad("a multipart form is expected")
+    boundary = boundary_of(content_type)
     reading = _Reading()
     parser = MultipartParser(
         boundary,
@@ -90,10 +87,23 @@ def read_form(content_type: str, body: bytes) -> Form:
         parser.write(body)
         parser.finalize()
     except FormParserError as error:
-        raise _bad("the multipart form cannot be read") from error
+        raise bad_form("the multipart form cannot be read") from error
     if not reading.is_whole:
-        raise _bad("the multipart form breaks off")
+        raise bad_form("the multipart form breaks off")
     return reading.form
+
+
+def boundary_of(content_type: str) -> bytes:
+    """What stands between the parts of a form.
+
+    Raises:
+        BadRequest: 400: it is no form.
+    """
+    kind, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary", b"")
+    if kind != b"multipart/form-data" or not 0 < len(boundary) <= _LONGEST_BOUNDARY:
+        raise bad_form("a multipart form is expected")
+    return boundary
 
 
 class _Reading:
@@ -110,7 +120,7 @@ class _Reading:
     def begin(self) -> None:
         self._parts += 1
         if self._parts > MOST_PARTS:
-            raise _bad(f"a form has {MOST_PARTS} parts at most")
+            raise bad_form(f"a form has {MOST_PARTS} parts at most")
         self._headers = {}
         self._content = bytearray()
 
@@ -131,24 +141,32 @@ class _Reading:
         kind, options = parse_options_header(self._headers.get(b"content-disposition"))
         name = options.get(b"name")
         if kind != b"form-data" or name is None:
-            raise _bad("a part of the form has no name")
+            raise bad_form("a part of the form has no name")
         if b"filename" in options:
             filename, kind_of_file = options[b"filename"], self._headers.get(b"content-type", b"")
-            self.form.files.append(FormFile(_text(name), _text(filename), _text(kind_of_file), bytes(self._content)))
+            self.form.files.append(
+                FormFile(text_of(name), text_of(filename), text_of(kind_of_file), bytes(self._content))
+            )
         elif len(self._content) > LONGEST_FIELD:
-            raise _bad(f"a text of a form has {LONGEST_FIELD} bytes at most")
+            raise bad_form(f"a text of a form has {LONGEST_FIELD} bytes at most")
         else:
-            self.form.fields.setdefault(_text(name), []).append(_text(bytes(self._content)))
+            self.form.fields.setdefault(text_of(name), []).append(text_of(bytes(self._content)))
         self._content = bytearray()
 
     def finish(self) -> None:
         self.is_whole = True
 
 
-def _text(data: bytes) -> str:
+def text_of(data: bytes) -> str:
+    """What a form says, whatever bytes it says it in."""
     return data.decode("utf-8", "replace")
 
 
-def _bad(what: str) -> BadRequest:
+class BadForm(BadRequest):
+    """400: what came is no form, or half of one, or more than a form needs."""
+
+
+def bad_form(what: str) -> BadForm:
+    """400: what is wrong with a form."""
     refused = faults.bad_body_param("form")
-    return BadRequest(f"{refused.detail}: {what}", code=refused.code)
+    return BadForm(f"{refused.detail}: {what}", code=refused.code)

@@ -20,7 +20,7 @@ from manor_chat.rights import Rights
 class PasswordBody(msgspec.Struct, frozen=True):
     """A password, and the one that it replaces."""
 
-    current_password: str = ""
+    current_password: str | None = None
     new_password: str = ""
 
     def __repr__(self) -> str:
@@ -49,7 +49,7 @@ class MfaBody(msgspec.Struct, frozen=True):
     """Whether codes are asked for; to have them asked for takes one."""
 
     activate: bool
-    code: str = ""
+    code: str | None = None
 
 
 class PasswordsHandlers:
@@ -65,7 +65,7 @@ class PasswordsHandlers:
         _refuse_apps(request)
         if not body.new_password:
             raise faults.bad_body_param("new_password")
-        await self._passwords.change(request, user_id, body.current_password, body.new_password)
+        await self._passwords.change(request, user_id, body.current_password or "", body.new_password)
         return STATUS_OK
 
     async def send_reset(self, request: Request[EmailBody]) -> Reply:
@@ -101,7 +101,7 @@ class PasswordsHandlers:
 
         def work(transaction: Transaction, rights: Rights) -> None:
             if body.activate:
-                activate(transaction, rights, user_id, body.code, self._shared.config)
+                activate(transaction, rights, user_id, body.code or "", self._shared.config)
             else:
                 deactivate(transaction, rights, user_id, self._shared.config)
             action = "chat.mfa_activated" if body.activate else "chat.mfa_deactivated"

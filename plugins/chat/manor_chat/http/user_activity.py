@@ -30,7 +30,7 @@ class TypingBody(msgspec.Struct, frozen=True):
     """Where somebody writes."""
 
     channel_id: str = ""
-    parent_id: str = ""
+    parent_id: str | None = None
 
 
 class MembersQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class UserActivityHandlers:
                 rights.require("manage_system")
             channel = rights.channel(channel_id)
             rights.require_in_channel("create_post", channel)
-            data = {"user_id": shown_id(user_id), "parent_id": body.parent_id}
+            data = {"user_id": shown_id(user_id), "parent_id": body.parent_id or ""}
             tell(transaction, "typing", data, channel_id=channel.id, omit_users=[user_id])
 
         await self._shared.write(request, work)
@@ -79,6 +79,9 @@ class UserActivityHandlers:
         query = request.query
         if query.page == "-1":
             first = await self._page(request, 0, _AT_ONCE)
+            if not first:
+                # A client takes the text apart at its line ends, and cannot read what is left of nothing.
+                return answer([])
             return Stream(lambda write: self._write_all(request, first, write), content_type="application/x-ndjson")
         asked = query.pageSize or query.per_page
         limit = min(int(asked) if _NUMBER.fullmatch(asked) and int(asked) else PER_PAGE, MOST_PER_PAGE)

@@ -36,15 +36,15 @@ class SearchBody(msgspec.Struct, frozen=True, kw_only=True):
     """Whom somebody looks for."""
 
     term: str = ""
-    team_id: str = ""
-    not_in_team_id: str = ""
-    in_channel_id: str = ""
-    not_in_channel_id: str = ""
-    in_group_id: str = ""
-    group_constrained: bool = False
-    allow_inactive: bool = False
-    without_team: bool = False
-    limit: int = LIMIT
+    team_id: str | None = None
+    not_in_team_id: str | None = None
+    in_channel_id: str | None = None
+    not_in_channel_id: str | None = None
+    in_group_id: str | None = None
+    group_constrained: bool | None = None
+    allow_inactive: bool | None = None
+    without_team: bool | None = None
+    limit: int | None = None
 
 
 class UserAutocomplete(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -65,7 +65,8 @@ class UsersSearchHandlers:
         body = request.body
         if not body.term:
             raise faults.bad_body_param("term")
-        if not 1 <= body.limit <= MOST:
+        limit = LIMIT if body.limit is None else body.limit
+        if not 1 <= limit <= MOST:
             raise faults.bad_body_param("limit")
         if body.in_group_id or body.group_constrained:
             raise faults.switched_off("api.ldap_groups.license_error", "Groups are not available on this server.")
@@ -97,8 +98,8 @@ class UsersSearchHandlers:
                 self._shared.config,
                 body.term,
                 *conditions,
-                limit=body.limit,
-                with_inactive=body.allow_inactive,
+                limit=limit,
+                with_inactive=bool(body.allow_inactive),
             )
             return show_people(transaction, people, rights, self._shared.config)
 

@@ -28,13 +28,15 @@ from manor_chat.wire.people import UserShown
 
 
 class LoginBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wants in. `login_id` is an address or a username; `token` is a code of the second factor."""
+    """Who wants in. `login_id` is an address or a username; `token` is a code of the second factor. Drivers send
+    null for what they have not.
+    """
 
-    id: str = ""
-    login_id: str = ""
-    password: str = ""
-    token: str = ""
-    device_id: str = ""
+    id: str | None = None
+    login_id: str | None = None
+    password: str | None = None
+    token: str | None = None
+    device_id: str | None = None
 
     def __repr__(self) -> str:
         """Without the password, whatever log or traceback it lands in."""
@@ -87,7 +89,9 @@ class SigningIn:
             if person is None or not person.is_active:
                 # Deactivated while the password was being checked.
                 raise _inactive()
-            token = begin_session(transaction, person.id, head, self._shared.config, device_id=body.device_id[:DEVICE])
+            token = begin_session(
+                transaction, person.id, head, self._shared.config, device_id=(body.device_id or "")[:DEVICE]
+            )
             who = str(person.id)
             detail = {"method": "password", "address": head.address}
             self._audit.record(transaction, "chat.signed_in", actor=who, target=who, detail=detail)
@@ -107,7 +111,8 @@ class SigningIn:
                 id_ = from_chat_id(body.id)
                 person = None if id_ is None else find_person(transaction, id_)
                 return (body.id if person is None else person.handle), person
-            return body.login_id, find_person_by_name(transaction, body.login_id.strip())
+            login = body.login_id or ""
+            return login, find_person_by_name(transaction, login.strip())
 
         login, person = await self._storage.read(work)
         if person is not None and person.is_bot:
