@@ -184,6 +184,9 @@ class _Socket:
         """Send what the line brings, one message for each event, until the socket ends."""
         line = self.line
         try:
+            if line.unsent_seq == 0:
+                # Before the reply to a challenge: some drivers take whatever comes before it for a failure.
+                await self._send(line.take())
             if greeting:
                 await self._send(greeting)
             for frame in self._again:
