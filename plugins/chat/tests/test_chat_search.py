@@ -178,14 +178,22 @@ async def test_a_search_for_nothing_is_refused(crew: Crew, body: dict[str, Any])
         assert (await crew.bob.client.post(f"{API}{path}", json=body)).status == 400
 
 
-async def test_somebody_in_many_channels_finds_as_much(crew: Crew, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("manor_chat.search.finding.MOST_LABELS", 1)
+@pytest.mark.parametrize(
+    "bounds", [{"FEW_LABELS": 0}, {"FEW_LABELS": 0, "LOOKED_AT": 1}, {"FEW_LABELS": 0, "MOST_LABELS": 1}]
+)
+async def test_somebody_in_many_channels_finds_as_much(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch, bounds: dict[str, int]
+) -> None:
+    for name, value in bounds.items():
+        monkeypatch.setattr(f"manor_chat.search.finding.{name}", value)
     secret = await channel(crew, "secret", crew.ann)
     await said(crew.house, crew.ann, secret, "fish one")
     await said(crew.house, crew.ann, crew.off_topic, "fish two")
 
     assert await found(crew.ann.client, "fish") == ["fish two", "fish one"]
+    assert await found(crew.ann.client, "fish", per_page=1, page=1) == ["fish one"]
     assert await found(crew.bob.client, "fish") == ["fish two"]
+    assert await found(crew.bob.client, "in:off-topic") == ["fish two"]
 
 
 async def test_files_are_found_by_their_names(crew: Crew) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -18,10 +16,17 @@ from manor_chat.search.index import first_number
 from manor_chat.store.channels import CHANNEL, DIRECT, Channel
 from manor_chat.tables.channels import channel_members, channels
 
+FEW_LABELS = 10
+"""With more channels than these, some of what is found in all channels is looked through first."""
+
+LOOKED_AT = 600
+"""So many posts."""
+
 MOST_LABELS = 400
-"""With more channels than these, the index is asked for all and its answers are looked through."""
+"""With more channels than these, that is all there is: more labels than these are not asked for."""
 
 MOST_LOOKED_AT = 20_000
+"""So many posts then."""
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -69,43 +74,63 @@ def find_posts_of(
     """Ids of posts, the newest first."""
     if query.is_impossible or not scope.channels or scope.senders == ():
         return []
-    is_labelled = len(scope.channels) <= MOST_LABELS
-    expression = match_expression(
+    wanted = offset + limit
+    if len(scope.channels) > FEW_LABELS and (anywhere := _expression(scope, query, is_or=is_or, labelled=False)):
+        # Asking for each of many channels costs more than looking through what is found in all.
+        is_last = len(scope.channels) > MOST_LABELS
+        found, is_all = _look_through(transaction, scope, query, anywhere, MOST_LOOKED_AT if is_last else LOOKED_AT)
+        if is_last or is_all or len(found) >= wanted:
+            return found[offset:wanted]
+    expression = _expression(scope, query, is_or=is_or, labelled=True)
+    if not expression:
+        return []
+    bounds, values = _bounds(query)
+    statement = (
+        "SELECT p.post_id FROM chat_search s JOIN chat_search_posts p ON p.number = s.rowid "  # noqa: S608
+        f"WHERE chat_search MATCH ?{bounds} ORDER BY s.rowid DESC LIMIT ? OFFSET ?"
+    )
+    rows = transaction.connection.exec_driver_sql(statement, (expression, *values, limit, offset))
+    return [UUID(bytes=row[0]) for row in rows]
+
+
+def _look_through(
+    transaction: Transaction, scope: Scope, query: Query, expression: str, most: int
+) -> tuple[list[UUID], bool]:
+    """Those of the newest posts that match anywhere which are in the asker's channels, and whether these were all."""
+    bounds, values = _bounds(query)
+    statement = (
+        "SELECT chat_posts.id, chat_posts.channel_id FROM chat_search s "  # noqa: S608
+        "JOIN chat_search_posts p ON p.number = s.rowid JOIN chat_posts ON chat_posts.id = p.post_id "
+        f"WHERE chat_search MATCH ?{bounds} ORDER BY s.rowid DESC LIMIT ?"
+    )
+    rows = transaction.connection.exec_driver_sql(statement, (expression, *values, most)).all()
+    mine = {channel.bytes for channel in scope.channels}
+    return [UUID(bytes=post_id) for post_id, channel_id in rows if channel_id in mine], len(rows) < most
+
+
+def _expression(scope: Scope, query: Query, *, is_or: bool, labelled: bool) -> str:
+    return match_expression(
         query,
         is_or=is_or,
-        channels=[channel_label(shown_id(each)) for each in scope.channels] if is_labelled else [],
+        channels=[channel_label(shown_id(each)) for each in scope.channels[:MOST_LABELS]] if labelled else [],
         senders=[user_label(shown_id(each)) for each in scope.senders or ()],
         not_senders=[user_label(shown_id(each)) for each in scope.not_senders],
     )
-    if not expression:
-        return []
-    bounds, values = "", [expression]
+
+
+def _bounds(query: Query) -> tuple[str, list[int]]:
+    """The range of numbers that the query's dates are."""
+    bounds, values = "", []
     if query.first is not None:
         bounds += " AND s.rowid >= ?"
         values.append(_bounded(first_number(max(query.first, 0))))
     if query.last is not None:
         bounds += " AND s.rowid < ?"
         values.append(_bounded(first_number(max(query.last, 0))))
-    if is_labelled:
-        statement = (
-            "SELECT p.post_id FROM chat_search s JOIN chat_search_posts p ON p.number = s.rowid "  # noqa: S608
-            f"WHERE chat_search MATCH ?{bounds} ORDER BY s.rowid DESC LIMIT ? OFFSET ?"
-        )
-        rows = transaction.connection.exec_driver_sql(statement, (*values, limit, offset))
-    else:
-        statement = (
-            "SELECT m.id FROM (SELECT p.post_id AS id, s.rowid AS number FROM chat_search s "  # noqa: S608
-            f"JOIN chat_search_posts p ON p.number = s.rowid WHERE chat_search MATCH ?{bounds} "
-            f"ORDER BY s.rowid DESC LIMIT {MOST_LOOKED_AT}) AS m JOIN chat_posts ON chat_posts.id = m.id "
-            "WHERE lower(hex(chat_posts.channel_id)) IN (SELECT value FROM json_each(?)) "
-            "ORDER BY m.number DESC LIMIT ? OFFSET ?"
-        )
-        known = json.dumps([each.hex for each in scope.channels])
-        rows = transaction.connection.exec_driver_sql(statement, (*values, known, limit, offset))
-    return [UUID(bytes=row[0]) for row in rows]
+    return bounds, values
 
 
-def _bounded(number: int) -> Any:
+def _bounded(number: int) -> int:
     return min(number, (1 << 63) - 1)
 
 
