@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from manor import PluginContext
 from manor_chat.config import ChatConfig
 from manor_chat.domain.names import MESSAGE
+from manor_chat.domain.people_rules import PASSWORD_LEAST
 from manor_chat.http.api import VERSION
 
 LOCALES = "en"
@@ -94,7 +95,6 @@ _SIGNED_IN: Mapping[str, str] = {
     "EnableOutgoingWebhooks": "true",
     "EnableCommands": "true",
     "EnableOAuthServiceProvider": "true",
-    "EnableUserAccessTokens": "true",
     "EnablePostUsernameOverride": "true",
     "EnablePostIconOverride": "true",
     "EnableUserTypingMessages": "true",
@@ -116,7 +116,6 @@ _SIGNED_IN: Mapping[str, str] = {
     "ExperimentalEnablePostMetadata": "true",
     "ExperimentalGroupUnreadChannels": "default_on",
     "EnableCrossTeamSearch": "true",
-    "EnableUserDeactivation": "true",
     "CloseUnusedDirectMessages": "false",
     "MinimumHashtagLength": "3",
     "SchemaVersion": "1",
@@ -132,8 +131,6 @@ _SIGNED_IN: Mapping[str, str] = {
     "UniqueEmojiReactionLimitPerPost": "50",
     "EnableEmailInvitations": "true",
     "EnableBanner": "false",
-    "ShowEmailAddress": "true",
-    "ShowFullName": "true",
     "RestrictLinkPreviews": "",
     "EnableTesting": "false",
     "EnableDeveloper": "false",
@@ -152,8 +149,8 @@ def client_config(context: PluginContext[ChatConfig], *, signed_in: bool) -> dic
         "SiteURL": context.public_url,
         "EnableUserCreation": registration != "closed",
         "EnableOpenServer": registration == "open",
-        "PasswordMinimumLength": 8,
-        "EnableBotAccountCreation": True,
+        "PasswordMinimumLength": PASSWORD_LEAST,
+        "EnableBotAccountCreation": config.bot_creation != "nobody",
     }
     if urlsplit(context.public_url).port:
         port = str(urlsplit(context.public_url).port)
@@ -166,6 +163,10 @@ def client_config(context: PluginContext[ChatConfig], *, signed_in: bool) -> dic
             "PostEditTimeLimit": config.post_edit_seconds,
             "RestrictDirectMessage": "team" if config.direct_messages_within_teams else "any",
             "EnableTeamCreation": config.team_creation,
+            "EnableUserAccessTokens": config.personal_access_tokens,
+            "EnableUserDeactivation": config.self_deactivation,
+            "ShowEmailAddress": config.show_email_addresses,
+            "ShowFullName": config.show_full_names,
         }
     return {name: _text(value) for name, value in told.items()}
 
