@@ -54,9 +54,50 @@ class ChatConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     permanent_deletion: Annotated[
         bool, Meta(description="Whether administrators may erase accounts through the API.", extra=LIVE)
     ] = False
+    file_attachments: Annotated[bool, Meta(description="Whether files can be uploaded.", extra=LIVE)] = True
+    max_image_pixels: Annotated[
+        int,
+        Meta(
+            ge=1_000_000,
+            le=500_000_000,
+            description="Pixels of the largest picture that is taken; of a JPEG four times that.",
+            extra=LIVE,
+        ),
+    ] = 33_177_600
+    deleted_files_days: Annotated[
+        int,
+        Meta(ge=0, le=36_500, description="Days from when a post is deleted until its files are.", extra=LIVE),
+    ] = 30
+    public_links: Annotated[
+        bool, Meta(description="Whether people may make links to files that open without a sign-in.", extra=LIVE)
+    ] = False
+    custom_emoji: Annotated[bool, Meta(description="Whether people may make emoji.", extra=LIVE)] = True
+    link_previews: Annotated[
+        bool, Meta(description="Whether the server looks at pages that posts link to.", extra=LIVE)
+    ] = True
+    image_proxy: Annotated[
+        bool,
+        Meta(description="Whether clients get the pictures of other servers through this one.", extra=LIVE),
+    ] = True
     show_email_addresses: Annotated[
         bool, Meta(description="Whether people see each other's e-mail addresses.", extra=LIVE)
     ] = True
     show_full_names: Annotated[
         bool, Meta(description="Whether people see each other's first and last names.", extra=LIVE)
+    ] = True
+    incoming_webhooks: Annotated[
+        bool, Meta(description="Whether incoming webhooks post anything, and may be made.", extra=LIVE)
+    ] = True
+    incoming_webhook_rate: Annotated[
+        int, Meta(ge=1, le=100_000, description="Posts a minute by one incoming webhook.", extra=LIVE)
+    ] = 300
+    outgoing_webhooks: Annotated[
+        bool, Meta(description="Whether outgoing webhooks are called, and may be made.", extra=LIVE)
+    ] = True
+    slash_commands: Annotated[
+        bool,
+        Meta(
+            description="Whether teams may have slash commands of their own; built-in ones are always there.",
+            extra=LIVE,
+        ),
     ] = True

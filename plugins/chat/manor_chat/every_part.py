@@ -8,8 +8,10 @@ from manor import Part, PluginContext
 from manor_chat.channels.part import Channels
 from manor_chat.config import ChatConfig
 from manor_chat.emoji.part import CustomEmoji
+from manor_chat.files.imaging import Studio
 from manor_chat.files.part import Files
 from manor_chat.foundation import Foundation
+from manor_chat.integrations.part import Integrations
 from manor_chat.oauth.part import OAuthProvider
 from manor_chat.parts import Shared
 from manor_chat.people.part import People
@@ -26,7 +28,7 @@ from manor_chat.threads.part import Threads
 
 def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
     """Make them all."""
-    shared = Shared.of(context)
+    shared, studio = Shared.of(context), Studio()
     parts: list[Part] = [
         # First, so that it closes last: what the others still tell is heard.
         Live(shared, lambda: [each for part in parts for each in part.authenticators()]),
@@ -42,7 +44,8 @@ def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
         Sidebar(shared),
         Statuses(shared),
         Searching(shared),
-        Files(shared),
-        CustomEmoji(shared),
+        Files(shared, studio),
+        CustomEmoji(shared, studio),
+        Integrations(shared),
     ]
     return parts

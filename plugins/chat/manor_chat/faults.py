@@ -70,6 +70,11 @@ def missing_post() -> NotFound:
     return NotFound("Unable to get the post", code="app.post.get.app_error")
 
 
+def missing_file() -> NotFound:
+    """404: no file has this id, or it is deleted."""
+    return NotFound("Unable to get the file info", code="app.file_info.get.app_error")
+
+
 def missing_member() -> NotFound:
     """404: the person is not in this channel."""
     return NotFound(
