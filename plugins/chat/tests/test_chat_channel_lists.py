@@ -110,6 +110,7 @@ async def test_completing_for_a_search_knows_the_callers_channels_alone(crew: Cr
     assert await names(crew.ann.client, f"{path}an") == ["annex", own["name"]]
     assert await names(crew.ann.client, f"{path}@BOB") == [pair["name"]]
     assert await names(crew.bob.client, f"{path}ann") == [pair["name"]]
+    assert await names(crew.bob.client, f"{path}a_n") == await names(crew.bob.client, f"{path}%25") == []
     assert refused(await crew.eve.client.get(f"{API}{path}a"))[0] == 403
 
 

@@ -133,6 +133,18 @@ async def test_built_in_categories_keep_their_names_and_take_channels_of_their_t
     assert not (await crew.ann.client.put(path(crew, f"/{messages['id']}"), json=messages)).json()["muted"]
 
 
+@pytest.mark.parametrize(("sorting", "names"), [("alpha", ["anchor", "helm"]), ("manual", ["helm", "anchor"])])
+async def test_channels_keep_places_only_in_a_manual_order(crew: Crew, sorting: str, names: list[str]) -> None:
+    by_id = {(await made(crew, crew.ann, "helm"))["id"]: "helm"}
+    channels = (await sidebar(crew))["channels"] | {"collapsed": True, "sorting": sorting}
+    await crew.ann.client.put(path(crew, f"/{channels['id']}"), json=channels)
+    by_id[(await made(crew, crew.ann, "anchor"))["id"]] = "anchor"
+
+    found = (await sidebar(crew))["channels"]
+    assert (found["collapsed"], found["sorting"]) == (True, sorting)
+    assert [by_id[each] for each in found["channel_ids"] if each in by_id] == names
+
+
 async def test_an_order_names_every_category_once(crew: Crew, heard: list[Event]) -> None:
     work = await new_category(crew, "Work")
     order = (await crew.ann.client.get(path(crew, "/order"))).json()
@@ -247,8 +259,9 @@ async def test_channels_that_are_left_or_archived_stand_nowhere_and_come_back_to
 
 async def test_conversations_come_by_the_newest(crew: Crew) -> None:
     first, second = await direct(crew.ann, crew.bob), await direct(crew.ann, crew.ada)
-    await said(crew.house, crew.ann, await kept(crew, first), "Ahoy")
-    assert (await sidebar(crew))["direct_messages"]["channel_ids"] == [first["id"], second["id"]]
+    for newest, before in ((second, first), (first, second)):
+        await said(crew.house, crew.ann, await kept(crew, newest), "Ahoy")
+        assert (await sidebar(crew))["direct_messages"]["channel_ids"] == [newest["id"], before["id"]]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,14 @@ from manor_chat.channels.making import require_team
 from manor_chat.domain.channel_rules import direct_name
 from manor_chat.ids import shown_id
 from manor_chat.rights import Rights
-from manor_chat.store.channel_lists import channels_of, direct_channels_with, memberships_in, visible_channels
-from manor_chat.store.channels import DIRECT, OPEN, Channel, find_channel_by_name, find_channels
+from manor_chat.store.channel_lists import (
+    Called,
+    direct_channels_with,
+    joined_names,
+    memberships_in,
+    visible_names,
+)
+from manor_chat.store.channels import OPEN, Channel, find_channel_by_name, find_channels
 
 MOST_FOUND = 50
 """As many as people look at."""
@@ -45,8 +51,8 @@ def search(transaction: Transaction, rights: Rights, team_id: UUID, term: str) -
         Forbidden: 403: they may not list its channels.
     """
     _require_to_list(rights, team_id)
-    found = visible_channels(transaction, team_id, rights.user_id, public_only=True)
-    return _matching(found, term, purposes=True)
+    called = visible_names(transaction, team_id, rights.user_id, public_only=True)
+    return _matching(transaction, called, term, purposes=True)
 
 
 def complete(transaction: Transaction, rights: Rights, team_id: UUID, term: str) -> list[Channel]:
@@ -57,7 +63,8 @@ def complete(transaction: Transaction, rights: Rights, team_id: UUID, term: str)
         Forbidden: 403: they may not list its channels.
     """
     _require_to_list(rights, team_id)
-    return _matching(visible_channels(transaction, team_id, rights.user_id, public_only=False), term)
+    called = visible_names(transaction, team_id, rights.user_id, public_only=False)
+    return _matching(transaction, called, term)
 
 
 def complete_search(transaction: Transaction, rights: Rights, team_id: UUID, term: str) -> list[Channel]:
@@ -70,8 +77,7 @@ def complete_search(transaction: Transaction, rights: Rights, team_id: UUID, ter
         Forbidden: 403: they may not list its channels.
     """
     _require_to_list(rights, team_id)
-    mine = channels_of(transaction, rights.user_id, team_id=team_id, archived_since=0)
-    called = _matching((channel for channel in mine if channel.type != DIRECT), term)
+    called = _matching(transaction, joined_names(transaction, team_id, rights.user_id), term)
     name = term.strip().lower().removeprefix("@")
     own_id = shown_id(rights.user_id)
     direct = direct_channels_with(transaction, rights.user_id, name, alone=direct_name(own_id, own_id))
@@ -98,14 +104,18 @@ def _require_to_list(rights: Rights, team_id: UUID) -> None:
     rights.require_in_team("list_team_channels", team_id)
 
 
-def _matching(found: Iterable[Channel], term: str, *, purposes: bool = False) -> list[Channel]:
+def _matching(
+    transaction: Transaction, called: Iterable[Called], term: str, *, purposes: bool = False
+) -> list[Channel]:
     """Those with the term in them. Compared here: SQLite knows the two cases of ASCII letters only."""
     wanted = term.strip().casefold()
     matching = (
-        channel
-        for channel in found
-        if wanted in channel.display_name.casefold()
-        or wanted in channel.name
-        or (purposes and wanted in channel.purpose.casefold())
+        each.id
+        for each in called
+        if wanted in each.display_name.casefold()
+        or wanted in each.name
+        or (purposes and wanted in each.purpose.casefold())
     )
-    return list(islice(matching, MOST_FOUND))
+    ids = list(islice(matching, MOST_FOUND))
+    found = find_channels(transaction, ids)
+    return [found[each] for each in ids]

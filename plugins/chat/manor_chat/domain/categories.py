@@ -13,7 +13,8 @@ from typing import TypeVar
 
 FAVORITES, CHANNELS, DIRECT_MESSAGES, CUSTOM = "favorites", "channels", "direct_messages", "custom"
 BUILT_IN = (FAVORITES, CHANNELS, DIRECT_MESSAGES)
-SORTINGS = frozenset({"", "manual", "alpha", "recent"})
+MANUAL = "manual"
+SORTINGS = frozenset({"", MANUAL, "alpha", "recent"})
 DISPLAY_NAME = 64
 
 _DISPLAY_NAMES = {FAVORITES: "Favorites", CHANNELS: "Channels", DIRECT_MESSAGES: "Direct Messages"}

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from manor import Transaction, new_id
 from manor_chat import faults
 from manor_chat.channels.settings import change_and_tell
-from manor_chat.domain.categories import CUSTOM, DISPLAY_NAME, SORTINGS, Category, in_order, taken, with_new
+from manor_chat.domain.categories import CUSTOM, DISPLAY_NAME, MANUAL, SORTINGS, Category, in_order, taken, with_new
 from manor_chat.domain.notify_props import MUTED, UNMUTED, is_muted
 from manor_chat.ids import shown_id
 from manor_chat.rights import Rights
@@ -80,8 +80,10 @@ def change(
     for each in wanted:
         if each.channels is UNSET:
             continue
-        released.update(before.places[each.id])
         inside = taken(changed[each.id], each.channels, before.joined)
+        if inside == before.places[each.id] and changed[each.id].sorting != MANUAL:
+            continue  # it was sent whole because it folds or sorts otherwise: what has no place of its own gets none
+        released.update(before.places[each.id])
         places |= {channel: (each.id, index) for index, channel in enumerate(inside)}
     put(transaction, user_id, team_id, places, nowhere=released - places.keys())
     after = look(transaction, user_id, team_id)

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from manor import Transaction, teams_table, users_table
-from manor_chat.store.channels import CHANNEL, DIRECT, MEMBER, OPEN, Channel, ChannelMember
+from manor_chat.store.channels import CHANNEL, DIRECT, GROUP, MEMBER, OPEN, Channel, ChannelMember
 from manor_chat.tables.channels import channel_members, channels
 
 _IS_ALIVE = channels.c.delete_at == 0
 _IS_OF_PEOPLE = channels.c.team_id.is_(None)
+
+
+class Called(NamedTuple):
+    """What a channel is called, and what it is for."""
+
+    id: UUID
+    name: str
+    display_name: str
+    purpose: str
+
+
+_NAMES = [channels.c[name] for name in Called._fields]
 
 
 def public_channels(transaction: Transaction, team_id: UUID, *, limit: int, offset: int) -> list[Channel]:
@@ -77,12 +89,20 @@ def channels_of(
     return _channels(transaction, _called(query))
 
 
-def visible_channels(transaction: Transaction, team_id: UUID, user_id: UUID, *, public_only: bool) -> list[Channel]:
-    """All channels of a team that somebody in it may find, by what they are called."""
+def visible_names(transaction: Transaction, team_id: UUID, user_id: UUID, *, public_only: bool) -> list[Called]:
+    """What all channels of a team are called that somebody in it may find, in that order."""
     seen = channels.c.type == OPEN
     if not public_only:
         seen = or_(seen, channels.c.id.in_(_joined(user_id)))
-    return _channels(transaction, _called(select(*CHANNEL).where(channels.c.team_id == team_id, _IS_ALIVE, seen)))
+    query = _called(select(*_NAMES).where(channels.c.team_id == team_id, _IS_ALIVE, seen))
+    return [Called(*row) for row in transaction.connection.execute(query)]
+
+
+def joined_names(transaction: Transaction, team_id: UUID, user_id: UUID) -> list[Called]:
+    """What somebody's channels of a team and their group channels are called, archived ones too, in that order."""
+    here = or_(channels.c.team_id == team_id, channels.c.type == GROUP)
+    query = _called(select(*_NAMES).where(here, channels.c.id.in_(_joined(user_id))))
+    return [Called(*row) for row in transaction.connection.execute(query)]
 
 
 def direct_channels_with(transaction: Transaction, user_id: UUID, part: str, *, alone: str) -> list[Channel]:
