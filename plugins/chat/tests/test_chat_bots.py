@@ -19,16 +19,6 @@ MISSING = (404, "store.sql_bot.get.missing.app_error")
 EVERYBODY = {"plugins": {"chat": {"bot_creation": "everybody"}}}
 
 
-@pytest.fixture
-def house_plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
-
-
 async def new_bot(client: Client, username: str = "robot", **more: Any) -> dict[str, Any]:
     answer = await client.post(f"{API}/bots", json={"username": username, **more})
     assert answer.status == 201, answer.text

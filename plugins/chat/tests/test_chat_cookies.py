@@ -10,11 +10,6 @@ from tests.chat_sign_in import PAGE, cookies_of, sign_in, told_id, value_of
 
 
 @pytest.fixture
-def house_plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
 async def ann(house: House) -> Chatter:
     return await chatter(house, "ann")
 

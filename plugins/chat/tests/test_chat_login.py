@@ -18,11 +18,6 @@ WRONG = (401, "api.user.login.invalid_credentials_email_username")
 
 
 @pytest.fixture
-def house_plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
 async def ann(house: House) -> Chatter:
     return await chatter(house, "Ann")
 

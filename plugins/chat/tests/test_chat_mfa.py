@@ -27,16 +27,6 @@ INVALID_LINK = (400, "api.user.reset_password.invalid_link.app_error")
 NEW = "another horse battery"
 
 
-@pytest.fixture
-def house_plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
-
-
 async def put(client: Client, path: str, **body: Any) -> Answer:
     return await client.request("PUT", f"{API}/users/{path}", json=body)
 

@@ -24,16 +24,6 @@ NO_PICTURE = (400, "api.user.upload_profile_user.decode.app_error")
 TOO_LARGE = (413, "api.user.upload_profile_user.too_large.app_error")
 
 
-@pytest.fixture
-def house_plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
-
-
 def picture(kind: str = "PNG", size: tuple[int, int] = (300, 200), mode: str = "RGB", **more: Any) -> bytes:
     written = io.BytesIO()
     Image.new(mode, size, 200 if mode in ("L", "P") else (200, 30, 60, 255)[: len(mode)]).save(written, kind, **more)

@@ -16,16 +16,6 @@ from tests.chat_sign_in import session_of, told_id
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
 
-@pytest.fixture
-def house_plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
-
-
 async def ids(client: Client, who: str = "me") -> list[str]:
     answer = await client.get(f"{API}/users/{who}/sessions")
     assert answer.status == 200, answer.text

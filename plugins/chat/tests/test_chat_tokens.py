@@ -22,11 +22,6 @@ GONE = (404, "app.user_access_token.get_by_user.app_error")
 
 
 @pytest.fixture
-def house_plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
 async def crew(house: House) -> Crew:
     gathered = await Crew.gather(house)
     await may_have_tokens(gathered, gathered.ann)

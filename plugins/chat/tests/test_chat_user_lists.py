@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import trio.testing
 from sqlalchemy import insert
 
 from manor import Transaction, add_member, new_id, set_active, to_chat_id
@@ -23,19 +22,6 @@ BAD_BODY = (400, "api.context.invalid_body_param.app_error")
 BAD_URL = (400, "api.context.invalid_url_param.app_error")
 FORBIDDEN = (403, "api.context.permissions.app_error")
 NO_GROUPS = (501, "api.ldap_groups.license_error")
-
-
-@pytest.fixture
-def house_plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    gathered = await Crew.gather(house)
-    # What was done past the API is told by then, and changes nobody any more.
-    await trio.testing.wait_all_tasks_blocked()
-    return gathered
 
 
 async def names(client: Any, query: str) -> list[str]:

@@ -41,16 +41,6 @@ MISSING = (404, "app.user.missing_account.const")
 ZOE = {"email": "Zoe@Example.org", "username": "Zoe", "password": PASSWORD}
 
 
-@pytest.fixture
-def house_plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
-
-
 def told(heard: list[Event], event: str) -> list[Told]:
     return [each for each in heard if isinstance(each, Told) and each.event == event]
 
