@@ -298,3 +298,45 @@ async def test_a_team_that_is_switched_off_opens_its_channels_to_nobody(crew: Cr
             assert refused(refusal) == (404, "app.team.get.find.app_error")
     assert refused(await crew.ann.client.put(f"{one}/patch", json={"header": "x"}))[0] == 404
     assert (await crew.ann.client.get(f"{API}/users/me/channels")).json() == []
+
+
+STRANGE: tuple[Any, ...] = (
+    None, True, 0, -1, 2**70, 1.5, "", "x", [], [[]], [None], ["x" * 26], [UNKNOWN] * 3, [{}], {}, {"id": None},
+    {"user_id": {}}, {"channel_id": []}, {"channel_ids": {}}, {"team_id": UNKNOWN, "type": None}, {"term": "%_\x00'"},
+    {"display_name": "\x00", "name": "\ud7ff", "type": "O"}, {"privacy": []}, {"roles": "\x00"}, {"desktop": {}},
+)  # fmt: skip
+OPERATIONS = (
+    "POST /channels", "POST /channels/direct", "POST /channels/group", "POST /channels/stats/member_count",
+    "POST /channels/members/me/view", "POST /channels/members/me/mark_read", "PUT /channels/{channel}",
+    "PUT /channels/{channel}/patch", "PUT /channels/{channel}/privacy", "POST /channels/{channel}/members",
+    "POST /channels/{channel}/members/ids", "PUT /channels/{channel}/members/me/roles",
+    "PUT /channels/{channel}/members/me/schemeRoles", "PUT /channels/{channel}/members/me/notify_props",
+    "POST /teams/{team}/channels/ids", "POST /teams/{team}/channels/search",
+    "POST /users/me/teams/{team}/channels/categories", "PUT /users/me/teams/{team}/channels/categories",
+    "PUT /users/me/teams/{team}/channels/categories/order",
+)  # fmt: skip
+READS = (
+    "/channels/{id}", "/channels/{id}/members", "/channels/{channel}/members/{id}", "/teams/{id}/channels",
+    "/teams/{team}/channels/name/{id}", "/teams/name/{id}/channels/name/{id}", "/users/{id}/channels",
+    "/users/{id}/channels/{id}/unread", "/users/{id}/teams/{id}/channels/categories/{id}",
+    "/teams/{team}/channels?page={id}&per_page={id}", "/users/me/channels?include_deleted=true&last_delete_at={id}",
+    "/teams/{team}/channels/autocomplete?name={id}", "/teams/{team}/channels/search_autocomplete?name={id}",
+)  # fmt: skip
+
+
+async def test_no_body_breaks_anything(crew: Crew) -> None:
+    channel = await made(crew, crew.ann, "helm")
+    for line in OPERATIONS:
+        method, path = line.format(channel=channel["id"], team=crew.team).split()
+        for body in STRANGE:
+            answer = await crew.ann.client.request(method, f"{API}{path}", json=body)
+            assert answer.status < 500, (line, body, answer.text)
+
+
+async def test_no_path_breaks_anything(crew: Crew) -> None:
+    channel = await made(crew, crew.ann, "helm")
+    strange = ("x", UNKNOWN, UNKNOWN.upper(), "9" * 26, "%00", "%25%27", "%C3%28", "..", "%F0%9F%90%98", "9" * 400)
+    for path in READS:
+        for id_ in strange:
+            answer = await crew.ann.client.get(API + path.format(id=id_, channel=channel["id"], team=crew.team))
+            assert answer.status < 500, (path, id_, answer.text)

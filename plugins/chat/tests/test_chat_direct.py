@@ -118,7 +118,8 @@ async def test_those_in_it_alone_read_a_direct_channel_and_give_it_a_header(crew
     channel = await direct(crew.ann, crew.bob)
     path = f"{API}/channels/{channel['id']}"
     assert refused(await crew.eve.client.get(path))[0] == 403
-    assert refused(await crew.eve.client.put(f"{path}/patch", json={"header": "x"}))[0] == 403
+    stranger = await crew.eve.client.put(f"{path}/patch", json={"header": "x"})
+    assert refused(stranger) == (403, "api.channel.patch_update_channel.forbidden.app_error")
     changed = await crew.bob.client.put(f"{path}/patch", json={"header": "Ahoy"})
     assert (changed.status, changed.json()["header"]) == (200, "Ahoy")
     assert [post["type"] for post in await posts_of(crew, channel)] == ["system_header_change"]

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from manor import Transaction
+from manor import Forbidden, Transaction
 from manor_chat import faults
 from manor_chat.channels.making import check, check_free
 from manor_chat.domain import post_types
@@ -174,7 +174,10 @@ def _require_to_manage(rights: Rights, channel: Channel) -> None:
     if channel.is_of_people:
         # No permission is about these: whoever is in one may.
         if rights.member(channel.id) is None and not rights.may("manage_system"):
-            raise faults.no_permission()
+            raise Forbidden(
+                "You do not have the appropriate permissions.",
+                code="api.channel.patch_update_channel.forbidden.app_error",
+            )
         return
     rights.require_in_channel(f"manage_{_kind(channel)}_channel_properties", channel)
 

@@ -45,7 +45,7 @@ def add_people(
         )
     people = find_people(transaction, user_ids)
     in_team = team_members_among(transaction, channel.team_id, user_ids)
-    welcome = [people[each] for each in user_ids if each in people and each in in_team and people[each].is_active]
+    welcome = [people[each] for each in user_ids if each in people and each in in_team]
     if not welcome:
         raise _unwelcome(user_ids, people.keys())
     return [join_channel(transaction, channel, each, by=rights.person, root_id=root_id) for each in welcome]

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
-from manor import Transaction
+from manor import Prepared, Transaction
 from manor_chat.tables.channels import channel_members, channels
 
 OPEN, PRIVATE, DIRECT, GROUP = "O", "P", "D", "G"
@@ -67,11 +67,19 @@ class ChannelMember(msgspec.Struct, frozen=True, kw_only=True):
 CHANNEL = [channels.c[name] for name in Channel.__struct_fields__]
 MEMBER = [channel_members.c[name] for name in ChannelMember.__struct_fields__]
 
+_CHANNEL_BY_ID = Prepared(select(*CHANNEL).where(channels.c.id == bindparam("id")), ["id"])
+_MEMBER_BY_IDS = Prepared(
+    select(*MEMBER).where(
+        channel_members.c.channel_id == bindparam("channel"), channel_members.c.user_id == bindparam("user")
+    ),
+    ["channel", "user"],
+)
+
 
 def find_channel(transaction: Transaction, channel_id: UUID) -> Channel | None:
     """The channel with this id, an archived one too."""
-    row = transaction.connection.execute(select(*CHANNEL).where(channels.c.id == channel_id)).mappings().one_or_none()
-    return None if row is None else Channel(**row)
+    rows = _CHANNEL_BY_ID.read(transaction.connection, channel_id.bytes)
+    return Channel(**rows[0]) if rows else None
 
 
 def find_channels(transaction: Transaction, ids: Collection[UUID]) -> dict[UUID, Channel]:
@@ -109,9 +117,8 @@ def change_channel(transaction: Transaction, channel: Channel, **changes: Any) -
 
 def find_member(transaction: Transaction, channel_id: UUID, user_id: UUID) -> ChannelMember | None:
     """Somebody's part in a channel, if they are in it."""
-    mine = (channel_members.c.channel_id == channel_id) & (channel_members.c.user_id == user_id)
-    row = transaction.connection.execute(select(*MEMBER).where(mine)).mappings().one_or_none()
-    return None if row is None else ChannelMember(**row)
+    rows = _MEMBER_BY_IDS.read(transaction.connection, channel_id.bytes, user_id.bytes)
+    return ChannelMember(**rows[0]) if rows else None
 
 
 def member_ids(transaction: Transaction, channel_id: UUID) -> Sequence[UUID]:

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, RowMapping, Select, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, func, select, update
 
-from manor import Transaction, members_table, teams_table
+from manor import Prepared, Transaction, members_table, teams_table
 from manor_chat.tables.people import teams
 from manor_chat.times import to_milliseconds
 
@@ -120,10 +120,13 @@ def teams_of_all(transaction: Transaction, user_ids: Collection[UUID]) -> Sequen
     return list_teams(transaction, query.order_by(teams_table.c.display_name, teams_table.c.id))
 
 
+_IS_ACTIVE = Prepared(select(teams_table.c.is_active).where(teams_table.c.id == bindparam("id")), ["id"])
+
+
 def is_active(transaction: Transaction, team_id: UUID) -> bool:
     """Whether there is such a team and it is not switched off."""
-    query = select(teams_table.c.is_active).where(teams_table.c.id == team_id)
-    return transaction.connection.execute(query).scalar_one_or_none() is True
+    rows = _IS_ACTIVE.read(transaction.connection, team_id.bytes)
+    return bool(rows) and rows[0]["is_active"]
 
 
 def sharing_team(transaction: Transaction, user_id: UUID, others: Collection[UUID]) -> set[UUID]:
@@ -138,11 +141,20 @@ def sharing_team(transaction: Transaction, user_id: UUID, others: Collection[UUI
     return set(transaction.connection.execute(query).scalars())
 
 
+_ROLE = Prepared(
+    select(members_table.c.role)
+    .join(teams_table, teams_table.c.id == members_table.c.team_id)
+    .where(
+        teams_table.c.id == bindparam("team"), teams_table.c.is_active, members_table.c.user_id == bindparam("user")
+    ),
+    ["team", "user"],
+)
+
+
 def role_in_team(transaction: Transaction, team_id: UUID, user_id: UUID) -> str | None:
     """What somebody is in a team; None when they are not in it, or it is switched off."""
-    query = select(members_table.c.role).join(teams_table, teams_table.c.id == members_table.c.team_id)
-    theirs = query.where(teams_table.c.id == team_id, teams_table.c.is_active, members_table.c.user_id == user_id)
-    return transaction.connection.execute(theirs).scalar_one_or_none()
+    rows = _ROLE.read(transaction.connection, team_id.bytes, user_id.bytes)
+    return rows[0]["role"] if rows else None
 
 
 def change_team(transaction: Transaction, team: ChatTeam, **changes: Any) -> ChatTeam:
