@@ -173,6 +173,8 @@ def _count(transaction: Transaction, new: NewPost, create_at: int, *, is_root: b
 
 
 def _count_mentions(transaction: Transaction, post: Post, heard: Heard) -> None:
+    if not heard.mentioned:
+        return
     changes: dict[str, Any] = {
         "mention_count": channel_members.c.mention_count + 1,
         "last_update_at": post.create_at,

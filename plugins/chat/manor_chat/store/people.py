@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, RowMapping, Select, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, insert, select, update
 
-from manor import Transaction, fold_email, users_table
+from manor import Prepared, Transaction, fold_email, users_table
 from manor_chat.tables.people import profiles
 from manor_chat.times import to_milliseconds
 
@@ -85,7 +85,7 @@ def select_people() -> Select[Any]:
     return select(*PERSON).join_from(users_table, profiles, profiles.c.user_id == users_table.c.id, isouter=True)
 
 
-def person_of(row: RowMapping) -> Person:
+def person_of(row: Mapping[Any, Any]) -> Person:
     """A person of such a row."""
     who = {name: row[f"user_{name}"] for name in _WHO}
     known = row["update_at"] is not None
@@ -93,9 +93,13 @@ def person_of(row: RowMapping) -> Person:
     return Person(**who | {"email": who["email"] or ""}, profile=profile)
 
 
+_BY_ID = Prepared(select_people().where(users_table.c.id == bindparam("id")), ["id"])
+
+
 def find_person(transaction: Transaction, user_id: UUID) -> Person | None:
     """The person with this id."""
-    return _one(transaction, users_table.c.id == user_id)
+    rows = _BY_ID.read(transaction.connection, user_id.bytes)
+    return person_of(rows[0]) if rows else None
 
 
 def find_person_by_name(transaction: Transaction, name: str) -> Person | None:

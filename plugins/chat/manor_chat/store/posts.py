@@ -44,7 +44,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
 
 
 POST = [posts.c[name] for name in Post.__struct_fields__]
-_ONE = select(*POST).where(posts.c.id == bindparam("post_id"))
+_ONE = Prepared(select(*POST).where(posts.c.id == bindparam("post_id")), ["post_id"])
 _ADD = Prepared(insert(posts), Post.__struct_fields__)
 
 
@@ -57,8 +57,8 @@ def portions(values: Collection[T]) -> Iterator[list[T]]:
 
 def find_post(transaction: Transaction, post_id: UUID) -> Post | None:
     """The post with this id, a deleted one too."""
-    row = transaction.connection.execute(_ONE, {"post_id": post_id}).mappings().one_or_none()
-    return None if row is None else Post(**row)
+    rows = _ONE.read(transaction.connection, post_id.bytes)
+    return Post(**rows[0]) if rows else None
 
 
 def find_posts(transaction: Transaction, ids: Collection[UUID]) -> dict[UUID, Post]:

@@ -1,0 +1,82 @@
+"""Prepared statements: worded once, and the same rows as SQLAlchemy's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    create_engine,
+    insert,
+    select,
+    update,
+)
+
+from manor import Id, Prepared, Time, new_id, to_microseconds
+
+THINGS = Table(
+    "things",
+    MetaData(),
+    Column("id", Id, primary_key=True),
+    Column("name", String),
+    Column("is_new", Boolean, nullable=False),
+    Column("props", JSON, nullable=False),
+    Column("made_at", Time, nullable=False),
+    Column("count", Integer, nullable=False),
+)
+NOW = datetime(2030, 1, 2, 12, tzinfo=UTC)
+KEY = new_id()
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    engine = create_engine("sqlite://")
+    with engine.connect() as opened:
+        THINGS.create(opened)
+        row = {"id": KEY, "name": None, "is_new": True, "props": {"a": [1]}, "made_at": NOW, "count": 1}
+        opened.execute(insert(THINGS).values(row))
+        yield opened
+    engine.dispose()
+
+
+def test_rows_are_read_as_the_columns_types_say(connection: Connection) -> None:
+    one = Prepared(select(THINGS).where(THINGS.c.id == bindparam("key")), ["key"])
+
+    assert one.read(connection, KEY.bytes) == [
+        {"id": KEY, "name": None, "is_new": True, "props": {"a": [1]}, "made_at": NOW, "count": 1}
+    ]
+    assert one.read(connection, new_id().bytes) == []
+
+
+def test_columns_have_the_names_that_the_statement_gives_them(connection: Connection) -> None:
+    renamed = Prepared(select(THINGS.c.id.label("thing"), THINGS.c.count).where(THINGS.c.count == 1), [])
+    assert renamed.read(connection) == [{"thing": KEY, "count": 1}]
+
+
+def test_values_stand_where_the_statement_wants_them(connection: Connection) -> None:
+    changed = update(THINGS).where(THINGS.c.id == bindparam("key"), THINGS.c.is_new)
+    count = Prepared(
+        changed.values(count=THINGS.c.count + bindparam("more"), name="counted").returning(THINGS.c.count),
+        ["key", "more"],
+    )
+    assert count.run(connection, KEY.bytes, 4).fetchall() == [(5,)]
+    assert count.run(connection, new_id().bytes, 4).fetchall() == []
+    assert connection.execute(select(THINGS.c.name)).scalar_one() == "counted"
+
+
+def test_a_row_is_inserted_column_by_column(connection: Connection) -> None:
+    add = Prepared(insert(THINGS), [column.name for column in THINGS.c])
+    other = new_id()
+    add.run(connection, other.bytes, "b", False, "{}", to_microseconds(NOW), 2)
+    (row,) = connection.execute(select(THINGS).where(THINGS.c.id == other)).mappings()
+    assert dict(row) == {"id": other, "name": "b", "is_new": False, "props": {}, "made_at": NOW, "count": 2}
