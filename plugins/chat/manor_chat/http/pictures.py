@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 from uuid import UUID
 
-from manor import BlobsFailed, NoSuchBlob, Reply, Request, Route, TooLarge, Transaction, new_id
+from manor import BlobsFailed, NoSuchBlob, Refused, Reply, Request, Route, TooLarge, Transaction, new_id
 from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK
 from manor_chat.http.api import SIGNED_IN, operation
@@ -72,7 +72,11 @@ class PicturesHandlers:
             ) from error
         key = f"pictures/{shown_id(user_id)}/{shown_id(new_id())}.png"
         await self._shared.context.blobs.put(key, content, content_type="image/png")
-        await self._replace(request, user_id, key)
+        try:
+            await self._replace(request, user_id, key)
+        except Refused:
+            await self._shared.context.blobs.delete(key)
+            raise
         return STATUS_OK
 
     async def delete(self, request: Request) -> Reply:

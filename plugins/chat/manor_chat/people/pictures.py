@@ -20,6 +20,7 @@ MOST_PIXELS = 30_000_000
 MOST_BYTES = 10 * 1024 * 1024
 
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+_SHRUNK_AS_THEY_ARE = frozenset({"RGB", "RGBA", "L", "LA", "CMYK", "YCbCr"})
 _MOST_DRAWN = 1000
 _COLOURS = (
     (197, 8, 126), (227, 207, 18), (28, 181, 105), (35, 188, 224), (116, 49, 196), (197, 8, 126), (197, 19, 19),
@@ -86,9 +87,11 @@ def _shrink(content: bytes) -> bytes:
                     raise TooManyPixels(f"{image.width} x {image.height} pixels")
                 image.draft("RGB", (SIDE * 2, SIDE * 2))
                 image.load()
-                upright = ImageOps.exif_transpose(image)
-                whole = upright.convert("RGBA" if "A" in upright.getbands() or upright.mode == "P" else "RGB")
-        return _png(ImageOps.fit(whole, (SIDE, SIDE)))
+                ImageOps.exif_transpose(image, in_place=True)
+                # Made small before it is converted: each copy of a large one is another 100 MB.
+                whole = image if image.mode in _SHRUNK_AS_THEY_ARE else image.convert("RGBA")
+                small = ImageOps.fit(whole, (SIDE, SIDE))
+        return _png(small.convert("RGBA" if "A" in small.getbands() else "RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         if isinstance(error, NoPicture):
             raise

@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from manor import Authenticator, BackgroundTask, Delivery, Lifespan, Part, Route, Subscription
+from manor import Authenticator, BackgroundTask, Delivery, Lifespan, Part, Route, Subscription, Transaction
 from manor_chat.events import ChannelMemberChanged, Told
 from manor_chat.http.websocket import websocket_routes
 from manor_chat.parts import Shared
@@ -18,7 +18,7 @@ from manor_chat.socket import keeping
 from manor_chat.socket.actions import Actions
 from manor_chat.socket.conversing import Sockets
 from manor_chat.socket.entering import Entrance
-from manor_chat.socket.store import find_standings
+from manor_chat.socket.store import Entry, find_standings
 from manor_chat.times import to_milliseconds
 
 FILE = "sockets.msgpack"
@@ -43,9 +43,14 @@ class Live(Part):
         self._shared = shared
         self.hub = shared.hub
         context = shared.context
+
+        async def read(work: Callable[[Transaction], Entry | None]) -> Entry | None:
+            # There is no storage yet when a plugin is only described.
+            return await context.storage.read(work)
+
         self._entrance = Entrance(
             self.hub,
-            context.storage.read,
+            read,
             context.clock,
             version=shared.api.headers["X-Version-Id"],
             authenticators=authenticators,
