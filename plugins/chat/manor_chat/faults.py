@@ -75,6 +75,16 @@ def missing_file() -> NotFound:
     return NotFound("Unable to get the file info", code="app.file_info.get.app_error")
 
 
+def missing_upload() -> NotFound:
+    """404: no upload has this id, or it is over."""
+    return NotFound("Failed to get upload", code="app.upload.get.app_error")
+
+
+def foreign_upload() -> Forbidden:
+    """403: the upload is another's."""
+    return Forbidden("Failed to get upload", code="api.upload.get_upload.forbidden.app_error")
+
+
 def missing_member() -> NotFound:
     """404: the person is not in this channel."""
     return NotFound(

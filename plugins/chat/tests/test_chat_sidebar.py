@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
 from manor import Event, from_chat_id
 from manor.testing import Client, House
+from manor_chat.store.sidebar import remove_some
 from tests.chat_channels import direct, kept, made, refused, told
 from tests.chat_people import API, Crew, said
 
@@ -299,3 +302,20 @@ async def test_a_sidebar_is_its_owners_and_administrators(crew: Crew) -> None:
     assert refused(await crew.ann.client.get(path(crew, bobs)))[0] == 404
     assert refused(await crew.ann.client.put(path(crew), json=[]))[0] == 400
     assert refused(await crew.ann.client.put(path(crew), json=[{"id": "y" * 26}]))[0] == 404
+
+
+async def test_a_sidebar_is_exported_and_erased_with_its_owner(crew: Crew) -> None:
+    helm = await made(crew, crew.ann, "helm")
+    await new_category(crew, "Work", helm["id"])
+    shown = (await crew.ann.client.get(path(crew))).json()
+    chat = next(plugin for plugin in crew.house.running if plugin.name == "chat").instance
+    data = chat.manor_personal_data()
+
+    assert "chat_sidebars" in data.sections
+    exported = [item async for section, item in data.export(crew.ann.id) if section == "chat_sidebars"]
+    assert msgspec.to_builtins(exported) == [shown]
+    assert [item async for section, item in data.export(crew.bob.id) if section == "chat_sidebars"] == []
+
+    erasing = partial(remove_some, user_id=crew.ann.id, limit=2)
+    assert [await crew.house.storage.write(erasing) for _ in range(4)] == [2, 2, 1, 0]
+    assert list(await sidebar(crew)) == ["favorites", "channels", "direct_messages"]

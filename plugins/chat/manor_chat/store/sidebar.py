@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select, tuple_
 
 from manor import Transaction
 from manor_chat.domain.categories import Category, sort_orders
@@ -72,6 +72,22 @@ def forget_category(transaction: Transaction, user_id: UUID, team_id: UUID, cate
     """Have nothing in a category that is deleted."""
     theirs = _mine(user_id, team_id) & (sidebar_channels.c.category_id == category_id)
     transaction.connection.execute(delete(sidebar_channels).where(theirs))
+
+
+def teams_with_sidebar(transaction: Transaction, user_id: UUID) -> Sequence[UUID]:
+    """The teams in which somebody has arranged anything."""
+    query = select(sidebar_categories.c.team_id).where(sidebar_categories.c.user_id == user_id).distinct()
+    return transaction.connection.execute(query.order_by(sidebar_categories.c.team_id)).scalars().all()
+
+
+def remove_some(transaction: Transaction, user_id: UUID, limit: int) -> int:
+    """Remove at most so many rows of somebody's; how many are gone."""
+    gone = 0
+    for table in (sidebar_channels, sidebar_categories):
+        key = tuple_(*table.primary_key)
+        some = select(*table.primary_key).where(table.c.user_id == user_id).limit(limit - gone)
+        gone += transaction.connection.execute(delete(table).where(key.in_(some))).rowcount
+    return gone
 
 
 def _mine(user_id: UUID, team_id: UUID) -> ColumnElement[bool]:
