@@ -51,6 +51,20 @@ def user_param(request: Request[Any, Any], name: str = "user_id") -> UUID:
     return id_param(request, name)
 
 
+def asked_id(text: str, name: str) -> UUID | None:
+    """An id in a query that may be left out.
+
+    Raises:
+        BadRequest: 400: it is malformed.
+    """
+    if not text:
+        return None
+    found = read_id(text)
+    if found is None:
+        raise faults.bad_url_param(name)
+    return found
+
+
 def id_member(value: str, name: str) -> UUID:
     """An id in a body.
 

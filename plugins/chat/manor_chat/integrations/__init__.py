@@ -1,0 +1,1 @@
+"""Webhooks, slash commands, buttons and dialogs: programs beside people."""
