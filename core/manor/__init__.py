@@ -265,7 +265,9 @@ if TYPE_CHECKING:
     from manor.storage import from_chat_id as from_chat_id
     from manor.storage import from_microseconds as from_microseconds
     from manor.storage import new_id as new_id
+    from manor.storage import open_copy as open_copy
     from manor.storage import parse_id as parse_id
+    from manor.storage import remove_copies as remove_copies
     from manor.storage import to_chat_id as to_chat_id
     from manor.storage import to_microseconds as to_microseconds
     from manor.sweeping import Sweep as Sweep
@@ -528,7 +530,9 @@ _EXPORTS = {
     "from_chat_id": "manor.storage",
     "from_microseconds": "manor.storage",
     "new_id": "manor.storage",
+    "open_copy": "manor.storage",
     "parse_id": "manor.storage",
+    "remove_copies": "manor.storage",
     "to_chat_id": "manor.storage",
     "to_microseconds": "manor.storage",
     "Sweep": "manor.sweeping",

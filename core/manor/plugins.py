@@ -168,9 +168,11 @@ class Command:
         arguments: A struct.
         run: Takes the arguments, returns the result; cannot tell which way it was called.
         returns: The result's type.
+        seconds: How long it may take before it is stopped; None for as long as any other.
     """
 
     name: str
     arguments: type[Any]
     run: Callable[[Any], Awaitable[Any]]
     returns: type[Any]
+    seconds: float | None = None

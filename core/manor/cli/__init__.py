@@ -51,7 +51,9 @@ def main() -> None:
     """Manor: notifications, chat, live video and the server itself, from one daemon."""
 
 
-def call_house(config: Path | None, command: str, arguments: Any, returns: type[R]) -> R:
+def call_house(
+    config: Path | None, command: str, arguments: Any, returns: type[R], *, seconds: float | None = None
+) -> R:
     """Run a house command from the shell, with the daemon stopped or running.
 
     Args:
@@ -59,6 +61,7 @@ def call_house(config: Path | None, command: str, arguments: Any, returns: type[
         command: Its name, such as `topics.create`.
         arguments: The struct that it takes.
         returns: The struct that it answers with.
+        seconds: How long it may take, where the command declares that.
 
     Raises:
         AdminFault: The configuration is wrong.
@@ -67,8 +70,9 @@ def call_house(config: Path | None, command: str, arguments: Any, returns: type[
     from manor.control import CommandRefused, NoAnswer
     from manor.control import call_house as call
 
+    patience = {} if seconds is None else {"seconds": seconds}
     try:
-        return call(config, command, arguments, returns)
+        return call(config, command, arguments, returns, **patience)
     except NoAnswer as error:
         raise Unavailable(str(error)) from error
     except CommandRefused as error:

@@ -118,8 +118,9 @@ async def run_command(commands: Mapping[str, Command], request: Request) -> Answ
         arguments = msgspec.json.decode(request.arguments, type=command.arguments)
     except msgspec.DecodeError as error:
         return _refusal(422, f"{request.command}: {error}")
+    seconds = RUN_SECONDS if command.seconds is None else command.seconds
     try:
-        with trio.fail_after(RUN_SECONDS):
+        with trio.fail_after(seconds):
             result = await command.run(arguments)
         return Answer(msgspec.Raw(msgspec.json.encode(result)))
     except Refused as error:
@@ -127,7 +128,7 @@ async def run_command(commands: Mapping[str, Command], request: Request) -> Answ
     except ManorError as error:
         return _refusal(400, str(error))
     except trio.TooSlowError:
-        return _refusal(503, f"{request.command} was not done after {RUN_SECONDS:g} s and was stopped")
+        return _refusal(503, f"{request.command} was not done after {seconds:g} s and was stopped")
     except Exception:  # the edge: a plugin's command that breaks must not end the daemon that runs it
         log.exception("a command failed", command=request.command)
         return _refusal(500, f"{request.command} failed; the log says why")

@@ -48,7 +48,9 @@ class CommandRefused(ManorError):
         self.detail = detail
 
 
-def call_house(config_path: Path | None, command: str, arguments: Any, returns: type[R]) -> R:
+def call_house(
+    config_path: Path | None, command: str, arguments: Any, returns: type[R], *, seconds: float = RUN_SECONDS
+) -> R:
     """Run a command: in this process when the house is free, else in the daemon that has it open.
 
     Started as root, it becomes `[server] user` first, for whatever it writes belongs to the daemon.
@@ -58,6 +60,7 @@ def call_house(config_path: Path | None, command: str, arguments: Any, returns: 
         command: The command's name.
         arguments: Its arguments, the struct that it declares.
         returns: The type of its result.
+        seconds: How long it may take; as the command declares it.
 
     Raises:
         AdminFault: The configuration is wrong.
@@ -68,7 +71,7 @@ def call_house(config_path: Path | None, command: str, arguments: Any, returns: 
     loaded = load(config_path, os.environ)
     become(loaded.config.server.user, loaded.data_dir)
     request = Request(command, msgspec.Raw(msgspec.json.encode(arguments)))
-    return _result(_call(loaded, request), returns)
+    return _result(_call(loaded, request, seconds), returns)
 
 
 def ask_daemon(loaded: Loaded, command: str, arguments: Any, returns: type[R]) -> R | None:
@@ -92,12 +95,12 @@ def _result(answer: Answer, returns: type[R]) -> R:
     return msgspec.json.decode(answer.result, type=returns)
 
 
-def _call(loaded: Loaded, request: Request) -> Answer:
+def _call(loaded: Loaded, request: Request, seconds: float) -> Answer:
     path = loaded.data_dir / SOCKET
     deadline = time.monotonic() + PATIENCE
     while True:
         if (sock := _connect(path)) is not None:
-            return _ask(sock, request)
+            return _ask(sock, request, seconds)
         try:
             return _run_here(loaded, request)
         except HouseIsOpen as error:
@@ -148,12 +151,12 @@ def _connect(path: Path) -> socket.socket | None:
     return sock
 
 
-def _ask(sock: socket.socket, request: Request) -> Answer:
+def _ask(sock: socket.socket, request: Request, seconds: float = RUN_SECONDS) -> Answer:
     """Ask once: whether a request without an answer was run is not known, so it is not sent again."""
     with sock:
         try:
-            deadline = time.monotonic() + RUN_SECONDS + ANSWER_SECONDS
-            sock.settimeout(RUN_SECONDS + ANSWER_SECONDS)
+            deadline = time.monotonic() + seconds + ANSWER_SECONDS
+            sock.settimeout(seconds + ANSWER_SECONDS)
             sock.sendall(msgspec.json.encode(request))
             sock.shutdown(socket.SHUT_WR)
             return msgspec.json.decode(_read(sock, deadline), type=Answer)

@@ -1,5 +1,6 @@
 """The database: transactions as plain functions, migrations, ids."""
 
+from manor.storage.copying import open_copy, remove_copies
 from manor.storage.ids import Id, from_chat_id, new_id, parse_id, to_chat_id
 from manor.storage.migrations import Migration, MigrationFailed, applied, apply_migrations, purge
 from manor.storage.prepared import Prepared
@@ -28,9 +29,11 @@ __all__ = [
     "from_chat_id",
     "from_microseconds",
     "new_id",
+    "open_copy",
     "open_storage",
     "parse_id",
     "purge",
+    "remove_copies",
     "to_chat_id",
     "to_microseconds",
 ]
