@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio.testing
 from PIL import Image
 
 from manor import Event, Principal
@@ -97,12 +98,14 @@ async def test_a_new_picture_takes_the_place_of_the_old_one_and_is_told(
     await upload(crew.ann.client, picture(mode="L"))
 
     assert await seen(crew.bob.client, crew.ann) != first
+    await trio.testing.wait_all_tasks_blocked()
     assert len(list(tmp_path.rglob("*.png"))) == 1
     assert (await crew.ann.client.get(f"{API}/users/me")).json()["last_picture_update"] > 0
     told = [each for each in heard if isinstance(each, Told) and each.event == "user_updated"]
     assert len(told) == 6
     assert (await crew.ann.client.request("DELETE", f"{API}/users/me/image")).json() == {"status": "OK"}
     assert await seen(crew.bob.client, crew.ann) == await seen(crew.bob.client, crew.ann, "/default")
+    await trio.testing.wait_all_tasks_blocked()
     assert list(tmp_path.rglob("*.png")) == []
 
 

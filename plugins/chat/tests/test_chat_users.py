@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio.testing
+from PIL import Image
 from sqlalchemy import delete, update
 
 from manor import (
@@ -28,8 +31,8 @@ from manor.clock import SetClock
 from manor.testing import Client, House
 from manor_chat.events import Told
 from manor_chat.people.news import note_everybody
-from manor_chat.tables.accounts import people_told
-from manor_chat.tables.people import teams
+from manor_chat.tables.accounts import people_told, session_devices
+from manor_chat.tables.people import mention_keys, profiles, teams
 from tests.chat_people import API, Crew, chatting_as, said
 from tests.chat_sign_in import session_of, sign_in, told_id
 from tests.people import PASSWORD, links
@@ -443,6 +446,33 @@ async def test_people_go_by_themselves_and_are_erased_where_they_may(house: Hous
     assert (await crew.ada.client.request("DELETE", permanent)).json() == {"status": "OK"}
     gone = await house.storage.read(lambda transaction: find_user(transaction, user_id=crew.eve.id))
     assert gone is None
+
+
+async def test_somebody_who_is_erased_leaves_nothing_here(house: House, crew: Crew, tmp_path: Path) -> None:
+    bob = crew.bob.client
+    written = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(written, "PNG")
+    form = b'--e\r\nContent-Disposition: form-data; name="image"; filename="x"\r\n\r\n' + written.getvalue()
+    headers = {"Content-Type": "multipart/form-data; boundary=e"}
+    assert (await bob.post(f"{API}/users/me/image", body=form + b"\r\n--e--\r\n", headers=headers)).status == 200
+    await bob.request("PUT", f"{API}/users/me/patch", json={"notify_props": {"mention_keys": "lunch"}})
+    robot = (await crew.ada.client.post(f"{API}/bots", json={"username": "robot"})).json()
+    await crew.ada.client.post(f"{API}/bots/{robot['user_id']}/assign/{crew.bob.chat_id}")
+
+    export = [(section, row) async for section, row in house.services.identity.personal.export(crew.bob.id)]
+    ours: dict[str, Any] = {section: row for section, row in export if section in ("chat_profile", "chat_bots")}
+    assert (ours["chat_profile"].username, ours["chat_bots"].username) == ("bob", "robot")
+    personal = house.services.identity.personal
+    await house.storage.write(lambda transaction: personal.erase(transaction, crew.bob.id, actor="shell"))
+    await trio.testing.wait_all_tasks_blocked()
+
+    def left(transaction: Transaction) -> list[str]:
+        tables = (profiles, mention_keys, people_told, session_devices)
+        rows = [transaction.connection.execute(each.select().where(each.c.user_id == crew.bob.id)) for each in tables]
+        return [table.name for table, row in zip(tables, rows, strict=True) if row.first() is not None]
+
+    assert await house.storage.read(left) == []
+    assert list(tmp_path.rglob("*.png")) == []
 
 
 async def test_the_server_itself_is_neither_changed_nor_kept_out(house: House, crew: Crew) -> None:

@@ -16,6 +16,7 @@ from manor_chat.ids import shown_id
 from manor_chat.parts import Shared
 from manor_chat.people.managing_bots import may_manage_bot
 from manor_chat.people.news import tell_changes
+from manor_chat.people.personal import remove_picture
 from manor_chat.people.pictures import MOST_BYTES, NoPicture, Pictures, TooManyPixels
 from manor_chat.people.profiles import existing_person
 from manor_chat.rights import Rights
@@ -85,15 +86,14 @@ class PicturesHandlers:
         return STATUS_OK
 
     async def _replace(self, request: Request[Any, Any], user_id: UUID, key: str | None) -> None:
-        def work(transaction: Transaction, rights: Rights) -> str | None:
+        def work(transaction: Transaction, rights: Rights) -> None:
             person = _changeable(transaction, rights, user_id)
             now = to_milliseconds(transaction.now)
             tell_changes(transaction, person, self._shared.config, picture=key, last_picture_update=now)
-            return person.profile.picture
+            if person.profile.picture is not None:
+                remove_picture(transaction, person.profile.picture)
 
-        older = await self._shared.write(request, work)
-        if older is not None and older != key:
-            await self._shared.context.blobs.delete(older)
+        await self._shared.write(request, work)
 
     async def _person(self, request: Request[Any, Any]) -> Person:
         user_id = user_param(request)

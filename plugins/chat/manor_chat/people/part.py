@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete
 
 from manor import Authenticator, Delivery, JobHandler, Lifespan, Migration, Part, Route, Subscription, Transaction
 from manor_chat.http.bots import bots_routes
@@ -28,8 +27,8 @@ from manor_chat.people.credentials import Credentials
 from manor_chat.people.letters import Letters
 from manor_chat.people.news import catch_up, note_everybody
 from manor_chat.people.passwords import Passwords
+from manor_chat.people.personal import SECTIONS, own_rows, remove_rows
 from manor_chat.people.registering import Registering
-from manor_chat.tables.accounts import bots, disabled_tokens, people_told, session_devices
 
 
 class UserSeen(msgspec.Struct, frozen=True):
@@ -92,12 +91,20 @@ class People(Part):
 
         return open_
 
+    # --- A person's data -------------------------------------------------------------------------------------------
+
+    def sections(self) -> Sequence[str]:
+        """Their profile, and the bots that they own."""
+        return SECTIONS
+
+    async def export(self, user_id: UUID) -> AsyncIterator[tuple[str, Any]]:
+        """All of it."""
+        for section, row in await self._shared.storage.read(lambda transaction: own_rows(transaction, user_id)):
+            yield section, row
+
     def erase(self, transaction: Transaction, user_id: UUID, limit: int) -> int:
-        """What is kept beside a person's profile."""
-        gone = 0
-        for table in (session_devices, disabled_tokens, bots, people_told):
-            gone += transaction.connection.execute(delete(table).where(table.c.user_id == user_id)).rowcount
-        return gone
+        """All of it at once: a few rows, and the words that they want to hear of."""
+        return remove_rows(transaction, user_id)
 
     async def _user_changed(self, event: UserSeen) -> None:
         await self._shared.storage.write(lambda transaction: catch_up(transaction, event.user_id, self._shared.config))
