@@ -85,7 +85,9 @@ def keep_member(transaction: Transaction, team_id: UUID, user_id: UUID, *, by: P
     theirs = select(channel_members.c.channel_id).where(channel_members.c.user_id == user_id)
     told = {"team_id": shown_id(team_id), "user_id": shown_id(user_id)}
     if is_in_team(transaction, team_id, user_id):
-        is_default = channels.c.name.in_(DEFAULT_CHANNELS) & (channels.c.delete_at == 0)
+        # One that was made private since is for whom its members let in.
+        is_public = (channels.c.type == OPEN) & (channels.c.delete_at == 0)
+        is_default = channels.c.name.in_(DEFAULT_CHANNELS) & is_public
         missing = _channels(transaction, team_id, is_default & channels.c.id.not_in(theirs))
         if any(channel.is_default for channel in missing):
             # Nobody leaves the default channel but with the team: they have just come.
