@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, insert, select
 from manor import Transaction, members_table, new_id, teams_table
 from manor_chat.channels.membership import join_channel, leave_channel
 from manor_chat.ids import new_token, shown_id
-from manor_chat.store.channels import CHANNEL, DEFAULT_CHANNELS, Channel, add_channel
+from manor_chat.store.channels import CHANNEL, DEFAULT_CHANNELS, OPEN, Channel, add_channel
 from manor_chat.store.people import Person, find_people
 from manor_chat.store.teams import ChatTeam, find_team, is_in_team
 from manor_chat.tables.channels import channel_members, channels
