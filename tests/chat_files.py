@@ -21,9 +21,11 @@ def form(*parts: tuple[str, str] | tuple[str, str, bytes]) -> bytes:
     """A form of texts, each a name and what it says, and of files, each with its name between the two."""
     body = b""
     for part in parts:
-        name, *rest = part
-        content = rest[-1] if isinstance(rest[-1], bytes) else rest[-1].encode()
-        filename = f'; filename="{rest[0]}"' if len(rest) == 2 else ""
+        match part:
+            case (name, text):
+                filename, content = "", text.encode()
+            case (name, called, content):
+                filename = f'; filename="{called}"'
         head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{filename}\r\n\r\n'
         body += head.encode() + content + b"\r\n"
     return body + f"--{BOUNDARY}--\r\n".encode()

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Select, delete, insert, select, update
 
 from manor import Transaction
+from manor_chat.store.files import known_ids
 from manor_chat.store.posts import portions
 from manor_chat.tables.emoji import emojis
 
@@ -63,6 +64,11 @@ def search_emojis(transaction: Transaction, term: str, *, prefix_only: bool, lim
     fits = begins if prefix_only else emojis.c.name.icontains(term, autoescape=True)
     query = select(emojis).where(fits).order_by(begins.desc(), emojis.c.name).limit(limit)
     return _read(transaction, query)
+
+
+def known_emojis(transaction: Transaction, ids: Collection[UUID]) -> set[UUID]:
+    """Those of these ids that emoji have."""
+    return known_ids(transaction, emojis.c.id, ids)
 
 
 def remove_emoji(transaction: Transaction, emoji_id: UUID) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 
 from manor import Transaction
 from manor_chat.store.posts import portions
@@ -105,9 +105,19 @@ def forget_files(transaction: Transaction, ids: Collection[UUID]) -> None:
 
 def known_files(transaction: Transaction, ids: Collection[UUID]) -> set[UUID]:
     """Those of these ids that files have, deleted ones too."""
+    return known_ids(transaction, files.c.id, ids)
+
+
+def known_uploads(transaction: Transaction, ids: Collection[UUID]) -> set[UUID]:
+    """Those of these ids that uploads have."""
+    return known_ids(transaction, uploads.c.id, ids)
+
+
+def known_ids(transaction: Transaction, column: ColumnElement[Any], ids: Collection[UUID]) -> set[UUID]:
+    """Those of these ids that stand in a column."""
     found: set[UUID] = set()
     for some in portions(ids):
-        found.update(transaction.connection.execute(select(files.c.id).where(files.c.id.in_(some))).scalars())
+        found.update(transaction.connection.execute(select(column).where(column.in_(some))).scalars())
     return found
 
 
@@ -133,9 +143,14 @@ def note_progress(transaction: Transaction, upload: Upload) -> None:
     transaction.connection.execute(update(uploads).where(uploads.c.id == upload.id).values(changed))
 
 
-def list_uploads(transaction: Transaction, *conditions: Any, limit: int) -> list[Upload]:
-    """Some uploads for which all conditions hold."""
-    return _read_uploads(transaction, select(uploads).where(*conditions).limit(limit))
+def list_uploads_of(transaction: Transaction, user_id: UUID, limit: int) -> list[Upload]:
+    """Some of somebody's uploads."""
+    return _read_uploads(transaction, select(uploads).where(uploads.c.user_id == user_id).limit(limit))
+
+
+def list_stale_uploads(transaction: Transaction, *, before: int, limit: int) -> list[Upload]:
+    """Uploads of which nothing has come since that moment."""
+    return _read_uploads(transaction, select(uploads).where(uploads.c.update_at < before).limit(limit))
 
 
 def forget_uploads(transaction: Transaction, ids: Collection[UUID]) -> None:
