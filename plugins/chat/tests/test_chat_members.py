@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import trio.testing
 from sqlalchemy import select
 
 from manor import Event, add_member, from_chat_id
@@ -296,3 +297,13 @@ async def test_notify_props_change_one_by_one(crew: Crew, heard: list[Event]) ->
     assert refused(await crew.bob.client.put(anns, json={"desktop": "all"}))[0] == 403
     assert (await crew.ada.client.put(anns, json={"desktop": "all"})).status == 200
     assert refused(await crew.bob.client.put(path, json={"desktop": "all"}))[0] == 404
+
+
+async def test_newcomers_come_into_public_default_channels_alone(crew: Crew) -> None:
+    off_topic = await of_team(crew, "off-topic")
+    await crew.ann.client.put(f"{API}/channels/{off_topic['id']}/privacy", json={"privacy": "P"})
+    zoe = await in_crew(crew, "zoe")
+    await trio.testing.wait_all_tasks_blocked()
+
+    found = (await zoe.client.get(f"{API}/users/me/teams/{crew.team}/channels")).json()
+    assert [channel["name"] for channel in found] == ["town-square"]
