@@ -110,6 +110,7 @@ async def test_a_folder_of_plugins_serves_what_works_and_names_what_does_not(mak
     readiness = await ask(port, "GET", "/readyz")
     listed = daemon.manor("plugins", "list", "--json")
     checked = daemon.manor("config", "check")
+    described = await daemon.manor_here("openapi")
 
     assert (rung.status, rung.json) == (200, {"rung": True})
     assert (looked.status, looked.json) == (500, {"detail": "Internal server error"})
@@ -118,6 +119,9 @@ async def test_a_folder_of_plugins_serves_what_works_and_names_what_does_not(mak
     assert checked.returncode == 78
     for name, (_, word) in BROKEN.items():
         assert [line for line in checked.stderr.splitlines() if f"'{name}'" in line and word in line], checked.stderr
+        left_out = f"manor: the plugin '{name}' is left out"
+        assert [line for line in described.stderr.splitlines() if left_out in line and word in line], described.stderr
+    assert "/bell" in json.loads(described.stdout)["paths"]
     assert "broken glass" in daemon.log.wait_for("broken glass")
     assert daemon.stop() == 0
     created = daemon.manor("topics", "create", "hall", "--json")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from manor.cli.options import config_option, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from manor.assembly import Description
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -28,7 +32,9 @@ def routes(config: Path | None, as_json: bool) -> None:
     from manor.assembly import describe
     from manor.config import load
 
-    table = describe(load(config, os.environ)).table
+    described = describe(load(config, os.environ))
+    _say_what_is_left_out(described)
+    table = described.table
     rows = [Listed(owned.route.method, owned.route.path, str(owned.route.access), owned.owner) for owned in table]
     if as_json:
         print_json(rows)
@@ -48,4 +54,15 @@ def openapi(enabled: bool, config: Path | None) -> None:
     from manor.openapi import describe as openapi_of
 
     loaded = load(config, os.environ)
-    print_json(openapi_of(describe(loaded, every=not enabled).table))
+    described = describe(loaded, every=not enabled)
+    _say_what_is_left_out(described)
+    print_json(openapi_of(described.table))
+
+
+def _say_what_is_left_out(described: Description) -> None:
+    """A plugin that does not work serves nothing: say so beside what is printed, as the daemon does in its log."""
+    from manor.discovery import State
+
+    for plugin in described.plugins:
+        if plugin.state is State.QUARANTINED:
+            click.echo(f"manor: the plugin '{plugin.name}' is left out: {plugin.reason}", err=True)
