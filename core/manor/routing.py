@@ -214,6 +214,13 @@ class Conversation(Protocol):
         """Send one message, with back-pressure."""
         ...
 
+    def send_now(self, text: bytes) -> bool:
+        """Send one text message, in UTF-8, if that takes no waiting; False, and nothing of it is sent, if it does.
+
+        What is sent so keeps its order with `send` only when no `send` is under way.
+        """
+        ...
+
     async def close(self, closing: Closing) -> None:
         """Say why, and end it."""
         ...

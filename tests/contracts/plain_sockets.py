@@ -89,6 +89,10 @@ class Socket:
         else:
             await self.send_frame(websocket_frame(message, Opcode.BINARY))
 
+    def send_now(self, text: bytes) -> bool:
+        """Nothing is sent without waiting here."""
+        return False
+
     async def send_frame(self, frame: bytes) -> None:
         """Send what a source has framed, and before it what waits to go between frames."""
         if self._is_closed:

@@ -18,7 +18,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from manor.daemon.applications import App, Applications
 from manor.daemon.framing import HeadLimits
 from manor.daemon.protocols import Http1, Http2
-from manor.web import CUT
+from manor.web import CUT, FRAMES
 
 READ_SIZE = 65_536
 PIECE = 65_536
@@ -117,6 +117,7 @@ class Connection:
         self._config = config
         self._sending = trio.Lock()
         self._unyielded = 0
+        self._rest = b""
         self._is_broken = False
         self._is_draining = False
         self._phase = Phase.HEAD
@@ -130,6 +131,7 @@ class Connection:
         """Serve it; returns once the socket is closed and every request's task has ended."""
         try:
             async with trio.open_nursery() as nursery:
+                self._nursery = nursery
                 try:
                     self._protocol = self._make_protocol(Applications(nursery))
                     await self._protocol.initiate()
@@ -172,7 +174,7 @@ class Connection:
             self._config,
             self._context,
             applications,
-            {} if is_http2 else {CUT: self.cut},
+            {} if is_http2 else {CUT: self.cut, FRAMES: self.write_frames},
             is_tls,
             self._peer.client,
             self._peer.server,
@@ -260,7 +262,25 @@ class Connection:
             case Closed():
                 await self._end()
 
+    def write_frames(self, frames: bytes) -> bool:
+        """Write whole WebSocket frames at once, past the protocol machine, which knows of none that was sent.
+
+        Returns:
+            Whether they are on their way: what the kernel does not take is written before all that comes later. False,
+            with nothing taken, when somebody else writes, the client reads too slowly, or the socket is not open.
+        """
+        protocol = self._protocol
+        if self._rest or not isinstance(protocol, Http1) or protocol.goodbye_sent or protocol.socket is None:
+            return False
+        taken = self._write_now(memoryview(frames))
+        if taken and taken < len(frames):
+            self._rest = frames[taken:]
+            self._nursery.start_soon(self._write, b"")
+        return taken > 0
+
     async def _write(self, data: bytes | memoryview) -> None:
+        if self._rest:
+            data, self._rest = self._rest + bytes(data), b""
         if not data or self._is_broken:
             return
         # A view, because what is left of a large answer is not to be copied each time the kernel takes some of it.

@@ -204,6 +204,16 @@ class _Conversation:
             raise ConversationOver
         await self._frames.write_end.send(message.encode() if isinstance(message, str) else message)
 
+    def send_now(self, text: bytes) -> bool:
+        if self._frames.closing is not None:
+            return False
+        try:
+            # A reader that waits is a socket with room.
+            self._frames.write_end.send_nowait(text)
+        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+            return False
+        return True
+
     async def close(self, closing: Closing) -> None:
         self._frames.closing = closing
         await self._frames.write_end.aclose()

@@ -23,6 +23,10 @@ CUT = "manor.cut"
 """A key of the ASGI scope's `state` beside its own: a function that drops the connection, where it carries no other
 request. What the kernel has taken by then still reaches a client that reads it."""
 
+FRAMES = "manor.frames"
+"""Another one: a function that writes whole WebSocket frames to the connection at once, without the layers between, and
+says whether it did. It does not when it would have to wait, or when the socket is not, or no longer, open."""
+
 
 class Exchange:
     """Passes messages on, notes the status, and holds back the news that the client left while the last send runs.

@@ -13,7 +13,7 @@ from manor.answers import Finished
 from manor.auth import Principal
 from manor.dispatch import Call
 from manor.routing import Live, Outlet, Reply, Stream, WebSocket, Wire
-from manor.web.exchange import CUT
+from manor.web.exchange import CUT, FRAMES
 
 Send = Callable[[Any], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
@@ -75,6 +75,12 @@ def cut_of(scope: Any) -> Callable[[], None]:
     """What drops a request's connection; nothing where others share it."""
     cut: Callable[[], None] = scope.get("state", {}).get(CUT, lambda: None)
     return cut
+
+
+def frames_of(scope: Any) -> Callable[[bytes], bool]:
+    """What writes a WebSocket's frames at once; nothing does where others share its connection."""
+    write: Callable[[bytes], bool] = scope.get("state", {}).get(FRAMES, lambda frames: False)
+    return write
 
 
 def raw_headers(headers: Mapping[str, str], content_type: str = "") -> RawHeaders:

@@ -12,6 +12,7 @@ from quart_trio.asgi import TrioASGIWebsocketConnection
 
 from manor.dispatch import Call
 from manor.errors import InternalError
+from manor.live.frames import websocket_frame
 from manor.routing import (
     GOING_AWAY,
     Closing,
@@ -24,7 +25,7 @@ from manor.routing import (
     Wire,
 )
 from manor.web.exchange import Receive, Send
-from manor.web.sending import OpenStreams, PumpedOutlet, cut_of, send_reply
+from manor.web.sending import OpenStreams, PumpedOutlet, cut_of, frames_of, send_reply
 
 NORMAL = Closing(1000, "")
 TEXT_ONLY = Closing(1003, "only text is understood here")
@@ -50,7 +51,7 @@ class SocketConnection(TrioASGIWebsocketConnection):
             case Live():
                 await _subscribe(answer, call, websocket, receive, streams, cut_of(self.scope))
             case WebSocket():
-                await _converse(answer, call, websocket, receive, streams, cut_of(self.scope))
+                await _converse(answer, call, websocket, receive, streams, cut_of(self.scope), frames_of(self.scope))
             case _:
                 log.error("a handshake was answered with a stream", path=call.head.path, owner=call.owner)
                 reply = call.refuse(InternalError("Internal server error"))
@@ -114,11 +115,12 @@ async def _converse(
     receive: Receive,
     streams: OpenStreams,
     cut: Callable[[], None],
+    write_frames: Callable[[bytes], bool],
 ) -> None:
     subprotocol = _agreed(answer.subprotocols, websocket.requested_subprotocols)
     await websocket.accept(headers=call.headers(), subprotocol=subprotocol)
     outlet = PumpedOutlet(Wire.TEXT, call.principals, cut)
-    conversation = _Conversation(websocket, receive, outlet, answer.message_limit)
+    conversation = _Conversation(websocket, receive, outlet, answer.message_limit, write_frames)
     closing = GOING_AWAY
     try:
         with streams.held():
@@ -136,7 +138,15 @@ async def _converse(
 class _Conversation(Conversation):
     """See `manor.routing.Conversation`."""
 
-    def __init__(self, websocket: Websocket, receive: Receive, outlet: Outlet, message_limit: int) -> None:
+    def __init__(
+        self,
+        websocket: Websocket,
+        receive: Receive,
+        outlet: Outlet,
+        message_limit: int,
+        write_frames: Callable[[bytes], bool],
+    ) -> None:
+        self._write_frames = write_frames
         self._websocket = websocket
         self._receive = receive
         self._message_limit = message_limit
@@ -162,6 +172,9 @@ class _Conversation(Conversation):
         # hypercorn swallows what is sent to a client that left, without giving others their turn.
         await trio.lowlevel.checkpoint()
         await self._websocket.send(message)
+
+    def send_now(self, text: bytes) -> bool:
+        return not self._is_over and self._write_frames(websocket_frame(text))
 
     async def close(self, closing: Closing) -> None:
         if not self._is_over:

@@ -223,6 +223,42 @@ async def test_a_conversation_goes_both_ways(serve: Serve) -> None:
     assert bytes(nothing.data) == b""
 
 
+async def test_what_is_sent_at_once_keeps_its_order_and_is_whole_however_slowly_it_is_read(serve: Serve) -> None:
+    filling = b"x" * 30_000
+    sent: list[int] = []
+
+    async def talk(conversation: Conversation) -> None:
+        assert conversation.send_now(b"\xc3\xa9")
+        await conversation.receive()
+        for start in (0, 1000):
+            number = start
+            while conversation.send_now(b"%d:%s" % (number, filling)):
+                number += 1
+            assert not conversation.send_now(b"never")
+            await conversation.send(f"{number}:")
+            sent.extend(range(start, number + 1))
+        await conversation.close(Closing(4000, "over"))
+        assert not conversation.send_now(b"never")
+
+    running = await serve(conversation(talk))
+    socket = await running.socket()
+    await socket.open("/ws")
+    first = await socket.event()
+    await socket.send(TextMessage(data="go on"))
+    heard, text = [], ""
+    while not isinstance(event := await socket.event(), CloseConnection):
+        assert isinstance(event, TextMessage)
+        text += event.data
+        if event.message_finished:
+            heard.append(int(text.partition(":")[0]))
+            text = ""
+
+    assert isinstance(first, TextMessage)
+    assert first.data == "\u00e9"
+    assert len(sent) > 4
+    assert heard == sent
+
+
 async def test_a_conversation_says_why_it_ends(serve: Serve) -> None:
     async def leave(conversation: Conversation) -> None:
         await conversation.close(Closing(4001, "enough"))
