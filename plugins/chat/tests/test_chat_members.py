@@ -84,6 +84,7 @@ async def test_who_is_added_by_another_is_named_in_a_post(crew: Crew) -> None:
         "addedUserId": crew.bob.chat_id,
         "addedUsername": "bob",
     }
+    assert (await crew.bob.client.get(members(channel, "/me"))).json()["mention_count"] == 1
     wrong = {"user_id": crew.ada.chat_id, "post_root_id": "short"}
     assert refused(await crew.ann.client.post(members(channel), json=wrong))[0] == 400
 

@@ -14,7 +14,7 @@ from manor import Forbidden, Transaction
 from manor_chat import faults
 from manor_chat.channels.making import check, check_free
 from manor_chat.domain import post_types
-from manor_chat.domain.channel_rules import misfit_of, misfit_of_words
+from manor_chat.domain.channel_rules import misfit_of
 from manor_chat.ids import shown_id
 from manor_chat.posts.creating import NewPost, create_post
 from manor_chat.rights import Rights
@@ -64,7 +64,9 @@ def change(transaction: Transaction, rights: Rights, channel_id: UUID, changes: 
         )
     if not wanted:
         return channel
-    _check(transaction, channel, wanted)
+    check(misfit_of(wanted))
+    if channel.team_id is not None and "name" in wanted:
+        check_free(transaction, channel.team_id, wanted["name"])
     changed = change_channel(transaction, channel, **wanted, update_at=to_milliseconds(transaction.now))
     _say_changes(transaction, rights, channel, changed)
     changed = find_channel(transaction, channel.id) or changed
@@ -180,16 +182,6 @@ def _require_to_manage(rights: Rights, channel: Channel) -> None:
             )
         return
     rights.require_in_channel(f"manage_{_kind(channel)}_channel_properties", channel)
-
-
-def _check(transaction: Transaction, channel: Channel, wanted: Mapping[str, str]) -> None:
-    as_wanted = {name: wanted.get(name, getattr(channel, name)) for name in Changes.__struct_fields__}
-    if channel.team_id is None:
-        check(misfit_of_words(header=as_wanted["header"]))
-        return
-    check(misfit_of(**as_wanted))
-    if "name" in wanted:
-        check_free(transaction, channel.team_id, wanted["name"])
 
 
 _SAID = {

@@ -50,7 +50,8 @@ def make_channel(transaction: Transaction, rights: Rights, new: NewChannel) -> C
     require_team(rights, new.team_id)
     kind = "public" if new.type == OPEN else "private"
     rights.require_in_team(f"create_{kind}_channel", new.team_id)
-    check(misfit_of(name=new.name, display_name=new.display_name, header=new.header, purpose=new.purpose))
+    said = {"name": new.name, "display_name": new.display_name, "header": new.header, "purpose": new.purpose}
+    check(misfit_of(said))
     check_free(transaction, new.team_id, new.name)
     now = to_milliseconds(transaction.now)
     members = msgspec.structs.asdict(new)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from manor_chat.domain.names import DISPLAY_NAME, HEADER, PURPOSE, is_channel_name, is_direct_name
@@ -24,8 +24,19 @@ class Misfit(NamedTuple):
     detail: str
 
 
-def misfit_of(*, name: str, display_name: str, header: str, purpose: str) -> Misfit | None:
-    """What is wrong with a channel of a team, the first thing only; None when all is well."""
+def misfit_of(members: Mapping[str, str]) -> Misfit | None:
+    """What is wrong with what a channel is to be called and to say of itself, the first thing only.
+
+    Args:
+        members: Of `name`, `display_name`, `header` and `purpose` those that are new.
+
+    Returns:
+        None when all is well.
+    """
+    return next((misfit for name, text in members.items() if (misfit := _CHECKS[name](text))), None)
+
+
+def _name_misfit(name: str) -> Misfit | None:
     if is_direct_name(name):
         return Misfit("model.channel.is_valid.name.app_error", "Invalid channel name: it looks like two user ids.")
     if not is_channel_name(name):
@@ -33,21 +44,36 @@ def misfit_of(*, name: str, display_name: str, header: str, purpose: str) -> Mis
             "model.channel.is_valid.1_or_more.app_error",
             "Invalid channel name: expected 1 to 64 of a to z, digits, '-' and '_', a letter or digit first.",
         )
-    if not len(display_name.strip()) >= 1 or len(display_name) > DISPLAY_NAME:
-        return Misfit(
-            "model.channel.is_valid.display_name.app_error",
-            f"Invalid display name: expected 1 to {DISPLAY_NAME} characters.",
-        )
-    return misfit_of_words(header=header, purpose=purpose)
-
-
-def misfit_of_words(*, header: str, purpose: str = "") -> Misfit | None:
-    """What is wrong with what any channel says of itself."""
-    if len(header) > HEADER:
-        return Misfit("model.channel.is_valid.header.app_error", f"Invalid header: longer than {HEADER} characters.")
-    if len(purpose) > PURPOSE:
-        return Misfit("model.channel.is_valid.purpose.app_error", f"Invalid purpose: longer than {PURPOSE} characters.")
     return None
+
+
+def _display_name_misfit(display_name: str) -> Misfit | None:
+    if display_name.strip() and len(display_name) <= DISPLAY_NAME:
+        return None
+    return Misfit(
+        "model.channel.is_valid.display_name.app_error",
+        f"Invalid display name: expected 1 to {DISPLAY_NAME} characters.",
+    )
+
+
+def _header_misfit(header: str) -> Misfit | None:
+    if len(header) <= HEADER:
+        return None
+    return Misfit("model.channel.is_valid.header.app_error", f"Invalid header: longer than {HEADER} characters.")
+
+
+def _purpose_misfit(purpose: str) -> Misfit | None:
+    if len(purpose) <= PURPOSE:
+        return None
+    return Misfit("model.channel.is_valid.purpose.app_error", f"Invalid purpose: longer than {PURPOSE} characters.")
+
+
+_CHECKS: Mapping[str, Callable[[str], Misfit | None]] = {
+    "name": _name_misfit,
+    "display_name": _display_name_misfit,
+    "header": _header_misfit,
+    "purpose": _purpose_misfit,
+}
 
 
 def direct_name(one: str, other: str) -> str:
