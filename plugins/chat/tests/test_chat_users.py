@@ -33,6 +33,7 @@ from manor_chat.events import Told
 from manor_chat.people.news import note_everybody
 from manor_chat.tables.accounts import people_told, session_devices
 from manor_chat.tables.people import mention_keys, profiles, teams
+from tests.chat_live import listening
 from tests.chat_people import API, Crew, chatting_as, said
 from tests.chat_sign_in import session_of, sign_in, told_id
 from tests.people import PASSWORD, links
@@ -73,6 +74,22 @@ async def test_somebody_signs_up_and_is_asked_to_prove_their_address(
     assert "/auth/verify-email?token=" in link
     await trio.testing.wait_all_tasks_blocked()
     assert len(told(heard, "new_user")) == 1
+
+
+@pytest.mark.manor(plugins=["auth", "chat"])
+async def test_links_that_chat_mails_are_taken_by_the_pages_of_auth(house: House, client: Client) -> None:
+    assert (await client.post(f"{API}/users", json=ZOE)).status == 201
+    (link,) = await links(house, "zoe@example.org", "verify")
+    path = link.partition("://")[2].partition("/")[2]
+
+    assert (await client.get(f"/{path}")).status == 302
+
+    assert (await sign_in(client, "zoe")).status == 200
+    await client.post(f"{API}/users/password/reset/send", json={"email": "zoe@example.org"})
+    (link,) = await links(house, "zoe@example.org", "reset")
+    body = {"token": link.rpartition("token=")[2], "new_password": "another horse battery"}
+    assert (await client.post("/auth/password-reset/confirm", json=body)).status == 200
+    assert (await sign_in(client, "zoe", "another horse battery")).status == 200
 
 
 @pytest.mark.manor(config={"identity": {"require_verification": False}})
@@ -490,15 +507,17 @@ async def test_the_server_itself_is_neither_changed_nor_kept_out(house: House, c
 # --- Typing, and channels ------------------------------------------------------------------------------------------
 
 
-async def test_typing_is_told_to_the_others_of_the_channel(crew: Crew, heard: list[Event]) -> None:
+async def test_typing_is_told_to_the_others_of_the_channel(crew: Crew) -> None:
     channel = to_chat_id(crew.off_topic.id)
 
-    answer = await crew.ann.client.post(f"{API}/users/me/typing", json={"channel_id": channel, "parent_id": ""})
+    async with listening(crew.bob.client) as bob:
+        answer = await crew.ann.client.post(f"{API}/users/me/typing", json={"channel_id": channel, "parent_id": None})
+        event = await bob.event("typing")
 
     assert answer.json() == {"status": "OK"}
-    (event,) = told(heard, "typing")
-    assert (event.channel_id, event.omit_users) == (crew.off_topic.id, (crew.ann.id,))
-    assert data_of(event) == {"user_id": crew.ann.chat_id, "parent_id": ""}
+    assert event["broadcast"]["channel_id"] == channel
+    assert event["broadcast"]["omit_users"] == {crew.ann.chat_id: True}
+    assert event["data"] == {"user_id": crew.ann.chat_id, "parent_id": ""}
     for who, body, refusal in (
         (crew.bob.chat_id, {"channel_id": channel}, FORBIDDEN),
         ("me", {"channel_id": "x"}, BAD_BODY),

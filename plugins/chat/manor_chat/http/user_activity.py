@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import select
 
 from manor import Reply, Request, Route, Stream, Transaction, Write, teams_table
+from manor_chat.events import Told
 from manor_chat.http.answers import STATUS_OK, answer
 from manor_chat.http.api import SIGNED_IN, operation
 from manor_chat.http.params import MOST_PER_PAGE, PER_PAGE, id_member, user_param
@@ -19,7 +20,6 @@ from manor_chat.rights import Rights
 from manor_chat.store.channels import MEMBER, ChannelMember
 from manor_chat.tables.channels import channel_members, channels
 from manor_chat.tables.people import teams
-from manor_chat.telling import tell
 from manor_chat.wire.channels import ChannelMemberShown, show_channel_member
 
 _NUMBER = re.compile(r"[0-9]{1,12}")
@@ -66,12 +66,12 @@ class UserActivityHandlers:
             existing_person(transaction, user_id)
             if user_id != rights.user_id:
                 rights.require("manage_system")
-            channel = rights.channel(channel_id)
-            rights.require_in_channel("create_post", channel)
-            data = {"user_id": shown_id(user_id), "parent_id": body.parent_id or ""}
-            tell(transaction, "typing", data, channel_id=channel.id, omit_users=[user_id])
+            rights.require_in_channel("create_post", rights.channel(channel_id))
 
-        await self._shared.write(request, work)
+        await self._shared.read(request, work)
+        data = msgspec.json.encode({"user_id": shown_id(user_id), "parent_id": body.parent_id or ""})
+        # Nothing is written for it, and whoever writes does not wait for it.
+        self._shared.hub.tell(Told(event="typing", data=data, channel_id=channel_id, omit_users=(user_id,)))
         return STATUS_OK
 
     async def channel_members(self, request: Request[None, MembersQuery]) -> Reply | Stream:
