@@ -422,7 +422,7 @@ async def test_administrators_give_roles(house: House, crew: Crew, heard: list[E
 
 
 async def test_a_deactivated_person_is_out_until_they_are_let_in_again(
-    client: Client, crew: Crew, heard: list[Event]
+    client: Client, crew: Crew, heard: list[Event], clock: SetClock
 ) -> None:
     bob = await session_of(client, "bob")
     path = f"{API}/users/{crew.bob.chat_id}/active"
@@ -432,7 +432,10 @@ async def test_a_deactivated_person_is_out_until_they_are_let_in_again(
     assert (await crew.ada.client.request("PUT", path, json={"active": False})).json() == {"status": "OK"}
     assert (await bob.get(f"{API}/users/me")).status == 401
     assert len(told(heard, "user_activation_status_change")) == 1
-    assert (await crew.ann.client.get(f"{API}/users/{crew.bob.chat_id}")).json()["delete_at"] > 0
+    since = int(clock.now().timestamp() * 1000)
+    clock.set(clock.now() + timedelta(minutes=1))
+    await crew.ada.client.request("PUT", f"{API}/users/{crew.bob.chat_id}/patch", json={"nickname": "x"})
+    assert (await crew.ann.client.get(f"{API}/users/{crew.bob.chat_id}")).json()["delete_at"] == since
     assert (await crew.ada.client.request("PUT", path, json={"active": True})).status == 200
     assert (await crew.ann.client.get(f"{API}/users/{crew.bob.chat_id}")).json()["delete_at"] == 0
     assert (await bob.get(f"{API}/users/me")).status == 401
