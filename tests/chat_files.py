@@ -42,19 +42,29 @@ def picture(size: tuple[int, int] = (300, 200), form: str = "PNG", color: Any = 
 def animation(size: tuple[int, int] = (200, 100), frames: int = 3) -> bytes:
     """A GIF that moves."""
     into = io.BytesIO()
-    first, *others = [Image.new("RGB", size, (80 * number, 0, 0)) for number in range(frames)]
+    first, *others = [Image.new("RGB", size, (number % 256, number // 256 * 90, 0)) for number in range(frames)]
     first.save(into, "GIF", save_all=True, append_images=others, duration=50)
     return into.getvalue()
 
 
 def bomb(side: int = 60_000) -> bytes:
     """A PNG of a hundred bytes that says it has billions of pixels."""
+    return _png(side, side, bits=8, kind=6, pixels=zlib.compress(bytes(1000)))
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    head = struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0)
-    pixels = zlib.compress(bytes(1000))
+def blank(width: int, height: int, *, bits: int = 8, kind: int = 6) -> bytes:
+    """A PNG with all its pixels, which take little room until they are unpacked; by default red, green, blue, alpha."""
+    row = bytes(1 + width * bits * (4 if kind == 6 else 1) // 8)
+    packing = zlib.compressobj(1)
+    pixels = b"".join(packing.compress(row) for _ in range(height)) + packing.flush()
+    return _png(width, height, bits=bits, kind=kind, pixels=pixels)
+
+
+def _png(width: int, height: int, *, bits: int, kind: int, pixels: bytes) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
