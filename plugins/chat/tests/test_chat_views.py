@@ -114,6 +114,18 @@ async def test_a_view_of_a_channel_that_one_is_not_in_changes_nothing(crew: Crew
         assert refused(await crew.bob.client.post(VIEW, json=wrong))[0] == 400
 
 
+async def test_who_looks_at_a_channel_is_online_and_who_is_looked_for_is_not(crew: Crew) -> None:
+    async def status() -> str:
+        shown: str = (await crew.bob.client.get(f"{API}/users/me/status")).json()["status"]
+        return shown
+
+    channel, _ = await with_posts(crew, "helm")
+    await crew.ada.client.post(f"{API}/channels/members/{crew.bob.chat_id}/view", json={"channel_id": channel["id"]})
+    assert await status() == "offline"
+    await crew.bob.client.post(VIEW, json={"channel_id": ""})
+    assert await status() == "online"
+
+
 async def test_several_channels_are_marked_as_read(crew: Crew) -> None:
     first, second = (await with_posts(crew, "helm"))[0], (await with_posts(crew, "galley"))[0]
     path = f"{API}/channels/members/{crew.bob.chat_id}/mark_read"
