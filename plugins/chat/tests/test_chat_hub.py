@@ -194,7 +194,7 @@ async def test_each_line_hears_events_in_order_without_gaps_and_the_text_is_shar
     texts = [line.held[1] for line in lines]
     assert len(texts[0]) == 5
     assert all(one is other for text in texts for one, other in zip(text, texts[0], strict=True))
-    assert [lines[7].take()[-8:] for _ in range(5)] == [f'"seq":{n}}}' for n in range(5)]
+    assert [lines[7].take()[-8:] for _ in range(5)] == [b'"seq":%d}' % n for n in range(5)]
 
 
 async def test_with_too_much_to_hand_out_whoever_tells_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +232,7 @@ def test_the_text_is_the_event_with_its_number_last(data: bytes, mentions: bool,
     encoded = Encoded(Told(event="x", data=data))
     body = encoded.about("me", is_mentioned=True, is_follower=False) if mentions else encoded.plain
     nowhere = '{"omit_users":null,"user_id":"","channel_id":"","team_id":"","connection_id":"","omit_connection_id":""}'
-    assert seal(body, 12) == f'{expected},"broadcast":{nowhere},"seq":12}}'
+    assert seal(body, 12).decode() == f'{expected},"broadcast":{nowhere},"seq":12}}'
 
 
 # --- Lines ---------------------------------------------------------------------------------------------------------
@@ -241,16 +241,16 @@ def test_the_text_is_the_event_with_its_number_last(data: bytes, mentions: bool,
 def test_a_line_gives_again_what_it_keeps_and_nothing_else() -> None:
     (line,) = crowd(Hub(), 1)
     for n in range(MOST_SENT + 72):
-        line.push(f'{{"n":{n}')
+        line.push(b'{"n":%d' % n)
     for _ in range(MOST_SENT + 70):
         line.take()
     first, unsent = 70, MOST_SENT + 70
     assert line.unsent_seq == unsent
     assert [len(line.since(seq) or ()) for seq in (first, first + 1, unsent - 1, unsent)] == [128, 127, 1, 0]
-    assert line.since(first + 1) == [f'{{"n":{n},"seq":{n}}}' for n in range(first + 1, unsent)]
+    assert line.since(first + 1) == [b'{"n":%d,"seq":%d}' % (n, n) for n in range(first + 1, unsent)]
     assert line.since(first - 1) is None
     assert line.since(unsent + 1) is None
-    assert line.take() == f'{{"n":{unsent},"seq":{unsent}}}'
+    assert line.take() == b'{"n":%d,"seq":%d}' % (unsent, unsent)
 
 
 class Dead:
@@ -269,6 +269,12 @@ class Dead:
         with trio.CancelScope(shield=True):
             await self.flows.wait()
         self.sent.append(str(message))
+
+    def send_now(self, text: bytes) -> bool:
+        if not self.flows.is_set():
+            return False
+        self.sent.append(text.decode())
+        return True
 
     async def close(self, closing: Closing) -> None:
         """Nobody hears it."""
@@ -299,4 +305,33 @@ async def test_a_socket_that_was_taken_over_takes_nothing_of_what_waits(
     await trio.testing.wait_all_tasks_blocked()
     assert ["hello" in frame for frame in old.sent] == [True]
     assert [frame[-8:] for frame in new.sent] == ['"seq":0}', '"seq":1}']
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_is_sent_at_once_keeps_its_place_among_what_had_to_wait(
+    house: House, crew: Crew, nursery: trio.Nursery
+) -> None:
+    (chat,) = [plugin for plugin in house.plugins if plugin.name == "chat"]
+    (sockets,) = [part.sockets for part in chat.instance.parts if isinstance(part, Live)]
+    principal = Principal("chat_session", user_id=crew.ann.id)
+    socket, hub = Dead(), hub_of(house)
+    socket.flows.set()
+    request = Request(Head("GET", b"/"), {}, None, SocketQuery(), (principal,))
+    nursery.start_soon(sockets.open(request).run, socket)
+    await trio.testing.wait_all_tasks_blocked()
+    at_once = []
+    for n in range(12):
+        if n % 4 == 2:
+            socket.flows = trio.Event()
+        if n % 4 == 0:
+            socket.flows.set()
+        before = len(socket.sent)
+        for _ in range(3):
+            hub.tell(told(user_id=crew.ann.id))
+        await trio.testing.wait_all_tasks_blocked()
+        at_once.append(len(socket.sent) - before)
+    socket.flows.set()
+    await trio.testing.wait_all_tasks_blocked()
+    assert [int(frame.rpartition(":")[2][:-1]) for frame in socket.sent] == list(range(38))
+    assert at_once == [3, 3, 0, 0, 9, 3, 0, 0, 9, 3, 0, 0]
     nursery.cancel_scope.cancel()

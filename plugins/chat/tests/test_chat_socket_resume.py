@@ -15,7 +15,7 @@ from trio.testing import MockClock
 from manor import add_member, set_active
 from manor.testing import Client, House, SetClock, Socket, open_test_house
 from manor_chat.socket.hub import MOST_AWAY_OF_ONE
-from manor_chat.socket.lines import MOST_CHARACTERS
+from manor_chat.socket.lines import MOST_BYTES
 from manor_chat.teams.keeping import keep_member
 from manor_chat.telling import tell
 from tests.chat_live import URL, hub_of, listening, settled_crew
@@ -149,7 +149,7 @@ async def test_who_stays_away_while_too_much_is_told_begins_anew(house: House, c
     async with listening(crew.ann.client) as ann:
         ids = [ann.connection_id]
     for _ in range(2):
-        await told(house, "x" * (MOST_CHARACTERS // 2), user_id=crew.ann.id)
+        await told(house, "x" * (MOST_BYTES // 2), user_id=crew.ann.id)
     assert ids[0] in lines
     await told(house, "x", user_id=crew.ann.id)
     await trio.testing.wait_all_tasks_blocked()

@@ -47,7 +47,7 @@ class Entered(msgspec.Struct, frozen=True):
     """A line with a client, and what the client is sent again before it goes on."""
 
     line: Line
-    again: Sequence[str] = ()
+    again: Sequence[bytes] = ()
 
 
 class Entrance:

@@ -1,4 +1,4 @@
-"""Frames of the WebSocket as text: events that are encoded once for everybody, their numbers, and replies."""
+"""Frames of the WebSocket as text in UTF-8: events that are encoded once for everybody, their numbers, and replies."""
 
 from __future__ import annotations
 
@@ -40,23 +40,22 @@ class Encoded:
             connection_id="",
             omit_connection_id=told.omit_connection,
         )
-        event = msgspec.json.encode(told.event).decode()
-        self._start = f'{{"event":{event},"data":{told.data.decode()[:-1]}'
-        self._end = f'}},"broadcast":{msgspec.json.encode(broadcast).decode()}'
+        self._start = b'{"event":%s,"data":%s' % (msgspec.json.encode(told.event), told.data[:-1])
+        self._end = b'},"broadcast":%s' % msgspec.json.encode(broadcast)
         self.plain = self._start + self._end
 
-    def about(self, user_id: str, *, is_mentioned: bool, is_follower: bool) -> str:
+    def about(self, user_id: str, *, is_mentioned: bool, is_follower: bool) -> bytes:
         """The event as this person hears it: of all who are mentioned, clients are told of themselves alone."""
         more = f',"mentions":"[\\"{user_id}\\"]"' if is_mentioned else ""
         if is_follower:
             more += f',"followers":"[\\"{user_id}\\"]"'
         # Who is mentioned is so in a post, whose event has data: a comma always fits.
-        return self._start + more + self._end
+        return self._start + more.encode() + self._end
 
 
-def seal(body: str, seq: int) -> str:
+def seal(body: bytes, seq: int) -> bytes:
     """An event with its number, which differs from connection to connection."""
-    return f'{body},"seq":{seq}}}'
+    return b'%s,"seq":%d}' % (body, seq)
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -85,7 +84,7 @@ def failure(seq: int, fault: Fault) -> str:
     return msgspec.json.encode(_Response("FAIL", seq, error=fault)).decode()
 
 
-def hello(version: str, connection_id: str) -> str:
+def hello(version: str, connection_id: str) -> bytes:
     """The first event of a connection, without its number."""
     told = Told(event="hello", data=msgspec.json.encode({"server_version": version, "connection_id": connection_id}))
     return Encoded(told).plain

@@ -253,7 +253,7 @@ class _Handing:
         self._at = 0
         self._mentions = frozenset(told.mentions)
         self._followers = frozenset(told.followers)
-        self._about: dict[UUID, str] = {}
+        self._about: dict[UUID, bytes] = {}
 
     @property
     def is_done(self) -> bool:
@@ -264,7 +264,7 @@ class _Handing:
         self._at += len(lines)
         return lines
 
-    def body_for(self, line: Line) -> str:
+    def body_for(self, line: Line) -> bytes:
         if not self._mentions and not self._followers:
             return self._encoded.plain
         listener = line.listener

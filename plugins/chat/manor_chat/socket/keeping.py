@@ -17,8 +17,8 @@ from manor_chat.socket.roster import Listener, Standing
 MOST_KEPT = 5000
 """Lines that are kept; those that were dropped first go first."""
 
-MOST_CHARACTERS = 64 * 1024 * 1024
-"""Text that is kept in all. What many lines were told is kept once."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Kept in all. What many lines were told is kept once."""
 
 log = structlog.get_logger("manor.chat")
 
@@ -76,7 +76,7 @@ def pack(lines: Sequence[Line], *, position: int, now: int) -> Kept:
     """
     kept = Kept(position, [], [])
     numbers: dict[int, int] = {}
-    room = MOST_CHARACTERS
+    room = MOST_BYTES
     for line in sorted(lines, key=lambda each: -each.dropped_at)[:MOST_KEPT]:
         sent, waiting = line.held
         # By identity: lines that were told the same share the text.
@@ -86,7 +86,7 @@ def pack(lines: Sequence[Line], *, position: int, now: int) -> Kept:
             break
         for text in fresh.values():
             numbers[id(text)] = len(kept.texts)
-            kept.texts.append(text)
+            kept.texts.append(text.decode())
         kept.lines.append(
             KeptLine(
                 line.connection_id,
@@ -115,6 +115,7 @@ def unpack(kept: Kept, standings: dict[UUID, Standing], *, position: int, now: i
         # Something was written while nobody collected, or this is another state of the database.
         return []
     listeners = {user_id: Listener(user_id, standing) for user_id, standing in standings.items()}
+    texts = [text.encode() for text in kept.texts]
     lines = []
     for each in kept.lines:
         away = max(0, now - each.dropped_at) / 1000
@@ -129,7 +130,7 @@ def unpack(kept: Kept, standings: dict[UUID, Standing], *, position: int, now: i
             next_seq=each.next_seq,
         )
         line.dropped_at = trio.current_time() - away
-        line.hold([kept.texts[at] for at in each.sent], [kept.texts[at] for at in each.waiting])
+        line.hold([texts[at] for at in each.sent], [texts[at] for at in each.waiting])
         lines.append(line)
     return lines
 

@@ -29,8 +29,8 @@ MOST_BURST = 2048
 STUCK_SECONDS = 1.0
 """A client that has not taken one frame for so long does not read."""
 
-MOST_CHARACTERS = 4 * 1024 * 1024
-"""What waits, and what is kept, is no more than so much text each, however few events it is."""
+MOST_BYTES = 4 * 1024 * 1024
+"""Of what waits, and of what is kept, however few events it is."""
 
 
 class Carrier(Protocol):
@@ -41,6 +41,10 @@ class Carrier(Protocol):
 
     def end(self, closing: Closing) -> None:
         """Close the socket. Synchronous."""
+        ...
+
+    def send_now(self, frame: bytes) -> bool:
+        """Send a frame without waiting; False, and nothing of it is sent, when something else is on its way."""
         ...
 
 
@@ -97,17 +101,23 @@ class Line:
         self.next_seq = next_seq
         self.carrier: Carrier | None = None
         self.dropped_at = 0.0
-        self._waiting: deque[str] = deque()
-        self._sent: deque[str] = deque()
+        self._waiting: deque[bytes] = deque()
+        self._sent: deque[bytes] = deque()
         self._waiting_size = self._sent_size = 0
         self._wanted: trio.Event | None = None
 
     # --- Adding ----------------------------------------------------------------------------------------------------
 
-    def push(self, body: str) -> bool:
-        """Add an event; False when so much waits already that its client has to begin anew."""
+    def push(self, body: bytes) -> bool:
+        """Add an event, and send it if that takes no waiting; False when so much waits already that its client has to
+        begin anew.
+        """
         waiting = self._waiting
-        if waiting and (len(waiting) >= MOST_WAITING or self._waiting_size > MOST_CHARACTERS) and self._is_hopeless():
+        if not waiting and self.carrier is not None and self.carrier.send_now(seal(body, self.next_seq)):
+            self.next_seq += 1
+            self._keep(body)
+            return True
+        if waiting and (len(waiting) >= MOST_WAITING or self._waiting_size > MOST_BYTES) and self._is_hopeless():
             return False
         waiting.append(body)
         self._waiting_size += len(body)
@@ -118,7 +128,7 @@ class Line:
         return True
 
     def _is_hopeless(self) -> bool:
-        if self.carrier is None or len(self._waiting) >= MOST_BURST or self._waiting_size > MOST_CHARACTERS:
+        if self.carrier is None or len(self._waiting) >= MOST_BURST or self._waiting_size > MOST_BYTES:
             return True
         return trio.current_time() - self.carrier.sending_since >= STUCK_SECONDS
 
@@ -129,7 +139,7 @@ class Line:
         """Whether there is something to send."""
         return bool(self._waiting)
 
-    def take(self) -> str:
+    def take(self) -> bytes:
         """The oldest event that waits, with its number; from here on it counts as sent."""
         body = self._waiting.popleft()
         self._waiting_size -= len(body)
@@ -142,11 +152,11 @@ class Line:
             self._wanted = trio.Event()
             await self._wanted.wait()
 
-    def _keep(self, body: str) -> None:
+    def _keep(self, body: bytes) -> None:
         sent = self._sent
         sent.append(body)
         self._sent_size += len(body)
-        while len(sent) > MOST_SENT or self._sent_size > MOST_CHARACTERS:
+        while len(sent) > MOST_SENT or self._sent_size > MOST_BYTES:
             self._sent_size -= len(sent.popleft())
 
     # --- Going on --------------------------------------------------------------------------------------------------
@@ -156,7 +166,7 @@ class Line:
         """The number of the first event that was not sent yet."""
         return self.next_seq - len(self._waiting)
 
-    def since(self, seq: int) -> Sequence[str] | None:
+    def since(self, seq: int) -> Sequence[bytes] | None:
         """What was sent with this number and later, with their numbers, to be sent again; what waits comes after it.
 
         Returns:
@@ -170,11 +180,11 @@ class Line:
         return [seal(body, first + at) for at, body in islice(enumerate(self._sent), seq - first, None)]
 
     @property
-    def held(self) -> tuple[Sequence[str], Sequence[str]]:
+    def held(self) -> tuple[Sequence[bytes], Sequence[bytes]]:
         """What was sent and is kept, and what waits: for a server that is about to stop."""
         return tuple(self._sent), tuple(self._waiting)
 
-    def hold(self, sent: Sequence[str], waiting: Sequence[str]) -> None:
+    def hold(self, sent: Sequence[bytes], waiting: Sequence[bytes]) -> None:
         """Take up what another server's line had; `next_seq` counts all of it already."""
         self._sent = deque(sent)
         self._waiting = deque(waiting)
