@@ -77,4 +77,10 @@ class PostDeleted(Event, frozen=True):
     channel_id: UUID
 
 
-EVENTS: tuple[type[Event], ...] = (Told, ChannelMemberChanged, PostCreated, PostEdited, PostDeleted)
+class Imported(Event, frozen=True):
+    """Posts, people and channels came in from another server; of each alone nothing is told."""
+
+    name: ClassVar[str] = "chat.imported"
+
+
+EVENTS: tuple[type[Event], ...] = (Told, ChannelMemberChanged, PostCreated, PostEdited, PostDeleted, Imported)

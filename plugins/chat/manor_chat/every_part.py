@@ -12,6 +12,7 @@ from manor_chat.files.imaging import Studio
 from manor_chat.files.part import Files
 from manor_chat.foundation import Foundation
 from manor_chat.integrations.part import Integrations
+from manor_chat.moving.part import Moving
 from manor_chat.oauth.part import OAuthProvider
 from manor_chat.parts import Shared
 from manor_chat.people.part import People
@@ -47,5 +48,6 @@ def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
         Files(shared, studio),
         CustomEmoji(shared, studio),
         Integrations(shared),
+        Moving(shared, studio),
     ]
     return parts

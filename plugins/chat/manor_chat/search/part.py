@@ -35,7 +35,7 @@ class Searching(Part):
 
     def subscriptions(self) -> Sequence[Subscription[Any]]:
         """Posts that come, change and go."""
-        names = ("chat.post_created", "chat.post_edited", "chat.post_deleted")
+        names = ("chat.post_created", "chat.post_edited", "chat.post_deleted", "chat.imported")
         return [Subscription(name, Seen, self._seen, Delivery.INLINE) for name in names]
 
     def background_tasks(self) -> Sequence[BackgroundTask]:

@@ -32,6 +32,15 @@ def keep_team(transaction: Transaction, team_id: UUID) -> ChatTeam | None:
     owner_id = transaction.connection.execute(core).scalar_one_or_none()
     if owner_id is None:
         return None
+    found_team(transaction, team_id, owner_id)
+    members = select(members_table.c.user_id).where(members_table.c.team_id == team_id)
+    for user_id in transaction.connection.execute(members).scalars().all():
+        keep_member(transaction, team_id, user_id)
+    return find_team(transaction, team_id)
+
+
+def found_team(transaction: Transaction, team_id: UUID, owner_id: UUID) -> None:
+    """Give a team that has none its settings and its default channels, with nobody in them yet."""
     now = to_milliseconds(transaction.now)
     transaction.connection.execute(
         insert(teams).values(
@@ -60,10 +69,6 @@ def keep_team(transaction: Transaction, team_id: UUID) -> ChatTeam | None:
             update_at=now,
         )
         add_channel(transaction, channel)
-    members = select(members_table.c.user_id).where(members_table.c.team_id == team_id)
-    for user_id in transaction.connection.execute(members).scalars().all():
-        keep_member(transaction, team_id, user_id)
-    return find_team(transaction, team_id)
 
 
 def keep_member(transaction: Transaction, team_id: UUID, user_id: UUID, *, by: Person | None = None) -> None:
