@@ -67,6 +67,18 @@ async def test_what_nobody_has_read_is_unread_no_more(desk: Desk) -> None:
     assert await desk.counts(crew.ann) == (0, 0, 0, 0)
 
 
+async def test_of_a_thread_that_is_deleted_only_what_was_not_read_counts(desk: Desk) -> None:
+    crew = desk.crew
+    root = await desk.post(crew.ann, "@bob")
+    await desk.reply(crew.ann, root)
+    await desk.do(crew.bob, "POST", "/channels/members/me/view", {"channel_id": desk.channel})
+    await desk.reply(crew.ann, root, "@bob")
+    await desk.post(crew.ann, "@bob")
+    assert await desk.counts(crew.bob) == (2, 1, 2, 1)
+    await desk.do(crew.ann, "DELETE", f"/posts/{root['id']}")
+    assert await desk.counts(crew.bob) == (1, 1, 1, 1)
+
+
 async def test_whom_a_post_mentioned_before_it_was_edited_counts(desk: Desk) -> None:
     crew, post = desk.crew, await desk.post(desk.crew.ann, "@bob")
     await desk.do(crew.ann, "PUT", f"/posts/{post['id']}/patch", {"message": "nobody"})

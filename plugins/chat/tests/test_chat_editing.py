@@ -45,8 +45,10 @@ async def test_an_edit_keeps_what_was_said_before(desk: Desk) -> None:
     history = await desk.get(ann, f"/posts/{post['id']}/edit_history")
     assert [each["message"] for each in history] == ["Two #second", "One #first"]
     assert {each["original_id"] for each in history} == {post["id"]}
-    listed = await desk.get(desk.crew.bob, f"/channels/{desk.channel}/posts")
-    assert not {each["id"] for each in history} & set(listed["posts"])
+    queries: list[dict[str, str]] = [{}, {"since": "1"}, {"include_deleted": "true"}]
+    for query in queries:
+        listed = await desk.get(desk.crew.ada, f"/channels/{desk.channel}/posts", **query)
+        assert not {each["id"] for each in history} & set(listed["posts"])
     assert (await ann.client.get(f"{API}/posts/{history[0]['id']}")).status == 404
 
 

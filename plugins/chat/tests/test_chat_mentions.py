@@ -261,7 +261,10 @@ async def test_comments_are_told_to_those_who_read_replies_in_channels(desk: Des
     await wishes(desk, crew.bob, comments="root")
     assert await mentioned_by(desk, "x", root_id=root["id"]) == set()
     off = {"category": "display_settings", "name": "collapsed_reply_threads", "value": "off"}
-    await desk.do(crew.bob, "PUT", "/users/me/preferences", [off | {"user_id": crew.bob.chat_id}])
+    off["user_id"] = crew.bob.chat_id
+    await desk.do(crew.bob, "PUT", "/users/me/preferences", [off | {"value": "on"}])
+    assert await mentioned_by(desk, "x", root_id=root["id"]) == set()
+    await desk.do(crew.bob, "PUT", "/users/me/preferences", [off])
     assert await mentioned_by(desk, "x", root_id=root["id"]) == {"bob"}
     await wishes(desk, crew.bob, comments="never")
     assert await mentioned_by(desk, "x", root_id=root["id"]) == set()

@@ -13,6 +13,7 @@ from manor_chat.http.answers import etagged
 from manor_chat.http.api import SIGNED_IN, operation
 from manor_chat.http.params import MOST_PER_PAGE, PER_PAGE, PageQuery, id_param, read_id, user_param
 from manor_chat.parts import Shared
+from manor_chat.people.showing import show_people
 from manor_chat.posts import listing
 from manor_chat.posts.discussing import Part, discussion
 from manor_chat.posts.listing import Page, View
@@ -41,17 +42,6 @@ class ListQuery(PageQuery, frozen=True, kw_only=True):
     fromPost: str = ""  # noqa: N815
     fromCreateAt: str = ""  # noqa: N815
     direction: str = ""
-
-    def view(self, channel_id: UUID, viewer_id: UUID) -> View:
-        """How they look at the channel."""
-        return View(
-            channel_id,
-            viewer_id,
-            roots_only=self.collapsedThreads == "true",
-            full_participants=self.collapsedThreadsExtended == "true",
-            with_roots=self.skipFetchThreads != "true",
-            with_deleted=self.include_deleted == "true",
-        )
 
 
 class SavedQuery(PageQuery, frozen=True, kw_only=True):
@@ -96,6 +86,26 @@ class ListHandlers:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
 
+    def _view(self, query: ListQuery, channel_id: UUID, transaction: Transaction, rights: Rights) -> View:
+        """How they look at a channel.
+
+        Raises:
+            Forbidden: 403: they want to see deleted posts, and administer nothing.
+        """
+        if query.include_deleted == "true":
+            rights.require("manage_system")
+        config = self._shared.config
+        return View(
+            channel_id,
+            rights.user_id,
+            roots_only=query.collapsedThreads == "true",
+            show_people=(lambda people: show_people(transaction, people, rights, config))
+            if query.collapsedThreadsExtended == "true"
+            else None,
+            with_roots=query.skipFetchThreads != "true",
+            with_deleted=query.include_deleted == "true",
+        )
+
     async def of_channel(self, request: Request[None, ListQuery]) -> Reply:
         """A page of a channel's posts, or what has changed in it."""
         channel_id, query = id_param(request, "channel_id"), request.query
@@ -104,9 +114,7 @@ class ListHandlers:
 
         def work(transaction: Transaction, rights: Rights) -> PostList:
             channel = rights.readable_channel(channel_id)
-            view = query.view(channel.id, rights.user_id)
-            if view.with_deleted:
-                rights.require("manage_system")
+            view = self._view(query, channel.id, transaction, rights)
             page: Page
             if query.since:
                 page = listing.since(transaction, view, changed_since)
@@ -137,9 +145,8 @@ class ListHandlers:
             root = post if post.root_id is None else find_post(transaction, post.root_id)
             if root is None or root.delete_at:
                 raise faults.missing_post()
-            view = msgspec.structs.replace(query, collapsedThreads="").view(channel.id, rights.user_id)
-            if view.with_deleted:
-                rights.require("manage_system")
+            whole = msgspec.structs.replace(query, collapsedThreads="")
+            view = self._view(whole, channel.id, transaction, rights)
             return discussion(transaction, view, root, part)
 
         return etagged(request, await self._shared.read(request, work))
@@ -159,9 +166,7 @@ class ListHandlers:
             channel = rights.channel(channel_id)
             rights.require_self(user_id)
             rights.readable_channel(channel.id)
-            view = query.view(channel.id, rights.user_id)
-            if view.with_deleted:
-                rights.require("manage_system")
+            view = self._view(query, channel.id, transaction, rights)
             page = listing.around_unread(transaction, view, user_id, **limits)
             return listing.show_page(transaction, view, page)
 

@@ -13,6 +13,8 @@ from manor_chat.http.answers import STATUS_OK
 from manor_chat.http.api import SIGNED_IN, operation
 from manor_chat.http.params import PageQuery, id_param, read_id, user_param
 from manor_chat.parts import Shared
+from manor_chat.people.showing import show_people
+from manor_chat.posts.showing import ShowPeople
 from manor_chat.rights import Rights
 from manor_chat.store.people import find_person
 from manor_chat.threads import following, reading
@@ -57,7 +59,6 @@ class ThreadsQuery(PageQuery, frozen=True, kw_only=True):
             after=read_id(self.after) if self.after else None,
             unread=self.unread == "true",
             deleted=self.deleted == "true",
-            extended=self.extended == "true",
             totals_only=self.totalsOnly == "true",
             threads_only=self.threadsOnly == "true",
             leaves_direct_out=self.excludeDirect == "true",
@@ -76,20 +77,25 @@ class ThreadHandlers:
 
         def work(transaction: Transaction, rights: Rights) -> UserThreads:
             _check(transaction, rights, user_id, team_id)
-            return reading.threads_of(transaction, user_id, team_id, wanted)
+            show = self._shown(transaction, rights) if request.query.extended == "true" else None
+            return reading.threads_of(transaction, user_id, team_id, wanted, show)
 
         return await self._shared.read(request, work)
 
     async def read(self, request: Request[None, ThreadsQuery]) -> ThreadResponse:
         """One of them."""
         user_id, team_id = user_param(request), id_param(request, "team_id")
-        thread_id, wanted = id_param(request, "thread_id"), request.query.wanted()
+        thread_id, is_extended = id_param(request, "thread_id"), request.query.extended == "true"
 
         def work(transaction: Transaction, rights: Rights) -> ThreadResponse:
             _check(transaction, rights, user_id, team_id)
-            return reading.thread_of(transaction, rights, user_id, thread_id, wanted)
+            show = self._shown(transaction, rights) if is_extended else None
+            return reading.thread_of(transaction, rights, user_id, thread_id, show)
 
         return await self._shared.read(request, work)
+
+    def _shown(self, transaction: Transaction, rights: Rights) -> ShowPeople:
+        return lambda people: show_people(transaction, people, rights, self._shared.config)
 
     async def follow(self, request: Request) -> object:
         """Follow a thread."""
@@ -131,7 +137,7 @@ class ThreadHandlers:
         def work(transaction: Transaction, rights: Rights) -> ThreadResponse:
             _check(transaction, rights, user_id, team_id)
             following.read_until(transaction, rights, user_id, team_id, thread_id, int(timestamp))
-            return reading.thread_of(transaction, rights, user_id, thread_id, Wanted(1))
+            return reading.thread_of(transaction, rights, user_id, thread_id)
 
         return await self._shared.write(request, work)
 
@@ -143,7 +149,7 @@ class ThreadHandlers:
         def work(transaction: Transaction, rights: Rights) -> ThreadResponse:
             _check(transaction, rights, user_id, team_id)
             following.unread_from(transaction, rights, user_id, team_id, thread_id, post_id)
-            return reading.thread_of(transaction, rights, user_id, thread_id, Wanted(1))
+            return reading.thread_of(transaction, rights, user_id, thread_id)
 
         return await self._shared.write(request, work)
 

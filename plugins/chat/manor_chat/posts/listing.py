@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from manor import Transaction
 from manor_chat.ids import shown_id
-from manor_chat.posts.showing import post_list, show_posts
+from manor_chat.posts.showing import ShowPeople, post_list, show_posts
 from manor_chat.store.channels import find_member
 from manor_chat.store.posts import Post, find_posts, list_posts
 from manor_chat.tables.posts import posts
@@ -28,7 +28,7 @@ class View:
         channel_id: Which.
         viewer_id: Who.
         roots_only: Whether replies are left to their threads (`collapsedThreads`).
-        full_participants: Whether those who wrote in threads are shown whole.
+        show_people: Shows those who wrote in threads; without it they have ids only.
         with_roots: Whether roots of replies come with them.
         with_deleted: Whether deleted posts are among them, with what they said.
     """
@@ -36,7 +36,7 @@ class View:
     channel_id: UUID
     viewer_id: UUID
     roots_only: bool = False
-    full_participants: bool = False
+    show_people: ShowPeople | None = None
     with_roots: bool = True
     with_deleted: bool = False
 
@@ -132,7 +132,7 @@ def show_list(transaction: Transaction, view: View, found: Sequence[Post], **mem
         transaction,
         [*found, *more],
         view.viewer_id,
-        full_participants=view.full_participants,
+        show_people=view.show_people,
         with_deleted=view.with_deleted,
     )
     return post_list(shown[: len(found)], more=shown[len(found) :], **members)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +15,15 @@ from manor_chat.domain.attachments import attachments_in, without_integrations
 from manor_chat.domain.links import first_link
 from manor_chat.ids import read_ids, shown_id
 from manor_chat.posts.emojis import emojis_in
-from manor_chat.store.people import find_people
+from manor_chat.store.people import Person, find_people
 from manor_chat.store.posts import Post, portions
 from manor_chat.tables.posts import files, reactions, thread_members
 from manor_chat.tables.posts import posts as posts_table
-from manor_chat.wire.people import show_user
+from manor_chat.wire.people import UserShown
 from manor_chat.wire.posts import FileInfo, PostList, PostMetadata, PostShown, ReactionShown, show_file, show_reaction
+
+ShowPeople = Callable[[Sequence[Person]], Sequence[UserShown]]
+"""Shows people, in the same order, to whoever looks."""
 
 
 def show_posts(
@@ -28,7 +31,7 @@ def show_posts(
     posts: Sequence[Post],
     viewer_id: UUID | None = None,
     *,
-    full_participants: bool = False,
+    show_people: ShowPeople | None = None,
     with_deleted: bool = False,
     reply_counts: Mapping[UUID, int] | None = None,
 ) -> list[PostShown]:
@@ -38,7 +41,7 @@ def show_posts(
         transaction: The caller's.
         posts: Which.
         viewer_id: Whose `is_following` they carry; None leaves it out, as events do.
-        full_participants: Whether those who wrote in a thread are shown with all that others see of them.
+        show_people: Shows those who wrote in threads as the viewer sees people; without it they have ids only.
         with_deleted: Whether deleted posts are shown with what they said, as administrators see them.
         reply_counts: Replies by root, where the caller knows; the others are looked up.
     """
@@ -48,7 +51,7 @@ def show_posts(
     emojis = emojis_in(transaction, shown_whole, found_reactions)
     roots = [post.id for post in posts if post.root_id is None and post.reply_count]
     repliers, followed = _threads(transaction, roots, viewer_id)
-    names = _participants(transaction, repliers, full=full_participants)
+    names = _participants(transaction, repliers, show_people)
     counts = _reply_counts(transaction, posts, reply_counts or {})
     shown = []
     for post in posts:
@@ -168,13 +171,14 @@ def _threads(
 
 
 def _participants(
-    transaction: Transaction, repliers: Mapping[UUID, Sequence[UUID]], *, full: bool
+    transaction: Transaction, repliers: Mapping[UUID, Sequence[UUID]], show_people: ShowPeople | None
 ) -> dict[UUID, dict[str, Any]]:
     everybody = {user_id for some in repliers.values() for user_id in some}
-    if not full:
+    if show_people is None:
         return {user_id: {"id": shown_id(user_id)} for user_id in everybody}
     people = [person for some in portions(everybody) for person in find_people(transaction, some).values()]
-    return {person.id: msgspec.to_builtins(show_user(person, whole=False, shows_email=False)) for person in people}
+    shown = show_people(people)
+    return {person.id: msgspec.to_builtins(one) for person, one in zip(people, shown, strict=True)}
 
 
 def _reply_counts(transaction: Transaction, posts: Sequence[Post], known: Mapping[UUID, int]) -> dict[UUID | None, int]:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, sel
 
 from manor import Transaction
 from manor_chat import faults
-from manor_chat.posts.showing import show_posts
+from manor_chat.posts.showing import ShowPeople, show_posts
 from manor_chat.rights import Rights
 from manor_chat.store.posts import Post, find_post, find_posts
 from manor_chat.store.threads import THREAD_MEMBER, ThreadMember, find_thread_member
@@ -31,7 +31,6 @@ class Wanted:
         after: Only those whose last reply is newer; the oldest of them.
         unread: Only those with something unread.
         deleted: Those whose root is deleted, too.
-        extended: Whether people are shown whole.
         totals_only: Whether there are to be numbers only.
         threads_only: Whether there are to be threads only.
         leaves_direct_out: Whether those in channels of people are left out.
@@ -43,7 +42,6 @@ class Wanted:
     after: UUID | None = None
     unread: bool = False
     deleted: bool = False
-    extended: bool = False
     totals_only: bool = False
     threads_only: bool = False
     leaves_direct_out: bool = False
@@ -52,14 +50,24 @@ class Wanted:
 _UNREAD = thread_members.c.seen_replies < posts.c.reply_count
 
 
-def threads_of(transaction: Transaction, user_id: UUID, team_id: UUID, wanted: Wanted) -> UserThreads:
-    """The threads that somebody follows in a team and in channels of people, the last answered one first."""
+def threads_of(
+    transaction: Transaction, user_id: UUID, team_id: UUID, wanted: Wanted, show_people: ShowPeople | None = None
+) -> UserThreads:
+    """The threads that somebody follows in a team and in channels of people, the last answered one first.
+
+    Args:
+        transaction: The caller's.
+        user_id: Who follows them.
+        team_id: Which team.
+        wanted: Which of them.
+        show_people: Shows those who wrote in them; without it they have ids only.
+    """
     totals = UserThreads() if wanted.threads_only else _totals(transaction, user_id, team_id, wanted)
     if wanted.totals_only:
         return totals
     found = _page(transaction, user_id, team_id, wanted)
     roots = find_posts(transaction, [member.root_id for member in found])
-    shown = _show(transaction, [(roots[member.root_id], member) for member in found], wanted)
+    shown = _show(transaction, [(roots[member.root_id], member) for member in found], show_people)
     return UserThreads(
         total=totals.total,
         total_unread_threads=totals.total_unread_threads,
@@ -68,7 +76,9 @@ def threads_of(transaction: Transaction, user_id: UUID, team_id: UUID, wanted: W
     )
 
 
-def thread_of(transaction: Transaction, rights: Rights, user_id: UUID, root_id: UUID, wanted: Wanted) -> ThreadResponse:
+def thread_of(
+    transaction: Transaction, rights: Rights, user_id: UUID, root_id: UUID, show_people: ShowPeople | None = None
+) -> ThreadResponse:
     """One thread that somebody follows.
 
     Raises:
@@ -76,7 +86,7 @@ def thread_of(transaction: Transaction, rights: Rights, user_id: UUID, root_id: 
         Forbidden: 403: the caller may not read it.
     """
     root, member = followed(transaction, rights, user_id, root_id)
-    return _show(transaction, [(root, member)], wanted)[0]
+    return _show(transaction, [(root, member)], show_people)[0]
 
 
 def followed(transaction: Transaction, rights: Rights, user_id: UUID, root_id: UUID) -> tuple[Post, ThreadMember]:
@@ -168,8 +178,10 @@ def _beyond(anchor: Post, *, upwards: bool) -> ColumnElement[bool]:
     return or_(posts.c.last_reply_at < anchor.last_reply_at, and_(same, posts.c.id < anchor.id))
 
 
-def _show(transaction: Transaction, found: Sequence[tuple[Post, ThreadMember]], wanted: Wanted) -> list[ThreadResponse]:
+def _show(
+    transaction: Transaction, found: Sequence[tuple[Post, ThreadMember]], show_people: ShowPeople | None
+) -> list[ThreadResponse]:
     roots = [root for root, _ in found]
     viewer_id = found[0][1].user_id if found else None
-    shown = show_posts(transaction, roots, viewer_id, full_participants=wanted.extended)
+    shown = show_posts(transaction, roots, viewer_id, show_people=show_people)
     return [show_thread(root, member) for root, (_, member) in zip(shown, found, strict=True)]
