@@ -74,7 +74,7 @@ def may_manage_bot(transaction: Transaction, rights: Rights, bot_id: UUID) -> bo
     if rights.may("manage_others_bots"):
         return True
     row = find_bot(transaction, bot_id)
-    return row is not None and row.owner_id == rights.user_id and not rights.person.is_bot
+    return row is not None and row.owner_id == rights.user_id
 
 
 def list_bots(transaction: Transaction, rights: Rights, query: BotsQuery) -> list[BotShown]:
