@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from manor import to_chat_id
-from manor.testing import Client, House
+from manor.testing import Client
 from tests.chat_files import BOUNDARY, FORM, channel_of, form, kept, picture, posted, upload, uploaded
-from tests.chat_people import API, Crew, chatting_as
+from tests.chat_people import API, Crew
 
 FILE_KEYS = {
     "id", "user_id", "post_id", "channel_id", "create_at", "update_at", "delete_at", "name", "extension", "size",
@@ -356,7 +355,12 @@ async def test_whoever_has_a_files_link_has_the_file(crew: Crew) -> None:
     assert code(await anybody.get(local)) == (404, "app.file_info.get.app_error")
 
 
-async def test_bots_upload_as_people_do(house: House, crew: Crew) -> None:
-    ann = chatting_as(house, crew.ann.id)
-    answer = await ann.post(f"{API}/files?filename=a&channel_id={to_chat_id(crew.off_topic.id)}", body=b"x")
-    assert answer.status == 201
+# --- Bookmarks -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_channel_has_no_bookmarks_for_those_who_may_read_it(crew: Crew) -> None:
+    path = f"{API}/channels/{channel_of(crew)}/bookmarks"
+
+    assert (await crew.bob.client.get(f"{path}?bookmarks_since=5")).json() == []
+    assert (await crew.eve.client.get(path)).status == 403
+    assert (await crew.bob.client.get(f"{API}/channels/{UNKNOWN}/bookmarks")).status == 404
