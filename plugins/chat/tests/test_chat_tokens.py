@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from manor import Event
+from manor import Event, list_credentials, to_chat_id
 from manor.clock import SetClock
 from manor.identity import CredentialRevoked
 from manor.testing import Client, House, open_test_house
 from tests.chat_people import API, Chatter, Crew, chatter
-from tests.chat_sign_in import bearing, told_id
+from tests.chat_sign_in import bearing, session_of, told_id
 
 BAD_BODY = (400, "api.context.invalid_body_param.app_error")
 FORBIDDEN = (403, "api.context.permissions.app_error")
@@ -149,6 +149,18 @@ async def test_only_those_with_the_role_have_tokens_and_administrators_see_all(c
 )
 async def test_what_is_no_token_is_refused(crew: Crew, path: str, body: Any, refusal: tuple[int, str]) -> None:
     assert told_id(await crew.ada.client.post(f"{API}/users/{path}", json=body)) == refusal
+
+
+async def test_what_opens_a_session_is_no_token(house: House, client: Client, crew: Crew) -> None:
+    await session_of(client, "ann")
+    (session,) = await house.storage.read(
+        lambda transaction: list_credentials(transaction, kind="chat_session", user_id=crew.ann.id)
+    )
+
+    for verb in ("disable", "enable", "revoke"):
+        answer = await crew.ann.client.post(f"{API}/users/tokens/{verb}", json={"token_id": to_chat_id(session.id)})
+        assert told_id(answer) == GONE
+    assert (await crew.ann.client.get(f"{API}/users/me/tokens")).json() == []
 
 
 async def test_tokens_come_page_by_page(crew: Crew) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from manor import PUBLIC, Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK
-from manor_chat.http.api import OAUTH, SIGNED_IN, operation
+from manor_chat.http.api import SIGNED_IN, operation
 from manor_chat.http.params import user_param
 from manor_chat.parts import Shared
+from manor_chat.people.checking import refuse_apps
 from manor_chat.people.passwords import Passwords
 from manor_chat.people.second_factor import Key, MfaSecret, activate, deactivate, drawn, new_key
 from manor_chat.rights import Rights
@@ -62,7 +61,7 @@ class PasswordsHandlers:
     async def change(self, request: Request[PasswordBody]) -> Reply:
         """Replace a password."""
         user_id, body = user_param(request), request.body
-        _refuse_apps(request)
+        refuse_apps(request)
         if not body.new_password:
             raise faults.bad_body_param("new_password")
         await self._passwords.change(request, user_id, body.current_password or "", body.new_password)
@@ -85,7 +84,7 @@ class PasswordsHandlers:
     async def generate(self, request: Request) -> MfaSecret:
         """Make a key for an authenticator app."""
         user_id = user_param(request)
-        _refuse_apps(request)
+        refuse_apps(request)
 
         def work(transaction: Transaction, rights: Rights) -> Key:
             return new_key(transaction, rights, user_id)
@@ -95,7 +94,7 @@ class PasswordsHandlers:
     async def set_mfa(self, request: Request[MfaBody]) -> Reply:
         """Have codes of the app asked for at each sign-in, or no more."""
         user_id, body = user_param(request), request.body
-        _refuse_apps(request)
+        refuse_apps(request)
         if body.activate and not body.code:
             raise faults.bad_body_param("code")
 
@@ -110,12 +109,6 @@ class PasswordsHandlers:
 
         await self._shared.write(request, work)
         return STATUS_OK
-
-
-def _refuse_apps(request: Request[Any, Any]) -> None:
-    """An app that acts for somebody does not change how they come in."""
-    if any(each.kind == OAUTH for each in request.principals):
-        raise faults.no_permission()
 
 
 def passwords_routes(shared: Shared, passwords: Passwords) -> list[Route]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from manor import Refused, Reply, Request, Route, Transaction
-from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK
-from manor_chat.http.api import OAUTH, SIGNED_IN, operation
+from manor_chat.http.api import SIGNED_IN, operation
 from manor_chat.http.params import PageQuery, id_member, id_param, user_param
 from manor_chat.parts import Shared
 from manor_chat.people.access_tokens import (
@@ -21,6 +18,7 @@ from manor_chat.people.access_tokens import (
     list_tokens,
     revoke_token,
 )
+from manor_chat.people.checking import refuse_apps
 from manor_chat.people.credentials import Credentials
 from manor_chat.rights import Rights
 
@@ -47,7 +45,7 @@ class TokensHandlers:
     async def create(self, request: Request[NewTokenBody]) -> AccessTokenShown:
         """Make a token; its secret is in this answer and nowhere else."""
         user_id = user_param(request)
-        _refuse_apps(request)
+        refuse_apps(request)
 
         def work(transaction: Transaction, rights: Rights) -> AccessTokenShown:
             token = create_token(transaction, rights, user_id, request.body.description, self._shared.config)
@@ -77,7 +75,7 @@ class TokensHandlers:
     async def disable(self, request: Request[TokenBody]) -> Reply:
         """Have a token open nothing for now."""
         token_id = id_member(request.body.token_id, "token_id")
-        _refuse_apps(request)
+        refuse_apps(request)
         await self._shared.read(
             request,
             lambda transaction, rights: existing_token(transaction, rights, token_id, "revoke_user_access_token"),
@@ -98,7 +96,7 @@ class TokensHandlers:
     async def enable(self, request: Request[TokenBody]) -> Reply:
         """Have a token open what it opened before."""
         token_id = id_member(request.body.token_id, "token_id")
-        _refuse_apps(request)
+        refuse_apps(request)
 
         def work(transaction: Transaction, rights: Rights) -> None:
             enable_token(transaction, rights, token_id)
@@ -111,7 +109,7 @@ class TokensHandlers:
     async def revoke(self, request: Request[TokenBody]) -> Reply:
         """End a token for good."""
         token_id = id_member(request.body.token_id, "token_id")
-        _refuse_apps(request)
+        refuse_apps(request)
 
         def work(transaction: Transaction, rights: Rights) -> None:
             revoke_token(transaction, rights, token_id)
@@ -123,12 +121,6 @@ class TokensHandlers:
 
     def _audit(self, transaction: Transaction, rights: Rights, action: str, token_id: str) -> None:
         self._shared.context.audit.record(transaction, action, actor=str(rights.user_id), detail={"token": token_id})
-
-
-def _refuse_apps(request: Request[Any, Any]) -> None:
-    """An app that acts for somebody makes nothing that outlives it."""
-    if any(each.kind == OAUTH for each in request.principals):
-        raise faults.no_permission()
 
 
 def tokens_routes(shared: Shared, credentials: Credentials) -> list[Route]:

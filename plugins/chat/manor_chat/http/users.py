@@ -7,10 +7,11 @@ import msgspec
 from manor import PUBLIC, Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK, answer, etagged
-from manor_chat.http.api import OAUTH, SIGNED_IN, operation
+from manor_chat.http.api import SIGNED_IN, operation
 from manor_chat.http.params import id_member, user_param
 from manor_chat.parts import Shared
 from manor_chat.people.accounts import Accounts
+from manor_chat.people.checking import refuse_apps
 from manor_chat.people.profiles import ProfileBody, existing_person
 from manor_chat.people.registering import Registering
 from manor_chat.people.showing import show_person
@@ -129,8 +130,7 @@ class UsersHandlers:
     async def delete(self, request: Request[None, DeletionQuery]) -> Reply:
         """Deactivate somebody; with `permanent=true` erase them, where the server does that."""
         user_id = user_param(request)
-        if any(each.kind == OAUTH for each in request.principals):
-            raise faults.no_permission()
+        refuse_apps(request)
         if request.query.permanent:
             await self._accounts.erase(request, user_id)
         else:

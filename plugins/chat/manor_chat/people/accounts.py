@@ -18,8 +18,8 @@ from manor import (
 )
 from manor_chat import faults
 from manor_chat.domain.permissions import ROLES, SYSTEM_ADMIN, SYSTEM_GUEST, SYSTEM_USER
-from manor_chat.http.api import OAUTH
 from manor_chat.parts import Shared
+from manor_chat.people.checking import refuse_apps
 from manor_chat.people.managing_bots import may_manage_bot
 from manor_chat.people.news import tell_changes
 from manor_chat.people.profiles import ProfileBody, change_person, existing_person, is_new_email
@@ -52,8 +52,7 @@ class Accounts:
         person = await self._shared.read(request, lambda transaction, rights: _changeable(transaction, rights, user_id))
         is_own = request.user_id == user_id
         if is_own and is_new_email(person, body):
-            if any(each.kind == OAUTH for each in request.principals):
-                raise faults.no_permission()
+            refuse_apps(request)
             await self._check_password(user_id, body.password, request.head.address)
 
         def work(transaction: Transaction, rights: Rights) -> UserShown:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from manor import BadRequest, Conflict, Forbidden, Unprocessable, check_password
+from manor import BadRequest, Conflict, Request, Unprocessable, check_password
 from manor_chat import faults
 from manor_chat.domain import people_rules as rules
+from manor_chat.http.api import OAUTH
 
 _TAKEN = {
     "username": ("app.user.save.username_exists.app_error", "An account with that username already exists."),
@@ -85,6 +87,11 @@ def _password(rule: str, what: str) -> BadRequest:
     return BadRequest(f"Your password {what}.", code=f"model.user.is_valid.{rule}.app_error")
 
 
-def not_by_oauth() -> Forbidden:
-    """403: an app that acts for somebody does not change how they come in."""
-    return faults.no_permission()
+def refuse_apps(request: Request[Any, Any]) -> None:
+    """See that no app acts for somebody here: it changes neither how they come in nor what outlives it.
+
+    Raises:
+        Forbidden: 403: an app asks.
+    """
+    if any(each.kind == OAUTH for each in request.principals):
+        raise faults.no_permission()
