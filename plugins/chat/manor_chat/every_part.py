@@ -23,6 +23,7 @@ from manor_chat.sidebar.part import Sidebar
 from manor_chat.socket.part import Live
 from manor_chat.status.part import Statuses
 from manor_chat.system.part import Describing
+from manor_chat.teams.dissolving import Dissolving
 from manor_chat.teams.part import Teams
 from manor_chat.threads.part import Threads
 
@@ -37,6 +38,7 @@ def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
         People(shared),
         Describing(shared),
         Teams(shared),
+        Dissolving(shared),
         OAuthProvider(shared),
         Channels(shared),
         Posts(shared),

@@ -97,6 +97,11 @@ def list_files_of(transaction: Transaction, user_id: UUID, limit: int) -> list[F
     return _read(transaction, select(files).where(files.c.user_id == user_id).limit(limit))
 
 
+def list_files_in(transaction: Transaction, channel_id: UUID, limit: int) -> list[File]:
+    """Some of the files of a channel, deleted ones too."""
+    return _read(transaction, select(files).where(files.c.channel_id == channel_id).limit(limit))
+
+
 def forget_files(transaction: Transaction, ids: Collection[UUID]) -> None:
     """Have no rows of them."""
     for some in portions(ids):
