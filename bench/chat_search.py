@@ -3,8 +3,8 @@
     python -m bench.chat_search                    # builds the data, measures, prints JSON; about ten minutes
     python -m bench.chat_search --posts 100000
 
-The data is the same at every run: the made-up language of `bench.search`, 200 channels of one team of which one person
-is in half, a post a second. It is written by direct inserts and put into the index as the daemon does it. Each case is
+The data is the same at every run: the made-up language of `bench.search`, 200 channels of one team of which ten people
+are in half, a post a second. It is written by direct inserts and put into the index as the daemon does it. Each case is
 asked as `POST /api/v4/posts/search` in this process: times are milliseconds of a request without the socket, a page of
 60 posts with their files, reactions and threads included. `--cpu` counts what the process computed instead of what the
 clock said, for machines that do other things meanwhile.
@@ -22,23 +22,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
-from uuid import UUID
 
 import trio
-from sqlalchemy import insert, text
+from sqlalchemy import text
 
+from bench.chat_data import cast, fill
 from bench.search import COMMON, Language
-from manor import NewUser, Principal, Transaction, add_user, create_team, new_id
+from manor import Principal, Transaction
 from manor.testing import Client, House, SetClock, open_test_house
 from manor_chat.search.index import catch_up
-from manor_chat.tables.channels import channel_members, channels
-from manor_chat.tables.posts import posts
-from manor_chat.teams.keeping import keep_team
 
 NOW = datetime(2030, 1, 31, tzinfo=UTC)
-FIRST = 1_890_000_000_000
 CHANNELS = 200
-_CHUNK = 2000
 _now = time.perf_counter
 
 
@@ -59,79 +54,13 @@ def main() -> None:
 async def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     async with open_test_house(folder, plugins=["chat"], clock=SetClock(NOW), inline=False) as house:
         language = Language(random.Random(1))
-        people, rooms = await house.storage.write(_cast)
-        await _fill(house, language, options.posts, people, rooms)
+        _, people, rooms = await house.storage.write(lambda transaction: cast(transaction, people=10, rooms=CHANNELS))
+        await fill(house, language, options.posts, people, rooms)
         index = await _index(house, options.posts)
         gc.collect()
         client = Client(house.dispatcher)(principals=[Principal("chat_session", user_id=people[0])])
         figures = {name: await _ask(client, body, options.repeat) for name, body in _cases(language).items()}
         return {"is_cpu_time": options.cpu, "posts": options.posts, "index": index, "milliseconds": figures}
-
-
-def _cast(transaction: Transaction) -> tuple[list[UUID], list[UUID]]:
-    """Ten people and the channels; the first person is in every other channel."""
-    people = [
-        add_user(transaction, NewUser(username=f"person-{number}", email=None, tier="FREE")).id for number in range(10)
-    ]
-    team = create_team(transaction, people[0], name="bench", display_name="Bench")
-    keep_team(transaction, team.id)
-    rooms = [new_id() for _ in range(CHANNELS)]
-    connection = transaction.connection
-    for number, room in enumerate(rooms):
-        row = dict.fromkeys(("last_post_at", "last_root_post_at", "total_msg_count", "total_msg_count_root"), 0)
-        named = {"id": room, "team_id": team.id, "type": "P", "name": f"room-{number}", "display_name": "Room"}
-        blank = {"header": "", "purpose": "", "creator_id": None, "create_at": 1, "update_at": 1, "delete_at": 0}
-        connection.execute(insert(channels).values(named | blank | row | {"last_sequence": 0}))
-        if number % 2 == 0:
-            counts = dict.fromkeys(("msg_count", "msg_count_root", "mention_count", "mention_count_root"), 0)
-            times = dict.fromkeys(("joined_at", "last_viewed_at", "last_update_at"), 1)
-            member = {"channel_id": room, "user_id": people[0], "is_admin": False, "roles": "", "notify_props": {}}
-            connection.execute(insert(channel_members).values(member | counts | times))
-    return people, rooms
-
-
-async def _fill(house: House, language: Language, count: int, people: list[UUID], rooms: list[UUID]) -> None:
-    texts = enumerate(language.texts(count))
-    done = False
-
-    def work(transaction: Transaction) -> bool:
-        rows = []
-        for number, message in texts:
-            rows.append(_row(transaction, number, message, people, rooms))
-            if len(rows) == _CHUNK:
-                break
-        if rows:
-            transaction.connection.execute(insert(posts), rows)
-        return len(rows) < _CHUNK
-
-    while not done:
-        done = await house.storage.write(work)
-
-
-def _row(transaction: Transaction, number: int, message: str, people: list[UUID], rooms: list[UUID]) -> dict[str, Any]:
-    moment = FIRST + number * 1000
-    return {
-        "id": new_id(),
-        "channel_id": rooms[number * 7919 % CHANNELS],
-        "user_id": people[number * 31 % len(people)],
-        "root_id": None,
-        "original_id": None,
-        "create_at": moment,
-        "update_at": moment,
-        "edit_at": 0,
-        "delete_at": 0,
-        "is_pinned": False,
-        "has_reactions": False,
-        "type": "",
-        "message": message,
-        "hashtags": "#release" if number % 100 == 0 else "",
-        "props": {},
-        "file_ids": [],
-        "sequence": number + 1,
-        "position": transaction.position(),
-        "reply_count": 0,
-        "last_reply_at": 0,
-    }
 
 
 async def _index(house: House, count: int) -> dict[str, Any]:
