@@ -1,0 +1,58 @@
+"""The crowd that `bench.chat` measures with: one team, one channel that everybody is in, a token for each."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import trio
+
+from manor import NewCredential, NewUser, Transaction, add_member, add_user, create_team, issue, to_chat_id
+from manor.config import load
+from manor.house import open_house
+from manor_chat.ids import new_token
+from manor_chat.store.channels import find_channel_by_name
+from manor_chat.teams.keeping import keep_member, keep_team
+
+
+class Crowd(msgspec.Struct, frozen=True):
+    """Who listens.
+
+    Args:
+        channel: Its id.
+        tokens: One of each person.
+    """
+
+    channel: str
+    tokens: list[str]
+
+
+def gather(config: Path, people: int) -> Crowd:
+    """Make them, in a house that is closed."""
+    return trio.run(_gather, config, people)
+
+
+async def _gather(config: Path, people: int) -> Crowd:
+    async with open_house(load(config, os.environ), serve=False) as house:
+        return await house.storage.write(lambda transaction: _crowd(transaction, people))
+
+
+def _crowd(transaction: Transaction, people: int) -> Crowd:
+    ids: list[UUID] = []
+    tokens: list[str] = []
+    for number in range(people):
+        name = f"bench{number}"
+        new = NewUser(username=name, email=f"{name}@example.org", tier="FREE", password_hash=None, is_verified=True)
+        ids.append(add_user(transaction, new).id)
+        tokens.append(new_token("p"))
+        issue(transaction, NewCredential(kind="pat", user_id=ids[-1], scopes=("*",)), tokens[-1])
+    team = create_team(transaction, ids[0], name="bench", display_name="Bench")
+    keep_team(transaction, team.id)
+    for user_id in ids[1:]:
+        add_member(transaction, team.id, user_id)
+        keep_member(transaction, team.id, user_id)
+    channel = find_channel_by_name(transaction, team.id, "off-topic")
+    assert channel is not None, "every team has it"
+    return Crowd(to_chat_id(channel.id), tokens)
