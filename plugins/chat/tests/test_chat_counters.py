@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from manor import Event, to_chat_id
+from manor import Event
 from manor.testing import House, SetClock
 from tests.chat_people import API, Crew
 from tests.chat_posts import Desk
@@ -102,7 +102,12 @@ async def test_only_oneself_and_administrators_mark_unread(desk: Desk) -> None:
 
 async def test_comings_and_goings_are_not_unread(desk: Desk) -> None:
     crew = desk.crew
-    square = to_chat_id(crew.town_square.id)
-    listed = await desk.get(crew.ann, f"/channels/{square}/posts")
-    await desk.do(crew.ann, "POST", f"/users/me/posts/{listed['order'][-1]}/set_unread", {})
-    assert await desk.counts(crew.ann, square) == (0, 0, 0, 0)
+    for _ in range(3):
+        await desk.post(crew.ann)
+    await desk.do(crew.ada, "POST", f"/teams/{crew.team}/members", {"team_id": crew.team, "user_id": crew.eve.chat_id})
+    await desk.post(crew.ann)
+    listed = await desk.get(crew.ann, f"/channels/{desk.channel}/posts")
+    joined = listed["posts"][listed["order"][1]]
+    assert joined["type"].startswith("system_")
+    await desk.do(crew.bob, "POST", f"/users/me/posts/{joined['id']}/set_unread", {})
+    assert await desk.counts(crew.bob) == (1, 1, 0, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 import trio
@@ -11,6 +12,7 @@ from sqlalchemy import insert
 
 from manor import Event, Principal, Transaction, new_id, to_chat_id
 from manor.testing import House, SetClock
+from manor_chat.posts.repeats import LONGEST, MOST, Repeats
 from manor_chat.posts.sending import Sent, send
 from manor_chat.rights import Rights
 from manor_chat.store.channels import ChannelMember, add_members
@@ -308,3 +310,67 @@ async def test_a_plain_post_takes_nine_statements_however_many_hear_of_it(desk: 
 
     await desk.house.storage.write(work)
     assert len(statements) == 9, "\n".join(statements)
+
+
+@pytest.mark.parametrize(
+    ("extra", "status"),
+    [
+        (b'"message": "\\ud800"', 400),
+        (b'"message": "\xff"', 400),
+        (b'"message": "a\\u0000b"', 201),
+        (b'"message": "x", "props": {"a": 1e400}', 400),
+        (b'"message": "x", "props": {"a": 123456789012345678901234567890}', 201),
+        (b'"message": "x", "props": {"a": 18446744073709551615}', 201),
+        (b'"message": "x", "props": ' + b'{"a":' * 400 + b"1" + b"}" * 400, 201),
+        (b'"message": "x", "props": ' + b'{"a":' * 20_000 + b"1" + b"}" * 20_000, 400),
+        (b'"message": "x", "props": {"attachments": {"actions": 5}}', 201),
+        (b'"message": "x", "props": {"attachments": [[], null, {"actions": {}}, {"text": 5, "pretext": []}]}', 201),
+        (b'"message": "x", "props": null, "file_ids": null, "root_id": null, "type": null', 201),
+        (b'"message": "x", "unknown": {"deviceId": 1}, "metadata": {"priority": {"priority": "urgent"}}', 201),
+    ],
+    ids=range(12),
+)
+async def test_hostile_bodies_are_posts_or_refused(desk: Desk, extra: bytes, status: int) -> None:
+    body = b'{"channel_id": "' + desk.channel.encode() + b'", ' + extra + b"}"
+    answer = await desk.crew.ann.client.post(f"{API}/posts", body=body)
+    assert answer.status == status, answer.text
+    if status == 201:
+        path = f"{API}/posts/{answer.json()['id']}"
+        assert (await desk.crew.bob.client.get(path)).status == 200
+        assert (await desk.crew.ann.client.put(f"{path}/patch", json={"message": "edited"})).status == 200
+        assert (await desk.crew.ann.client.delete(path)).status == 200
+
+
+async def test_posts_that_are_sent_twice_at_once_are_one(desk: Desk) -> None:
+    ids: list[str] = []
+
+    async def send() -> None:
+        body = {"channel_id": desk.channel, "message": "x", "pending_post_id": "ann:1"}
+        ids.append((await desk.crew.ann.client.post(f"{API}/posts", json=body)).json()["id"])
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(send)
+    assert len(ids) == 5
+    assert len(set(ids)) == 1
+
+
+async def test_what_clients_call_their_posts_takes_bounded_memory() -> None:
+    repeats = Repeats()
+    author = new_id()
+
+    async def write() -> UUID:
+        return new_id()
+
+    for n in range(MOST + 10):
+        assert await repeats.once(author, str(n), write) is None
+    await repeats.once(author, "x" * (LONGEST + 1), write)
+    assert len(repeats) == MOST
+    assert await repeats.once(author, str(MOST), write) is not None
+
+
+async def test_whoever_may_come_in_may_know_where_a_post_is(desk: Desk) -> None:
+    crew, post = desk.crew, await desk.post(desk.crew.ann)
+    await desk.do(crew.ann, "PUT", f"/teams/{crew.team}/patch", {"allow_open_invite": True})
+    info = await desk.get(crew.eve, f"/posts/{post['id']}/info")
+    assert (info["has_joined_channel"], info["has_joined_team"]) == (False, False)

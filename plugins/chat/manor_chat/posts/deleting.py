@@ -10,7 +10,7 @@ from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 
 from manor import Transaction
 from manor_chat import faults
-from manor_chat.domain.post_types import COMINGS_AND_GOINGS
+from manor_chat.domain.post_types import COMINGS_AND_GOINGS, is_counted
 from manor_chat.events import PostDeleted
 from manor_chat.ids import shown_id
 from manor_chat.posts.editing import first_text
@@ -76,6 +76,15 @@ def _uncount(transaction: Transaction, channel: Channel, post: Post, gone: Seque
     """Whoever has not read them has that many posts less to read. The channel's totals stay: they count what was ever
     written, and clients that know them would take a smaller one for something that they have read already.
     """
+    members = channel_members.c.channel_id == channel.id
+    if len(gone) == 1:
+        unseen_one = members & (channel_members.c.last_viewed_at < post.create_at)
+        one = {"msg_count": channel_members.c.msg_count + 1}
+        if post.root_id is None:
+            one["msg_count_root"] = channel_members.c.msg_count_root + 1
+        if is_counted(post.type):
+            transaction.connection.execute(update(channel_members).where(unseen_one).values(one))
+        return
     unseen = (
         select(func.count())
         .select_from(posts)
@@ -88,13 +97,13 @@ def _uncount(transaction: Transaction, channel: Channel, post: Post, gone: Seque
         )
         .correlate(channel_members)
     )
-    changes = {"msg_count": channel_members.c.msg_count + unseen.scalar_subquery()}
-    if post.root_id is None:
-        roots = unseen.where(posts.c.root_id.is_(None)).scalar_subquery()
-        changes["msg_count_root"] = channel_members.c.msg_count_root + roots
-    last = max(each.create_at for each in gone)
-    members = (channel_members.c.channel_id == channel.id) & (channel_members.c.last_viewed_at < last)
-    transaction.connection.execute(update(channel_members).where(members).values(changes))
+    roots = unseen.where(posts.c.root_id.is_(None))
+    changes = {
+        "msg_count": channel_members.c.msg_count + unseen.scalar_subquery(),
+        "msg_count_root": channel_members.c.msg_count_root + roots.scalar_subquery(),
+    }
+    last = channel_members.c.last_viewed_at < max(each.create_at for each in gone)
+    transaction.connection.execute(update(channel_members).where(members, last).values(changes))
 
 
 _MEMBER_UNMENTIONED = (

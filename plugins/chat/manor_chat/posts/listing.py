@@ -97,15 +97,23 @@ def around_unread(transaction: Transaction, view: View, user_id: UUID, *, limit_
     channel.
     """
     member = find_member(transaction, view.channel_id, user_id)
-    first: list[Post] = []
-    if member is not None:
-        unread = [*view.conditions(), posts.c.create_at > member.last_viewed_at, posts.c.sequence.is_not(None)]
-        first = list_posts(transaction, *unread, order=[posts.c.sequence], limit=1)
+    first = [] if member is None else _first_after(transaction, view, member.last_viewed_at)
     if not first:
         return newest(transaction, view, limit=max(limit_before, 1))
     newer = after(transaction, view, first[0], limit=limit_after - 1).posts if limit_after > 1 else []
     older = before(transaction, view, first[0], limit=limit_before).posts if limit_before else []
     return Page([*newer, *first, *older])
+
+
+def _first_after(transaction: Transaction, view: View, last_viewed_at: int) -> list[Post]:
+    """The first post after a time, if there is one. Looked for from the newest post down: what is unread is little, and
+    what was read may be millions of posts.
+    """
+    of_channel = (posts.c.channel_id == view.channel_id) & posts.c.sequence.is_not(None)
+    read = select(posts.c.sequence).where(of_channel, posts.c.create_at <= last_viewed_at)
+    newest_read = transaction.connection.execute(read.order_by(posts.c.sequence.desc()).limit(1)).scalar_one_or_none()
+    unread = [*view.conditions(), posts.c.sequence > (newest_read or 0)]
+    return list_posts(transaction, *unread, order=[posts.c.sequence], limit=1)
 
 
 def show_page(transaction: Transaction, view: View, page: Page) -> PostList:
