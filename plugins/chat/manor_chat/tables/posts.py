@@ -35,7 +35,7 @@ posts = Table(
     Index("chat_posts_root", "root_id", "sequence", sqlite_where=text("root_id IS NOT NULL")),
     Index("chat_posts_original", "original_id", sqlite_where=text("original_id IS NOT NULL")),
     Index("chat_posts_user", "user_id"),
-    Index("chat_posts_pinned", "channel_id", sqlite_where=text("is_pinned = 1")),
+    Index("chat_posts_pinned", "channel_id", "is_pinned", sqlite_where=text("is_pinned = 1")),
 )
 """`sequence` counts a channel's posts without gaps; an earlier text of an edited post is a row with `original_id` and
 without a `sequence`. A root has `reply_count` and `last_reply_at` of its thread."""
