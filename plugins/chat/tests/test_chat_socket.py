@@ -104,6 +104,15 @@ async def test_a_bad_token_closes_the_socket(client: Client, token: object) -> N
     assert socket.closing.code == 4401
 
 
+async def test_a_token_that_came_as_a_cookie_and_is_over_is_a_bad_one(client: Client) -> None:
+    token = "s" + "y" * 25
+    async with client.websocket(URL, headers={"Cookie": f"MMAUTHTOKEN={token}"}) as socket:
+        await socket.send(json.dumps({"seq": 1, "action": "authentication_challenge", "data": {"token": token}}))
+        assert [frame async for frame in socket] == []
+    assert socket.closing is not None
+    assert socket.closing.code == 4401
+
+
 async def test_who_does_not_say_who_they_are_is_closed_after_five_seconds(
     client: Client, autojump_clock: MockClock
 ) -> None:

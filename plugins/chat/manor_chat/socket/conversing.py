@@ -114,8 +114,7 @@ class Sockets:
         self._presence.connect(line.listener.user_id, socket)
         try:
             async with trio.open_nursery() as nursery:
-                socket.scope = nursery.cancel_scope
-                nursery.start_soon(socket.write, greeting)
+                socket.open(nursery, greeting)
                 await self._listen(socket, Actor(principal, line))
                 nursery.cancel_scope.cancel()
         finally:
@@ -159,54 +158,66 @@ class Sockets:
 class _Socket:
     """One socket that carries a line.
 
+    It has a task that writes only while something has to wait: thousands of sockets are idle, or take what they are
+    given at once.
+
     Attributes:
-        scope: Ends it, with `closing` said first.
+        closing: Why it ends, once it does.
     """
 
-    __slots__ = ("_again", "_is_free", "closing", "conversation", "line", "scope", "sending_since")
+    __slots__ = ("_again", "_is_writing", "_nursery", "closing", "conversation", "line", "sending_since")
+
+    _nursery: trio.Nursery
 
     def __init__(self, conversation: Conversation, entered: Entered) -> None:
         self.conversation = conversation
         self.line: Line = entered.line
-        self.scope = trio.CancelScope()
         self.closing: Closing | None = None
         self.sending_since = math.inf
         self._again: Sequence[bytes] = entered.again
-        self._is_free = False
+        self._is_writing = False
+
+    def open(self, nursery: trio.Nursery, greeting: str) -> None:
+        """Begin, with what goes before all that the line brings from now on."""
+        self._nursery = nursery
+        # A hello goes before the reply to a challenge: some drivers take whatever comes first for a failure.
+        first = [self.line.take()] if self.line.unsent_seq == 0 else []
+        if greeting:
+            first.append(greeting.encode())
+        self._write_on([*first, *self._again])
+        self._again = ()
 
     def end(self, closing: Closing) -> None:
         """Close it. One that does not read is cut: its close frame would wait behind all that it has not read."""
         self.closing = self.closing or closing
         if closing is TOO_SLOW:
             self.conversation.outlet.gone()
-        self.scope.cancel()
+        self._nursery.cancel_scope.cancel()
 
     def send_now(self, frame: bytes) -> bool:
-        """Send a frame past the task that writes, while that has nothing to do."""
-        return self._is_free and self.conversation.send_now(frame)
+        """Send a frame at once, if nothing is being written."""
+        return not self._is_writing and self.conversation.send_now(frame)
 
-    async def write(self, greeting: str) -> None:
-        """Send what the line brings, one message for each event, until the socket ends."""
+    def wake(self) -> None:
+        """Write what waits; once for each burst."""
+        if not self._is_writing:
+            self._write_on(())
+
+    def _write_on(self, first: Sequence[bytes]) -> None:
+        self._is_writing = True
+        self._nursery.start_soon(self._write, first)
+
+    async def _write(self, first: Sequence[bytes]) -> None:
         line = self.line
         try:
-            if line.unsent_seq == 0:
-                # Before the reply to a challenge: some drivers take whatever comes before it for a failure.
-                await self._send(line.take())
-            if greeting:
-                await self._send(greeting.encode())
-            for frame in self._again:
+            for frame in first:
                 await self._send(frame)
-            self._again = ()
             # Asked before each event: one that was taken after another socket had taken over would be lost to it.
-            while line.carrier is self:
-                if line.has_waiting:
-                    await self._send(line.take())
-                else:
-                    self._is_free = True
-                    await line.something()
-                    self._is_free = False
+            while line.carrier is self and line.has_waiting:
+                await self._send(line.take())
         except ConversationOver:
-            self.scope.cancel()
+            self._nursery.cancel_scope.cancel()
+        self._is_writing = False
 
     async def _send(self, frame: bytes) -> None:
         self.sending_since = trio.current_time()

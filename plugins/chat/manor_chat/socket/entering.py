@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 import msgspec
 
-from manor import Authenticator, Clock, Head, Presented, Principal, Transaction
+from manor import Authenticator, Clock, Head, Presented, Principal, Transaction, Unauthorized
 from manor_chat.ids import new_token
 from manor_chat.socket.frames import hello
 from manor_chat.socket.hub import ENDED, Hub
@@ -81,9 +82,10 @@ class Entrance:
         presented = Presented(token, head)
         for authenticator in self._authenticators():
             if authenticator.recognises(token):
-                principal = await authenticator.authenticate(presented)
-                if principal is not None:
-                    return principal
+                with suppress(Unauthorized):
+                    principal = await authenticator.authenticate(presented)
+                    if principal is not None:
+                        return principal
         return None
 
     async def enter(self, principal: Principal, asked: SocketQuery) -> Entered | None:

@@ -47,6 +47,10 @@ class Carrier(Protocol):
         """Send a frame without waiting; False, and nothing of it is sent, when something else is on its way."""
         ...
 
+    def wake(self) -> None:
+        """Send what waits. Synchronous."""
+        ...
+
 
 class Line:
     """What one connection id has been told, and what it is still to be told.
@@ -72,7 +76,6 @@ class Line:
         "_sent_size",
         "_waiting",
         "_waiting_size",
-        "_wanted",
         "carrier",
         "connection_id",
         "credential_id",
@@ -104,7 +107,6 @@ class Line:
         self._waiting: deque[bytes] = deque()
         self._sent: deque[bytes] = deque()
         self._waiting_size = self._sent_size = 0
-        self._wanted: trio.Event | None = None
 
     # --- Adding ----------------------------------------------------------------------------------------------------
 
@@ -122,9 +124,8 @@ class Line:
         waiting.append(body)
         self._waiting_size += len(body)
         self.next_seq += 1
-        if self._wanted is not None:
-            self._wanted.set()
-            self._wanted = None
+        if self.carrier is not None:
+            self.carrier.wake()
         return True
 
     def _is_hopeless(self) -> bool:
@@ -145,12 +146,6 @@ class Line:
         self._waiting_size -= len(body)
         self._keep(body)
         return seal(body, self.next_seq - len(self._waiting) - 1)
-
-    async def something(self) -> None:
-        """Wait until there is something to send."""
-        if not self._waiting:
-            self._wanted = trio.Event()
-            await self._wanted.wait()
 
     def _keep(self, body: bytes) -> None:
         sent = self._sent
