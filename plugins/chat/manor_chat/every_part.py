@@ -12,6 +12,7 @@ from manor_chat.files.imaging import Studio
 from manor_chat.files.part import Files
 from manor_chat.foundation import Foundation
 from manor_chat.integrations.part import Integrations
+from manor_chat.links.part import Links
 from manor_chat.moving.part import Moving
 from manor_chat.oauth.part import OAuthProvider
 from manor_chat.parts import Shared
@@ -49,6 +50,7 @@ def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
         Searching(shared),
         Files(shared, studio),
         CustomEmoji(shared, studio),
+        Links(shared),
         Integrations(shared),
         Moving(shared, studio),
     ]

@@ -1,0 +1,1 @@
+"""What other servers say of the pages and pictures that people link to."""
