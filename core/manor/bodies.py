@@ -98,6 +98,7 @@ def body_decoder(body: Any, bad_value_status: int) -> Decode:
             if not raw.isascii():
                 raw.decode()  # msgspec does not look at strings that it skips
             value = decoder.decode(raw)
+            return in_utc(value) if has_times else value
         except UnicodeDecodeError as error:
             raise BadRequest("The body is not UTF-8") from error
         except msgspec.ValidationError as error:
@@ -106,7 +107,6 @@ def body_decoder(body: Any, bad_value_status: int) -> Decode:
             raise _misfit(bad_value_status, str(error)) from error
         except (msgspec.DecodeError, RecursionError) as error:
             raise _broken(error) from error
-        return in_utc(value) if has_times else value
 
     return decode
 

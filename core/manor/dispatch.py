@@ -11,6 +11,7 @@ with 204 and 304; no Content-Type header for an empty `content_type`; `Call.body
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +37,7 @@ log = structlog.get_logger("manor.dispatch")
 
 # As many as Head.parameters takes apart.
 _MOST_PARAMETERS = 1000
+_SLASHES = re.compile("/+")
 
 
 @dataclass(frozen=True)
@@ -241,7 +243,8 @@ class Call:
         path = self.head.path
         if not self.api.hides_paths:
             return path
-        return next((f"{prefix}/..." for prefix in self.api.prefixes if path.startswith(f"{prefix}/")), "/...")
+        path = _SLASHES.sub("/", path)
+        return next((f"{prefix}/..." for prefix in self.api.prefixes if path.startswith(f"{prefix}/")), path)
 
     @property
     def body_limit(self) -> int:

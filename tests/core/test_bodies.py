@@ -37,6 +37,10 @@ class Bell(msgspec.Struct):
             raise ValueError("a tone is not negative")
 
 
+class Anything(msgspec.Struct):
+    kept: Any
+
+
 decode_wish = body_decoder(Wish, 422)
 
 
@@ -122,6 +126,12 @@ def test_a_body_that_may_be_none_may_be_left_out(body: bytes) -> None:
 def test_a_structs_own_check_is_a_misfit() -> None:
     with pytest.raises(BadRequest, match="a tone is not negative"):
         body_decoder(Bell, 400)(b'{"tone":-1}')
+
+
+def test_a_member_of_any_type_may_be_too_deep_to_look_for_times_in() -> None:
+    depth = 900
+    with pytest.raises(BadRequest, match="nested too deeply"):
+        body_decoder(Anything, 422)(b'{"kept": ' + b"[" * depth + b"]" * depth + b"}")
 
 
 def test_naive_times_of_a_body_are_utc() -> None:

@@ -181,7 +181,8 @@ async def test_a_button_that_one_person_sees_works_for_them_alone(
     async with open_receiver() as receiver:
         receiver.answers += [says({"text": "Sure?", "attachments": buttons(receiver.url)})]
         await command(crew, receiver.url)
-        await typed(crew.ann, helm["id"], "/weather")
+        answered = await typed(crew.ann, helm["id"], "/weather")
+        assert "integration" not in answered.json()["attachments"][0]["actions"][0]
         await receiver.next()
         post = told(heard, "ephemeral_message")[0][1]["post"]
         action = post["props"]["attachments"][0]["actions"][0]

@@ -245,6 +245,19 @@ async def test_what_cannot_be_posted_is_refused(
     assert await posts_in(crew.house, helm["id"]) == []
 
 
+@pytest.mark.parametrize("depth", [97, 98, 900])
+async def test_what_is_too_deep_for_others_to_read_is_not_kept(crew: Crew, helm: dict[str, Any], depth: int) -> None:
+    hook = await incoming(crew, helm["id"])
+    deep = b"[" * depth + b"]" * depth
+    statuses = [
+        (await posted_to(crew.house, f"/hooks/{hook['id']}", body=b'{"text": "x", %b}' % member)).status
+        for member in (b'"props": {"p": %b}' % deep, b'"attachments": [{"p": %b}]' % deep)
+    ]
+    by_post = b'{"channel_id": "%b", "message": "x", "props": {"p": %b}}' % (helm["id"].encode(), deep)
+    statuses.append((await crew.ann.client.post(f"{API}/posts", body=by_post)).status)
+    assert statuses == {97: [200, 200, 201], 98: [200, 400, 201], 900: [400, 400, 400]}[depth]
+
+
 @pytest.mark.parametrize(
     ("body", "headers"),
     [
@@ -333,7 +346,10 @@ async def test_logs_show_no_hook(house: House) -> None:
         ("POST", f"/hooks/{NONE}", "/hooks/..."),
         ("GET", f"/hooks/{NONE}", "/hooks/..."),
         ("POST", f"/hooks/commands/{NONE}", "/hooks/..."),
+        ("GET", f"{API}/hooks/incoming/{NONE}", f"{API}/hooks/incoming/..."),
+        ("DELETE", f"/api/v4//hooks/incoming/{NONE}", f"{API}/hooks/incoming/..."),
         ("GET", f"{API}/hooks/incoming", f"{API}/hooks/incoming"),
+        ("GET", f"{API}/hooks/outgoing", f"{API}/hooks/outgoing"),
     ):
         head = Head(method=method, raw_path=path.encode(), query_string=b"", headers=Headers([]), address="127.0.0.1")
         assert house.dispatcher.begin(head).shown_path == shown

@@ -8,6 +8,7 @@ import msgspec
 
 from manor import PUBLIC, Rate, Reply, Request, Route, Transaction
 from manor_chat import faults
+from manor_chat.domain.nesting import is_too_deep
 from manor_chat.http.answers import STATUS_OK, answer
 from manor_chat.http.api import SIGNED_IN, operation
 from manor_chat.http.params import id_member, id_param
@@ -102,6 +103,8 @@ class ActionHandlers:
         body = request.body
         if not body.url:
             raise faults.bad_body_param("url")
+        if is_too_deep(body.submission):
+            raise faults.bad_body_param("submission")
         channel_id = id_member(body.channel_id, "channel_id")
         team_id = id_member(body.team_id, "team_id") if body.team_id else None
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from manor import PUBLIC, BadRequest, Rate, Reply, Request, Route, TooManyRequests, Transaction
+from manor import PUBLIC, Api, BadRequest, Rate, Reply, Request, Route, TooManyRequests, Transaction
 from manor_chat import faults
 from manor_chat.http.multipart import read_form
 from manor_chat.http.params import id_param
@@ -127,10 +127,14 @@ def _read_reply(request: Request[bytes]) -> CommandResponse:
     return read_as(CommandResponse, request, code=_PARSE_REPLY)
 
 
+def hiding(api: Api) -> Api:
+    """The API where ids of incoming webhooks stand in paths: logs show none of them."""
+    return replace(api, name="chat hooks", prefixes=("/hooks", "/api/v4/hooks/incoming"), hides_paths=True)
+
+
 def hook_routes(shared: Shared, saying: Saying) -> list[Route]:
     """Both, at the server's root."""
-    handlers = HookHandlers(shared, saying)
-    api = replace(shared.api, name="chat hooks", prefixes=("/hooks",), hides_paths=True)
+    handlers, api = HookHandlers(shared, saying), hiding(shared.api)
 
     def route(path: str, handler: Any, **more: Any) -> Route:
         return Route(

@@ -8,6 +8,7 @@ from manor import Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK, answer
 from manor_chat.http.api import SIGNED_IN, operation
+from manor_chat.http.hooks import hiding
 from manor_chat.http.params import PageQuery, asked_id, id_member, id_param
 from manor_chat.integrations import incoming
 from manor_chat.integrations.incoming import MANAGE, MANAGE_OTHERS, WantedIncoming
@@ -102,10 +103,10 @@ class IncomingHandlers:
 
 def incoming_routes(shared: Shared) -> list[Route]:
     """All of them."""
-    handlers = IncomingHandlers(shared)
+    handlers, api = IncomingHandlers(shared), hiding(shared.api)
 
     def route(line: str, handler: Any, **more: Any) -> Route:
-        return operation(shared.api, line, handler, access=SIGNED_IN, tag="webhooks", **more)
+        return operation(api, line, handler, access=SIGNED_IN, tag="webhooks", **more)
 
     return [
         route("GET /hooks/incoming", handlers.list_all, query=IncomingQuery, returns=list[IncomingHookShown]),

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from manor_chat.domain.attachments import without_integrations
+
 IN_CHANNEL, EPHEMERAL = "in_channel", "ephemeral"
 MOST_EXTRA = 50
 
@@ -50,6 +52,22 @@ def read_response(content_type: str, body: bytes) -> CommandResponse | None:
         return msgspec.json.decode(body, type=CommandResponse)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def for_client(response: CommandResponse) -> CommandResponse:
+    """The answer without where its buttons lead, which is nothing that clients may know."""
+    extra = [_without_integrations(each) for each in response.extra_responses or ()]
+    return msgspec.structs.replace(_without_integrations(response), extra_responses=extra or None)
+
+
+def _without_integrations(response: CommandResponse) -> CommandResponse:
+    shown = without_integrations({"attachments": response.attachments or []})
+    return msgspec.structs.replace(
+        response,
+        attachments=shown["attachments"] if response.attachments else response.attachments,
+        props=None if response.props is None else without_integrations(response.props),
+        extra_responses=None,
+    )
 
 
 def only_them(text: str) -> CommandResponse:

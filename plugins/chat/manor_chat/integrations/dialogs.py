@@ -9,6 +9,7 @@ import msgspec
 from manor import Transaction, from_chat_id
 from manor_chat import faults
 from manor_chat.domain.callbacks import is_web_address
+from manor_chat.domain.nesting import is_too_deep
 from manor_chat.domain.trigger_ids import Triggered
 from manor_chat.telling import as_text, tell
 
@@ -53,7 +54,8 @@ def open_dialog(transaction: Transaction, triggered: Triggered, wanted: WantedDi
     dialog = wanted.dialog
     if not is_web_address(wanted.url):
         raise faults.bad_body_param("url")
-    if not dialog.title or len(dialog.title) > LONGEST_TITLE or len(dialog.elements or ()) > MOST_ELEMENTS:
+    elements = dialog.elements or []
+    if not dialog.title or len(dialog.title) > LONGEST_TITLE or len(elements) > MOST_ELEMENTS or is_too_deep(elements):
         raise faults.bad_body_param("dialog")
     user_id = from_chat_id(triggered.user_id)
     assert user_id is not None, "only ours are signed"

@@ -11,6 +11,7 @@ import msgspec
 from manor import Transaction
 from manor_chat import faults
 from manor_chat.domain.names import MESSAGE, PROPS
+from manor_chat.domain.nesting import is_too_deep
 from manor_chat.domain.portions import TooMuch, in_portions
 from manor_chat.domain.post_props import OF_INTEGRATIONS, OF_SERVER
 from manor_chat.domain.post_types import NORMAL, SLACK_ATTACHMENT, may_be_sent
@@ -67,10 +68,12 @@ def checked_type(spoken: Spoken) -> str:
     """The type of its posts.
 
     Raises:
-        BadRequest: 400: it is one that the server alone writes.
+        BadRequest: 400: it is one that the server alone writes; or what comes with it is too deep to be kept.
     """
     if not may_be_sent(spoken.type):
         raise faults.bad_body_param("post.type")
+    if is_too_deep([spoken.props, spoken.attachments]):
+        raise _too_much()
     return SLACK_ATTACHMENT if spoken.attachments and spoken.type == NORMAL else spoken.type
 
 
@@ -118,9 +121,7 @@ def speak(
     try:
         portions = in_portions(spoken.text, props, spoken.attachments, longest_message=MESSAGE, longest_props=PROPS)
     except TooMuch as error:
-        raise faults.bad_value(
-            "web.incoming_webhook.split_props_length.app_error", "The props do not fit into a post."
-        ) from error
+        raise _too_much() from error
     new = NewPost(channel=channel, author=author, type=kind, root_id=root_id, set_online=set_online)
     return [
         create_post(
@@ -130,3 +131,9 @@ def speak(
         )
         for portion in portions
     ]
+
+
+def _too_much() -> Exception:
+    return faults.bad_value(
+        "web.incoming_webhook.split_props_length.app_error", "The props and attachments do not fit into a post."
+    )

@@ -16,7 +16,7 @@ from manor_chat.http.api import SESSION
 from manor_chat.ids import shown_id
 from manor_chat.integrations.built_in import BUILT_IN
 from manor_chat.integrations.calling import CallFailed, call
-from manor_chat.integrations.command_answers import CommandResponse, only_them, read_response
+from manor_chat.integrations.command_answers import CommandResponse, for_client, only_them, read_response
 from manor_chat.integrations.commands import GET
 from manor_chat.integrations.doing import Doing, Outcome
 from manor_chat.integrations.echoing import Echoes
@@ -158,7 +158,7 @@ class Running:
             )
         except (BadRequest, Forbidden, NotFound) as refused:
             return await self._failed(place, refused.detail)
-        return msgspec.structs.replace(response, trigger_id=client_trigger_id)
+        return msgspec.structs.replace(for_client(response), trigger_id=client_trigger_id)
 
     async def _failed(self, place: Place, text: str) -> CommandResponse:
         await self._shared.storage.write(lambda transaction: self._saying.tell(transaction, place, text))

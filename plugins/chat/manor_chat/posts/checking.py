@@ -9,6 +9,7 @@ import msgspec
 
 from manor_chat import faults
 from manor_chat.domain.names import FILES_OF_A_POST, MESSAGE, PROPS
+from manor_chat.domain.nesting import is_too_deep
 
 
 def check_message(message: str) -> None:
@@ -24,12 +25,12 @@ def check_message(message: str) -> None:
 
 
 def check_props(props: dict[str, Any]) -> None:
-    """See that props are not too long, as JSON.
+    """See that props are not too long, as JSON, nor too deep.
 
     Raises:
         BadRequest: 400.
     """
-    if props and len(msgspec.json.encode(props).decode()) > PROPS:
+    if props and (is_too_deep(props) or len(msgspec.json.encode(props).decode()) > PROPS):
         raise faults.bad_value("model.post.is_valid.props.app_error", "Invalid props.")
 
 
