@@ -84,7 +84,6 @@ def _counts(what: str, counts: Mapping[str, int]) -> list[str]:
 
 def _rest(report: Report) -> list[str]:
     lines = [f"not carried over: {count} {what}" for what, count in report.left_out.items()]
-    for trouble in report.troubles:
-        lines.append(f"line {trouble.line}: {trouble.what}" if trouble.line else trouble.what)
+    lines += [f"line {each.line}: {each.what}" if each.line else each.what for each in report.troubles]
     more = report.trouble_count - len(report.troubles)
     return [*lines, f"and {more} more"] if more else lines

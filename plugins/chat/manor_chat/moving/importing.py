@@ -37,7 +37,7 @@ from manor_chat.moving.lines import (
     read_kind,
     read_line,
 )
-from manor_chat.moving.posting import find_staged, keep_posts, key_of, put_in_order
+from manor_chat.moving.posting import find_staged, keep_posts, key_of, settle
 from manor_chat.moving.reading_posts import PostReader
 from manor_chat.moving.report import Report, Tally
 from manor_chat.moving.seating import seat_people
@@ -48,7 +48,7 @@ from manor_chat.store.emoji import add_emoji, find_by_names
 from manor_chat.store.files import File
 
 LINES_AT_ONCE = 200
-POSTS_AT_ONCE = 500
+POSTS_AT_ONCE = 200
 
 T = TypeVar("T")
 Numbered = tuple[int, Line]
@@ -255,10 +255,10 @@ class _Importing:
             new = [(each.ref, kept.ids[each.ref]) for each in batch if not each.root_ref and each.ref in kept.ids]
             await trio.to_thread.run_sync(staging.note_roots, new)
             count += len(batch)
-            if count % (100 * POSTS_AT_ONCE) == 0:
+            if count % (250 * POSTS_AT_ONCE) == 0:
                 self._log.info("importing posts", posts=count)
         for channel_id in sorted(touched):
-            await self._write(partial(put_in_order, channel_id=channel_id))
+            await self._write(partial(settle, channel_id=channel_id))
 
     async def _upload(self, batch: list[StagedPost]) -> dict[int, list[File]]:
         """Have the files of those posts in the store that are new, or have none of theirs yet."""

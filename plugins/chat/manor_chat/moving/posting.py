@@ -7,17 +7,17 @@ post too. Then only what others did to it is added.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from manor import Transaction, new_id
+from manor import Prepared, Transaction, new_id
 from manor_chat.domain.hashtags import hashtags_in
-from manor_chat.domain.post_types import is_counted, is_system
+from manor_chat.domain.post_types import COMINGS_AND_GOINGS, is_system
 from manor_chat.ids import shown_id
 from manor_chat.moving.report import Tally
 from manor_chat.moving.seating import prefer_for
@@ -206,7 +206,7 @@ class _Unit:
 
     def finish(self) -> None:
         """Write what was gathered."""
-        self._count()
+        self._number()
         connection = self._transaction.connection
         if self._followers:
             connection.execute(upsert(thread_members).on_conflict_do_nothing(), self._followers)
@@ -220,38 +220,25 @@ class _Unit:
             connection.execute(_REACTED, rows)
         self.tally.made["preferences"] += prefer_for(self._transaction, self._flags)
 
-    def _count(self) -> None:
-        """Number the new posts and write them; whoever is in the channels has as much unread as before."""
-        connection = self._transaction.connection
+    def _number(self) -> None:
+        """Number the new posts of each channel, and write them. They are counted at the end; see `settle`."""
         by_channel: dict[UUID, list[Post]] = defaultdict(list)
         for post in self._new:
             by_channel[post.channel_id].append(post)
         for channel_id, new in by_channel.items():
-            counted = [post for post in new if is_counted(post.type)]
             roots = [post for post in new if post.root_id is None]
-            total, total_root = len(counted), sum(post.root_id is None for post in counted)
             changed = (
                 update(channels)
                 .where(channels.c.id == channel_id)
                 .values(
                     last_sequence=channels.c.last_sequence + len(new),
-                    total_msg_count=channels.c.total_msg_count + total,
-                    total_msg_count_root=channels.c.total_msg_count_root + total_root,
                     last_post_at=func.max(channels.c.last_post_at, _latest(new)),
                     last_root_post_at=func.max(channels.c.last_root_post_at, _latest(roots)),
                     create_at=func.min(channels.c.create_at, min(post.create_at for post in new)),
                 )
                 .returning(channels.c.last_sequence)
             )
-            last = connection.execute(changed).scalar_one()
-            members = update(channel_members).where(channel_members.c.channel_id == channel_id)
-            if total:
-                connection.execute(
-                    members.values(
-                        msg_count=channel_members.c.msg_count + total,
-                        msg_count_root=channel_members.c.msg_count_root + total_root,
-                    )
-                )
+            last = self._transaction.connection.execute(changed).scalar_one()
             for number, post in enumerate(new, last - len(new) + 1):
                 add_post(self._transaction, msgspec.structs.replace(post, sequence=number))
 
@@ -261,32 +248,23 @@ class _Unit:
         latest: dict[UUID, int] = {}
         for root_id, staged in self._replied:
             latest[root_id] = max(latest.get(root_id, 0), staged.create_at)
+        authors = _authors(self._replied)
         for root_id, count in counts.items():
-            one = {"root": root_id, "more": count, "latest": latest[root_id]}
-            total = connection.execute(_ANSWERED, one).scalar_one()
-            connection.execute(_SEEN, {"root": root_id, "more": count})
-            for user_id, staged in _authors(self._replied, root_id).items():
-                row = {
-                    "root_id": root_id,
-                    "user_id": user_id,
-                    "channel_id": staged.channel_id,
-                    "following": staged.is_following,
-                    "has_replied": True,
-                    "last_viewed_at": staged.create_at,
-                    "seen_replies": total,
-                    "unread_mentions": 0,
-                    "update_at": staged.create_at,
-                }
-                connection.execute(_WROTE, row)
+            ((total,),) = _ANSWERED.run(connection, count, latest[root_id], latest[root_id], root_id.bytes).fetchall()
+            _SEEN.run(connection, count, root_id.bytes)
+            for user_id, staged in authors[root_id].items():
+                at = staged.create_at
+                ids = (root_id.bytes, user_id.bytes, staged.channel_id.bytes)
+                _WROTE.run(connection, *ids, staged.is_following, True, at, total, 0, at)
 
 
-def _authors(replied: Collection[tuple[UUID, StagedPost]], root_id: UUID) -> dict[UUID, StagedPost]:
-    """Who answered a post, with the last answer of each; what webhooks say in somebody's name is nobody's."""
-    return {
-        staged.user_id: staged
-        for each, staged in replied
-        if each == root_id and not is_system(staged.type) and "from_webhook" not in staged.props
-    }
+def _authors(replied: Iterable[tuple[UUID, StagedPost]]) -> dict[UUID, dict[UUID, StagedPost]]:
+    """Who answered which post, with the last answer of each; what webhooks say in somebody's name is nobody's."""
+    found: dict[UUID, dict[UUID, StagedPost]] = defaultdict(dict)
+    for root_id, staged in replied:
+        if not is_system(staged.type) and "from_webhook" not in staged.props:
+            found[root_id][staged.user_id] = staged
+    return found
 
 
 def _latest(some: Sequence[Post]) -> int:
@@ -294,23 +272,58 @@ def _latest(some: Sequence[Post]) -> int:
 
 
 _REACTED = update(posts).where(posts.c.id == bindparam("post")).values(has_reactions=True)
-_ANSWERED = (
+_ANSWERED = Prepared(
     update(posts)
     .where(posts.c.id == bindparam("root"))
     .values(
         reply_count=posts.c.reply_count + bindparam("more"),
-        last_reply_at=func.max(posts.c.last_reply_at, bindparam("latest")),
-        update_at=func.max(posts.c.update_at, bindparam("latest")),
+        last_reply_at=func.max(posts.c.last_reply_at, bindparam("replied")),
+        update_at=func.max(posts.c.update_at, bindparam("updated")),
     )
-    .returning(posts.c.reply_count)
+    .returning(posts.c.reply_count),
+    ["more", "replied", "updated", "root"],
 )
-_SEEN = (
+_SEEN = Prepared(
     update(thread_members)
     .where(thread_members.c.root_id == bindparam("root"))
-    .values(seen_replies=thread_members.c.seen_replies + bindparam("more"))
+    .values(seen_replies=thread_members.c.seen_replies + bindparam("more")),
+    ["more", "root"],
 )
-_INSERT = upsert(thread_members)
-_WROTE = _INSERT.on_conflict_do_update(index_elements=["root_id", "user_id"], set_={"has_replied": True})
+_MEMBER = (
+    "root_id", "user_id", "channel_id", "following", "has_replied", "last_viewed_at", "seen_replies",
+    "unread_mentions", "update_at",
+)  # fmt: skip
+_WROTE = Prepared(
+    upsert(thread_members).on_conflict_do_update(
+        index_elements=["root_id", "user_id"], set_={"has_replied": literal_column("1")}
+    ),
+    _MEMBER,
+)
+
+
+def settle(transaction: Transaction, channel_id: UUID) -> bool:
+    """Count a channel's posts and put their numbers in the order of time, where they are not.
+
+    What came in since they were last counted is unread to nobody: each member has read as much more as there is more.
+    """
+    connection = transaction.connection
+    query = select(channels.c.total_msg_count, channels.c.total_msg_count_root).where(channels.c.id == channel_id)
+    known = connection.execute(query).one()
+    is_counted = posts.c.sequence.is_not(None) & posts.c.type.not_in(sorted(COMINGS_AND_GOINGS))
+    there = select(func.count(), func.count().filter(posts.c.root_id.is_(None)))
+    total, roots = connection.execute(there.where(posts.c.channel_id == channel_id, is_counted)).one()
+    more, more_roots = total - known.total_msg_count, roots - known.total_msg_count_root
+    if more or more_roots:
+        statement = update(channels).where(channels.c.id == channel_id)
+        connection.execute(statement.values(total_msg_count=total, total_msg_count_root=roots))
+        members = update(channel_members).where(channel_members.c.channel_id == channel_id)
+        connection.execute(
+            members.values(
+                msg_count=func.max(channel_members.c.msg_count + more, 0),
+                msg_count_root=func.max(channel_members.c.msg_count_root + more_roots, 0),
+            )
+        )
+    return put_in_order(transaction, channel_id) or bool(more or more_roots)
 
 
 def put_in_order(transaction: Transaction, channel_id: UUID) -> bool:
