@@ -14,6 +14,7 @@ from trio.testing import MockClock
 
 from manor import add_member, set_active
 from manor.testing import Client, House, SetClock, Socket, open_test_house
+from manor_chat.events import Imported
 from manor_chat.socket.hub import MOST_AWAY_OF_ONE
 from manor_chat.socket.lines import MOST_BYTES
 from manor_chat.teams.keeping import keep_member
@@ -172,6 +173,20 @@ async def test_a_line_of_somebody_who_is_deactivated_is_gone(house: House, crew:
     await house.storage.write(lambda transaction: set_active(transaction, crew.ann.id, is_active=True))
     async with back(crew.ann.client, id_, 1) as socket:
         assert (await socket.json())["event"] == "hello"
+
+
+async def test_after_an_import_everybody_begins_anew(house: House, crew: Crew) -> None:
+    async with listening(crew.bob.client) as bob:
+        away = bob.connection_id
+    async with listening(crew.ann.client) as ann:
+        await house.storage.write(lambda transaction: transaction.emit(Imported()))
+        async for _ in ann.socket:
+            pass
+    assert ann.socket.closing is not None
+    assert ann.socket.closing.code == 1012
+    for who, id_ in ((crew.ann, ann.connection_id), (crew.bob, away)):
+        async with back(who.client, id_, 1) as socket:
+            assert (await socket.json())["event"] == "hello"
 
 
 # --- Over a restart ------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from manor import GOING_AWAY, TOO_SLOW, Closing
-from manor_chat.events import ChannelMemberChanged, Told
+from manor_chat.events import ChannelMemberChanged, Imported, Told
 from manor_chat.socket.frames import Encoded
 from manor_chat.socket.lines import Line
 from manor_chat.socket.roster import Roster
@@ -31,6 +31,7 @@ MOST_AWAY = 10_000
 
 ENDED = Closing(4401, "signed out")
 REPLACED = Closing(4409, "resumed elsewhere")
+RENEWED = Closing(1012, "much has changed: begin anew")
 
 log = structlog.get_logger("manor.chat")
 
@@ -77,7 +78,9 @@ class CredentialSeen(msgspec.Struct, frozen=True):
     user_id: UUID | None
 
 
-Heard = Told | ChannelMemberChanged | MemberSeen | TeamGone | UserSeen | UserGone | SessionSeen | CredentialSeen
+Heard = (
+    Told | ChannelMemberChanged | Imported | MemberSeen | TeamGone | UserSeen | UserGone | SessionSeen | CredentialSeen
+)
 
 
 class Hub:
@@ -119,6 +122,10 @@ class Hub:
                 self._end_all(self.roster.leave(event.user_id))
             case SessionSeen():
                 self._end_all(self.roster.revoke(event.session_id, event.user_id))
+            case Imported():
+                # Nothing was told of who is in what now: memory knows nothing any more, and neither do clients.
+                for line in self.roster.forget():
+                    self.end(line, RENEWED)
             case CredentialSeen():
                 self._end_all(self.roster.revoke(event.credential_id, event.user_id))
 

@@ -10,7 +10,7 @@ from typing import Any
 import trio
 
 from manor import Authenticator, BackgroundTask, Delivery, Lifespan, Part, Route, Subscription, Transaction
-from manor_chat.events import ChannelMemberChanged, Told
+from manor_chat.events import ChannelMemberChanged, Imported, Told
 from manor_chat.http.websocket import websocket_routes
 from manor_chat.parts import Shared
 from manor_chat.socket import hub as heard
@@ -66,6 +66,7 @@ class Live(Part):
         shapes: dict[str, type[Any]] = {
             Told.name: Told,
             ChannelMemberChanged.name: ChannelMemberChanged,
+            Imported.name: Imported,
             "identity.member_changed": heard.MemberSeen,
             "identity.team_deleted": heard.TeamGone,
             "identity.user_changed": heard.UserSeen,

@@ -192,6 +192,13 @@ class Roster:
                 expected.is_gone = expected.is_gone or key in expected.keys
         return list(self._by_key.get(key, ()))
 
+    def forget(self) -> list[Line]:
+        """Nothing that is known here holds any more: all lines end, and whoever is being read comes again."""
+        for there in self._expected.values():
+            for expected in there:
+                expected.is_gone = True
+        return list(self.lines.values())
+
     # --- Who hears -------------------------------------------------------------------------------------------------
 
     def hearing(self, told: Told) -> set[Line]:
