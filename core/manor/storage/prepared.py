@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Select, Update
+from sqlalchemy import BindParameter, Connection, Insert, Select, Update
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 
@@ -69,7 +69,7 @@ class _Worded:
         self._names = None if compiled.positional else wanted
         # Constants of the statement are bound too; they stand in the compiled form.
         self._picks = [
-            (names.index(name), None) if name in names else (-1, compiled.binds[name].effective_value)
+            (names.index(name), None) if name in names else (-1, _bound(compiled.binds[name], connection))
             for name in wanted
         ]
         self._is_as_given = compiled.positional and wanted == names
@@ -92,3 +92,9 @@ class _Worded:
             return values
         picked = tuple(constant if index < 0 else values[index] for index, constant in self._picks)
         return picked if self._names is None else dict(zip(self._names, picked, strict=True))
+
+
+def _bound(constant: BindParameter[Any], connection: Connection) -> Any:
+    """A constant of a statement as the driver takes it."""
+    process = constant.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+    return constant.effective_value if process is None else process(constant.effective_value)

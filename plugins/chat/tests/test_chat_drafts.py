@@ -23,6 +23,13 @@ async def desk(house: House, clock: SetClock, heard: list[Event]) -> Desk:
     return Desk(house, await Crew.gather(house), clock, heard)
 
 
+def nested(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
 async def keep(desk: Desk, who: Chatter, **body: Any) -> Answer:
     desk.wait()
     sent = {"channel_id": desk.channel, "message": "Dear"} | body
@@ -107,6 +114,8 @@ async def test_an_empty_draft_is_none(desk: Desk) -> None:
         ({"message": "x" * 16_384}, 400, "model.post.is_valid.msg.app_error"),
         ({"file_ids": ["y" * 26] * 11}, 400, "model.post.is_valid.file_ids.app_error"),
         ({"props": {"a": "x" * 800_000}}, 400, "model.post.is_valid.props.app_error"),
+        ({"priority": nested(700)}, 400, "model.post.is_valid.props.app_error"),
+        ({"props": nested(700)}, 400, "model.post.is_valid.props.app_error"),
         ({"message": []}, 400, "api.context.invalid_body_param.app_error"),
     ],
 )

@@ -321,7 +321,7 @@ async def test_a_plain_post_takes_nine_statements_however_many_hear_of_it(desk: 
         (b'"message": "x", "props": {"a": 1e400}', 400),
         (b'"message": "x", "props": {"a": 123456789012345678901234567890}', 201),
         (b'"message": "x", "props": {"a": 18446744073709551615}', 201),
-        (b'"message": "x", "props": ' + b'{"a":' * 400 + b"1" + b"}" * 400, 201),
+        (b'"message": "x", "props": ' + b'{"a":' * 40 + b"1" + b"}" * 40, 201),
         (b'"message": "x", "props": ' + b'{"a":' * 20_000 + b"1" + b"}" * 20_000, 400),
         (b'"message": "x", "props": {"attachments": {"actions": 5}}', 201),
         (b'"message": "x", "props": {"attachments": [[], null, {"actions": {}}, {"text": 5, "pretext": []}]}', 201),

@@ -74,6 +74,11 @@ def test_values_stand_where_the_statement_wants_them(connection: Connection) -> 
     assert connection.execute(select(THINGS.c.name)).scalar_one() == "counted"
 
 
+def test_constants_are_bound_as_their_types_say(connection: Connection) -> None:
+    where = (THINGS.c.id == KEY, THINGS.c.made_at == NOW, THINGS.c.props["a"][0].as_integer() == 1)
+    assert Prepared(select(THINGS.c.count).where(*where), []).read(connection) == [{"count": 1}]
+
+
 def test_a_row_is_inserted_column_by_column(connection: Connection) -> None:
     add = Prepared(insert(THINGS), [column.name for column in THINGS.c])
     other = new_id()

@@ -75,6 +75,7 @@ def keep(transaction: Transaction, rights: Rights, wanted: DraftWanted, connecti
         raise faults.no_permission()
     check_message(wanted.message)
     check_props(wanted.props)
+    check_props(wanted.priority or {})
     check_file_count(wanted.file_ids)
     if wanted.root_id is not None:
         root = find_post(transaction, wanted.root_id)

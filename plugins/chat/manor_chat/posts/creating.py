@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import update
 
 from manor import Transaction, new_id
 from manor_chat import faults
@@ -20,12 +19,11 @@ from manor_chat.posts.notifying import Heard, IsOnline, who_hears, who_is_told_o
 from manor_chat.posts.showing import show_posts
 from manor_chat.posts.threading import Thread, follow_reply, tell_followers
 from manor_chat.store.channels import Channel
-from manor_chat.store.counters import count_post, note_own_post
+from manor_chat.store.counters import count_mentions, count_post, note_own_post
 from manor_chat.store.people import Person
 from manor_chat.store.post_files import free_files, give_files
-from manor_chat.store.posts import Post, add_post, find_post, portions
+from manor_chat.store.posts import Post, add_post, find_post
 from manor_chat.store.threads import auto_followers, members_of_thread
-from manor_chat.tables.channels import channel_members
 from manor_chat.telling import as_text, tell
 from manor_chat.times import to_milliseconds
 from manor_chat.wire.posts import PostShown
@@ -114,7 +112,7 @@ def create_post(transaction: Transaction, new: NewPost, *, is_online: IsOnline =
         repliers = [member.user_id for member in thread.members.values() if member.has_replied]
         heard = heard.also(who_is_told_of_comments(transaction, thread.root, post.user_id, repliers))
         followed = follow_reply(transaction, post, thread, heard, is_theirs=new.is_theirs)
-    _count_mentions(transaction, post, heard)
+    count_mentions(transaction, post.channel_id, heard.mentioned, create_at, is_root=thread is None)
     counts = {} if thread is None or followed is None else {thread.root.id: followed.reply_count}
     (shown,) = show_posts(transaction, [post], reply_counts=counts)
     shown = msgspec.structs.replace(shown, pending_post_id=new.pending_post_id)
@@ -170,20 +168,6 @@ def _count(transaction: Transaction, new: NewPost, create_at: int, *, is_root: b
     if counted and new.is_theirs:
         note_own_post(transaction, new.channel.id, new.author.id, create_at, row)
     return row.sequence
-
-
-def _count_mentions(transaction: Transaction, post: Post, heard: Heard) -> None:
-    if not heard.mentioned:
-        return
-    changes: dict[str, Any] = {
-        "mention_count": channel_members.c.mention_count + 1,
-        "last_update_at": post.create_at,
-    }
-    if post.root_id is None:
-        changes["mention_count_root"] = channel_members.c.mention_count_root + 1
-    for some in portions(sorted(heard.mentioned)):
-        theirs = (channel_members.c.channel_id == post.channel_id) & channel_members.c.user_id.in_(some)
-        transaction.connection.execute(update(channel_members).where(theirs).values(changes))
 
 
 def _tell(transaction: Transaction, new: NewPost, shown: PostShown, heard: Heard, followers: tuple[UUID, ...]) -> None:

@@ -106,14 +106,10 @@ def around_unread(transaction: Transaction, view: View, user_id: UUID, *, limit_
 
 
 def _first_after(transaction: Transaction, view: View, last_viewed_at: int) -> list[Post]:
-    """The first post after a time, if there is one. Looked for from the newest post down: what is unread is little, and
-    what was read may be millions of posts.
-    """
-    of_channel = (posts.c.channel_id == view.channel_id) & posts.c.sequence.is_not(None)
-    read = select(posts.c.sequence).where(of_channel, posts.c.create_at <= last_viewed_at)
-    newest_read = transaction.connection.execute(read.order_by(posts.c.sequence.desc()).limit(1)).scalar_one_or_none()
-    unread = [*view.conditions(), posts.c.sequence > (newest_read or 0)]
-    return list_posts(transaction, *unread, order=[posts.c.sequence], limit=1)
+    """The first post after a time, if there is one."""
+    unread = [*view.conditions(), posts.c.create_at > last_viewed_at]
+    # By the index of times: what was read may be millions of posts, and none of them is looked at.
+    return list_posts(transaction, *unread, order=[posts.c.create_at, posts.c.sequence], limit=1)
 
 
 def show_page(transaction: Transaction, view: View, page: Page) -> PostList:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Update, bindparam, update
 
 from manor import Prepared, Transaction
+from manor_chat.store.posts import portions
 from manor_chat.tables.channels import channel_members, channels
 
 
@@ -76,3 +78,35 @@ def note_own_post(transaction: Transaction, channel_id: UUID, user_id: UUID, cre
     """Somebody who writes has read the channel."""
     numbers = (now.total_msg_count, now.total_msg_count_root, create_at)
     _SEEN.run(transaction.connection, *numbers, channel_id.bytes, user_id.bytes)
+
+
+def _mentioning(*, is_root: bool) -> Update:
+    one_more = (
+        update(channel_members)
+        .where(
+            channel_members.c.channel_id == bindparam("channel"),
+            channel_members.c.user_id.in_(bindparam("users", expanding=True)),
+        )
+        .values(mention_count=channel_members.c.mention_count + 1, last_update_at=bindparam("now"))
+    )
+    return one_more.values(mention_count_root=channel_members.c.mention_count_root + 1) if is_root else one_more
+
+
+_MENTIONING = {is_root: _mentioning(is_root=is_root) for is_root in (False, True)}
+
+
+def count_mentions(
+    transaction: Transaction, channel_id: UUID, user_ids: Collection[UUID], now: int, *, is_root: bool
+) -> None:
+    """Give members of a channel one unread mention more.
+
+    Args:
+        transaction: The caller's.
+        channel_id: Which.
+        user_ids: They.
+        now: In milliseconds.
+        is_root: Whether the post that mentions them answers no other.
+    """
+    for some in portions(user_ids):
+        values = {"channel": channel_id, "users": some, "now": now}
+        transaction.connection.execute(_MENTIONING[is_root], values)
