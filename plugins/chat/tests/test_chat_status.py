@@ -176,6 +176,7 @@ async def test_what_is_wrong_is_refused_with_its_id(crew: Crew, clock: SetClock)
             "api.context.permissions.app_error",
         ),
         ("PUT", "/users/me/status/custom", {}, 400, BODY),
+        ("PUT", "/users/me/status/custom", {"emoji": None, "text": None}, 400, BODY),
         ("PUT", "/users/me/status/custom", {"text": "x", "duration": "ages"}, 400, BODY),
         ("PUT", "/users/me/status/custom", {"text": "x", "duration": "one_hour"}, 400, BODY),
         ("PUT", "/users/me/status/custom", {"text": "x", "expires_at": "soon"}, 400, BODY),
@@ -191,7 +192,7 @@ async def test_what_is_wrong_is_refused_with_its_id(crew: Crew, clock: SetClock)
 
 
 async def test_an_administrator_may_choose_for_others(crew: Crew) -> None:
-    body = {"user_id": crew.bob.chat_id, "status": "away"}
+    body = {"user_id": crew.bob.chat_id, "status": "away", "dnd_end_time": None}
     answer = await crew.ada.client.put(f"{API}/users/{crew.bob.chat_id}/status", json=body)
     assert (answer.status, answer.json()["status"]) == (200, "away")
 
@@ -226,7 +227,7 @@ async def test_a_custom_status_is_seen_by_everybody_and_remembered(house: House,
         assert json.loads(seen["data"]["user"]["props"]["customStatus"]) == lunch
         assert await recent_told(ann) == [lunch]
 
-        await put_custom(crew.ann, text="x" * 150)
+        await put_custom(crew.ann, text="x" * 150, emoji=None, duration=None, expires_at=None)
         (first, second) = await recent_told(ann)
         assert first == {
             "emoji": "speech_balloon",

@@ -40,11 +40,25 @@ class StatusShown(msgspec.Struct, frozen=True):
 
 
 class StatusBody(msgspec.Struct, frozen=True):
-    """A status that somebody chooses."""
+    """A status that somebody chooses. Clients send null for what they have not."""
 
-    user_id: str = ""
-    status: str = ""
-    dnd_end_time: int = 0
+    user_id: str | None = None
+    status: str | None = None
+    dnd_end_time: int | None = None
+
+
+class CustomStatusBody(msgspec.Struct, frozen=True):
+    """What somebody says; as `StatusBody`."""
+
+    emoji: str | None = None
+    text: str | None = None
+    duration: str | None = None
+    expires_at: str | None = None
+
+    @property
+    def status(self) -> CustomStatus:
+        """The same without nulls."""
+        return CustomStatus(self.emoji or "", self.text or "", self.duration or "", self.expires_at or "")
 
 
 def status_routes(shared: Shared) -> Sequence[Route]:
@@ -58,9 +72,9 @@ def status_routes(shared: Shared) -> Sequence[Route]:
         route("POST /users/status/ids", here.by_ids, body=list[str], returns=list[StatusShown]),
         route("GET /users/{user_id}/status", here.of_one, returns=StatusShown),
         route("PUT /users/{user_id}/status", here.choose, body=StatusBody, returns=StatusShown),
-        route("PUT /users/{user_id}/status/custom", here.set_custom, body=CustomStatus),
+        route("PUT /users/{user_id}/status/custom", here.set_custom, body=CustomStatusBody),
         route("DELETE /users/{user_id}/status/custom", here.clear_custom),
-        route("POST /users/{user_id}/status/custom/recent/delete", here.forget_recent, body=CustomStatus),
+        route("POST /users/{user_id}/status/custom/recent/delete", here.forget_recent, body=CustomStatusBody),
     ]
 
 
@@ -83,11 +97,11 @@ class _Statuses:
     async def choose(self, request: Request[StatusBody]) -> Reply:
         """Say how one is there, or for how long one does not want to be disturbed."""
         user_id, body = user_param(request), request.body
-        if body.user_id != "me" and id_member(body.user_id, "user_id") != user_id:
+        if body.user_id != "me" and id_member(body.user_id or "", "user_id") != user_id:
             raise faults.bad_body_param("user_id")
         if body.status not in (ONLINE, AWAY, DND, OFFLINE, OUT_OF_OFFICE):
             raise faults.bad_body_param("status")
-        ends = body.dnd_end_time if body.status == DND else 0
+        ends = (body.dnd_end_time or 0) if body.status == DND else 0
         if ends and not to_milliseconds(self._shared.context.clock.now()) // 1000 < ends < _LATEST:
             raise faults.bad_body_param("dnd_end_time")
 
@@ -98,20 +112,20 @@ class _Statuses:
         await self._shared.read(request, work)
         return answer(_shown(user_id, self._presence.choose(user_id, body.status, dnd_end_time=ends)))
 
-    async def set_custom(self, request: Request[CustomStatus]) -> Reply:
+    async def set_custom(self, request: Request[CustomStatusBody]) -> Reply:
         """Say in a few words what one is doing."""
-        config, body = self._shared.config, request.body
-        return await self._change(request, lambda transaction, who: set_custom(transaction, who, body, config))
+        config, status = self._shared.config, request.body.status
+        return await self._change(request, lambda transaction, who: set_custom(transaction, who, status, config))
 
     async def clear_custom(self, request: Request) -> Reply:
         """Say nothing any more."""
         config = self._shared.config
         return await self._change(request, lambda transaction, who: clear_custom(transaction, who, config))
 
-    async def forget_recent(self, request: Request[CustomStatus]) -> Reply:
+    async def forget_recent(self, request: Request[CustomStatusBody]) -> Reply:
         """Take one of the last custom statuses off the list."""
-        body = request.body
-        return await self._change(request, lambda transaction, who: forget_recent(transaction, who, body))
+        status = request.body.status
+        return await self._change(request, lambda transaction, who: forget_recent(transaction, who, status))
 
     async def _change(self, request: Request[Any], change: Change) -> Reply:
         user_id = user_param(request)
