@@ -114,8 +114,8 @@ async def test_an_empty_draft_is_none(desk: Desk) -> None:
         ({"message": "x" * 16_384}, 400, "model.post.is_valid.msg.app_error"),
         ({"file_ids": ["y" * 26] * 11}, 400, "model.post.is_valid.file_ids.app_error"),
         ({"props": {"a": "x" * 800_000}}, 400, "model.post.is_valid.props.app_error"),
-        ({"priority": nested(700)}, 400, "model.post.is_valid.props.app_error"),
-        ({"props": nested(700)}, 400, "model.post.is_valid.props.app_error"),
+        ({"priority": nested(150)}, 400, "model.post.is_valid.props.app_error"),
+        ({"props": nested(150)}, 400, "model.post.is_valid.props.app_error"),
         ({"message": []}, 400, "api.context.invalid_body_param.app_error"),
     ],
 )
