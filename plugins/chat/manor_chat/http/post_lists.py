@@ -16,7 +16,7 @@ from manor_chat.parts import Shared
 from manor_chat.people.showing import show_people
 from manor_chat.posts import listing
 from manor_chat.posts.discussing import Part, discussion
-from manor_chat.posts.listing import Page, View
+from manor_chat.posts.listing import View
 from manor_chat.posts.saved import saved_posts
 from manor_chat.rights import Rights
 from manor_chat.store.posts import Post, find_post
@@ -115,7 +115,6 @@ class ListHandlers:
         def work(transaction: Transaction, rights: Rights) -> PostList:
             channel = rights.readable_channel(channel_id)
             view = self._view(query, channel.id, transaction, rights)
-            page: Page
             if query.since:
                 page = listing.since(transaction, view, changed_since)
             elif older_than is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -191,6 +192,6 @@ def _tell(transaction: Transaction, new: NewPost, shown: PostShown, heard: Heard
         "posted",
         data,
         channel_id=channel.id,
-        mentions=sorted(heard.mentioned),
+        mentions=sorted(heard.mentioned, key=attrgetter("int")),
         followers=followers,
     )
