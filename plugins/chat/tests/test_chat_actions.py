@@ -196,6 +196,7 @@ async def test_a_button_that_one_person_sees_works_for_them_alone(
         for junk in ("x", "é", cookie[:-4], "A" * 100):
             assert refused(await press(crew.ann, post["id"], "yes", cookie=junk)) == FAILED
         assert (await press(crew.ann, post["id"], "yes")).status == 404
+        assert receiver.came == 1
 
         receiver.answers += [says({"update": {"message": "Sure."}})]
         assert (await press(crew.ann, post["id"], "yes", cookie=cookie)).status == 200

@@ -253,6 +253,14 @@ async def test_what_goes_wrong_is_told_to_whoever_typed(
     assert await posts_in(crew.house, helm["id"]) == []
 
 
+async def test_a_command_answers_nowhere_where_its_typist_is_not(crew: Crew, helm: dict[str, Any]) -> None:
+    cabin = await made(crew, crew.bob, "cabin", type="P")
+    async with open_receiver(says({"response_type": "in_channel", "text": "x", "channel_id": cabin["id"]})) as receiver:
+        await command(crew, receiver.url)
+        assert "where you are not" in (await typed(crew.ann, helm["id"], "/weather")).json()["text"]
+    assert await posts_in(crew.house, cabin["id"]) == []
+
+
 @pytest.mark.manor(config={})
 async def test_a_private_address_is_not_called_unless_the_admin_allows_it(crew: Crew, helm: dict[str, Any]) -> None:
     async with open_receiver() as receiver:

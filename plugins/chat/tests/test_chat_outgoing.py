@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import trio.testing
+from structlog.testing import capture_logs
 
 from manor.testing import House
-from tests.chat_channels import made, refused
+from tests.chat_channels import kept, made, refused
 from tests.chat_integrations import (
     LOOPBACK,
     fields_of,
@@ -20,7 +21,7 @@ from tests.chat_integrations import (
     says,
     says_text,
 )
-from tests.chat_people import API, Chatter, Crew
+from tests.chat_people import API, Chatter, Crew, said
 from tests.webhook_receiver import Receiver, answer, open_receiver
 
 HOOK_KEYS = {
@@ -271,6 +272,17 @@ async def test_one_that_hangs_keeps_nobody_waiting(crew: Crew, helm: dict[str, A
         await wrote(crew.ann, helm, "build")
         assert fields_of(await quick.next())["text"] == "build"
         assert slow.came == 4
+
+
+async def test_what_is_too_much_at_once_is_not_told_and_the_log_says_so(crew: Crew, helm: dict[str, Any]) -> None:
+    channel = await kept(crew, helm)
+    async with open_receiver(*[None] * 4) as slow:
+        await outgoing(crew, slow.url, trigger_words=["deploy"])
+        with capture_logs() as lines:
+            for number in range(52):
+                await said(crew.house, crew.ann, channel, f"deploy {number}")
+            await trio.testing.wait_all_tasks_blocked(0.01)
+    assert [line["webhook"] for line in lines if line["event"].startswith("too many calls")] == ["Robot", "Robot"]
 
 
 @pytest.mark.manor(config={})
