@@ -225,6 +225,7 @@ async def test_before_it_opens_it_only_notes_and_nothing_is_lost() -> None:
     [
         (b"{}", False, '{"event":"x","data":{}'),
         (b'{"a":"}"}', False, '{"event":"x","data":{"a":"}"}'),
+        (b"{}", True, '{"event":"x","data":{"mentions":"[\\"me\\"]"}'),
         (b'{"a":1}', True, '{"event":"x","data":{"a":1,"mentions":"[\\"me\\"]"}'),
     ],
 )

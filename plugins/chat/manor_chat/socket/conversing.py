@@ -11,7 +11,6 @@ import trio
 
 from manor import (
     MATTERMOST,
-    TOO_SLOW,
     BadRequest,
     Closing,
     Conversation,
@@ -30,7 +29,7 @@ from manor_chat.presence import Presence
 from manor_chat.socket.actions import Actions, Actor
 from manor_chat.socket.entering import Entered, Entrance, SocketQuery
 from manor_chat.socket.frames import Fault, failure, reply
-from manor_chat.socket.hub import Hub
+from manor_chat.socket.hub import TOO_SLOW, Hub
 from manor_chat.socket.lines import Line
 from manor_chat.socket.requests import LONGEST, SocketRequest, Unreadable, read_request
 

@@ -49,8 +49,7 @@ class Encoded:
         more = f',"mentions":"[\\"{user_id}\\"]"' if is_mentioned else ""
         if is_follower:
             more += f',"followers":"[\\"{user_id}\\"]"'
-        # Who is mentioned is so in a post, whose event has data: a comma always fits.
-        return self._start + more.encode() + self._end
+        return self._start + (more[1:] if self._start.endswith(b"{") else more).encode() + self._end
 
 
 def seal(body: bytes, seq: int) -> bytes:

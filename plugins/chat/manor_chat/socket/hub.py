@@ -10,7 +10,7 @@ import msgspec
 import structlog
 import trio
 
-from manor import GOING_AWAY, TOO_SLOW, Closing
+from manor import GOING_AWAY, Closing
 from manor_chat.events import ChannelMemberChanged, Imported, Told
 from manor_chat.socket.frames import Encoded
 from manor_chat.socket.lines import Line
@@ -29,6 +29,7 @@ MOST_AWAY_OF_ONE = 8
 MOST_AWAY = 10_000
 """Lines that collect for clients that are away, of one person and in all; the oldest are given up."""
 
+TOO_SLOW = Closing(1013, "too slow: begin anew")
 ENDED = Closing(4401, "signed out")
 REPLACED = Closing(4409, "resumed elsewhere")
 RENEWED = Closing(1012, "much has changed: begin anew")
