@@ -52,7 +52,7 @@ async def everything(house: House) -> dict[str, list[Any]]:
 
     def work(transaction: Transaction) -> dict[str, list[Any]]:
         names = [f"chat_{name}" for name in TABLES.split()] + ["identity_users", "identity_teams", "identity_members"]
-        return {name: transaction.connection.execute(text(f"SELECT * FROM {name}")).all() for name in names}
+        return {name: list(transaction.connection.execute(text(f"SELECT * FROM {name}"))) for name in names}
 
     return await house.storage.read(work)
 
@@ -209,10 +209,6 @@ async def test_what_was_changed_or_deleted_here_stays_so(house: House, crew: Cre
     source = zipped(tmp_path / "in.zip", [*SMALL, post("typo", 1), post("regretted", 2)])
     await imported(house, source)
     rows = (await everything(house))["chat_posts"]
-    from uuid import UUID
-
-    from manor import to_chat_id
-
     ids = {row.message: to_chat_id(UUID(bytes=row.id)) for row in rows}
     await crew.ann.client.put(f"{API}/posts/{ids['typo']}/patch", json={"message": "mended"})
     await crew.ann.client.delete(f"{API}/posts/{ids['regretted']}")

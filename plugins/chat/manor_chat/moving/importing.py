@@ -18,7 +18,8 @@ from uuid import UUID
 import msgspec
 import trio
 
-from manor import BadRequest, Storage, Transaction, open_copy
+from manor import SYSTEM_ID, BadRequest, Storage, Transaction, open_copy
+from manor_chat.domain.emoji_names import is_built_in
 from manor_chat.domain.names import EMOJI_NAME
 from manor_chat.events import Imported
 from manor_chat.files.imaging import Studio
@@ -37,7 +38,7 @@ from manor_chat.moving.lines import (
     read_kind,
     read_line,
 )
-from manor_chat.moving.posting import find_staged, keep_posts, key_of, settle
+from manor_chat.moving.posting import find_staged, keep_posts, key_of, settle, unsettled
 from manor_chat.moving.reading_posts import PostReader
 from manor_chat.moving.report import Report, Tally
 from manor_chat.moving.seating import seat_people
@@ -173,19 +174,15 @@ class _Importing:
                 await self._have_emoji(number, line.emoji.name, line.emoji.image or "")
 
     async def _have_emoji(self, number: int, name: str, path: str) -> None:
-        if EMOJI_NAME.fullmatch(name) is None:
+        if EMOJI_NAME.fullmatch(name) is None or is_built_in(name):
             self._tally.trouble(number, f"emoji: none can be called {name[:80]!r}")
             return
         if await self._storage.read(lambda transaction: find_by_names(transaction, [name])):
             self._tally.unchanged["emoji"] += 1
             return
-        # The format does not say who made it.
-        creator_id = next(iter(self._known.users.values()), None)
-        if creator_id is None:
-            self._tally.trouble(number, f"emoji {name}: there is nobody who could have made it")
-            return
         try:
-            emoji = await self._filing.emoji(name, path, creator_id)
+            # The format does not say who made it.
+            emoji = await self._filing.emoji(name, path, SYSTEM_ID)
         except Unfit as unfit:
             self._tally.trouble(number, f"emoji {name}: {unfit}")
             return
@@ -257,6 +254,7 @@ class _Importing:
             count += len(batch)
             if count % (250 * POSTS_AT_ONCE) == 0:
                 self._log.info("importing posts", posts=count)
+        touched |= set(await self._storage.read(unsettled))
         for channel_id in sorted(touched):
             await self._write(partial(settle, channel_id=channel_id))
 

@@ -11,7 +11,7 @@ import trio
 from manor import Command, Lifespan, Migration, Part, remove_copies
 from manor_chat.commands import IMPORT_SECONDS, Export, Import
 from manor_chat.files.imaging import Studio
-from manor_chat.migrations.moving import STEP
+from manor_chat.migrations.moving import STEPS
 from manor_chat.moving.exporting import export_bundle
 from manor_chat.moving.importing import import_bundle
 from manor_chat.moving.report import Report
@@ -27,8 +27,8 @@ class Moving(Part):
         self._turn = trio.Lock()
 
     def migrations(self) -> Sequence[Migration]:
-        """What finds the posts of a moment."""
-        return [STEP]
+        """What finds the posts of a moment, and what is not counted yet."""
+        return STEPS
 
     def commands(self) -> Sequence[Command]:
         """`manor chat import` and `manor chat export`."""

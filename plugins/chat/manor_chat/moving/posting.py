@@ -12,12 +12,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam, func, literal_column, select, update
+from sqlalchemy import bindparam, delete, func, literal_column, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from manor import Prepared, Transaction, new_id
 from manor_chat.domain.hashtags import hashtags_in
-from manor_chat.domain.post_types import COMINGS_AND_GOINGS, is_system
+from manor_chat.domain.post_types import is_counted, is_system
 from manor_chat.ids import shown_id
 from manor_chat.moving.report import Tally
 from manor_chat.moving.seating import prefer_for
@@ -25,7 +25,7 @@ from manor_chat.moving.staging import StagedPost
 from manor_chat.store.files import File
 from manor_chat.store.posts import Post, add_post, portions
 from manor_chat.store.preferences import FLAGGED_POST
-from manor_chat.tables.channels import channel_members, channels
+from manor_chat.tables.channels import channel_members, channels, uncounted
 from manor_chat.tables.posts import files as file_rows
 from manor_chat.tables.posts import posts, reactions, thread_members
 from manor_chat.times import to_milliseconds
@@ -239,6 +239,9 @@ class _Unit:
                 .returning(channels.c.last_sequence)
             )
             last = self._transaction.connection.execute(changed).scalar_one()
+            counted = [post for post in new if is_counted(post.type)]
+            more = {"total": len(counted), "roots": sum(post.root_id is None for post in counted)}
+            self._transaction.connection.execute(_UNCOUNTED, more | {"channel_id": channel_id})
             for number, post in enumerate(new, last - len(new) + 1):
                 add_post(self._transaction, msgspec.structs.replace(post, sequence=number))
 
@@ -283,6 +286,11 @@ _ANSWERED = Prepared(
     .returning(posts.c.reply_count),
     ["more", "replied", "updated", "root"],
 )
+_INSERT = upsert(uncounted)
+_UNCOUNTED = _INSERT.on_conflict_do_update(
+    index_elements=["channel_id"],
+    set_={"total": uncounted.c.total + _INSERT.excluded.total, "roots": uncounted.c.roots + _INSERT.excluded.roots},
+)
 _SEEN = Prepared(
     update(thread_members)
     .where(thread_members.c.root_id == bindparam("root"))
@@ -301,29 +309,33 @@ _WROTE = Prepared(
 )
 
 
-def settle(transaction: Transaction, channel_id: UUID) -> bool:
-    """Count a channel's posts and put their numbers in the order of time, where they are not.
+def unsettled(transaction: Transaction) -> list[UUID]:
+    """Channels whose posts are not all counted: of an import that was interrupted too."""
+    return list(transaction.connection.execute(select(uncounted.c.channel_id)).scalars())
 
-    What came in since they were last counted is unread to nobody: each member has read as much more as there is more.
+
+def settle(transaction: Transaction, channel_id: UUID) -> None:
+    """Count what came into a channel, and put the numbers of its posts in the order of time.
+
+    What came in is unread to nobody: each member has read as much more as there is more.
     """
     connection = transaction.connection
-    query = select(channels.c.total_msg_count, channels.c.total_msg_count_root).where(channels.c.id == channel_id)
-    known = connection.execute(query).one()
-    is_counted = posts.c.sequence.is_not(None) & posts.c.type.not_in(sorted(COMINGS_AND_GOINGS))
-    there = select(func.count(), func.count().filter(posts.c.root_id.is_(None)))
-    total, roots = connection.execute(there.where(posts.c.channel_id == channel_id, is_counted)).one()
-    more, more_roots = total - known.total_msg_count, roots - known.total_msg_count_root
-    if more or more_roots:
-        statement = update(channels).where(channels.c.id == channel_id)
-        connection.execute(statement.values(total_msg_count=total, total_msg_count_root=roots))
-        members = update(channel_members).where(channel_members.c.channel_id == channel_id)
-        connection.execute(
-            members.values(
-                msg_count=func.max(channel_members.c.msg_count + more, 0),
-                msg_count_root=func.max(channel_members.c.msg_count_root + more_roots, 0),
+    gone = delete(uncounted).where(uncounted.c.channel_id == channel_id).returning(uncounted.c.total, uncounted.c.roots)
+    more = connection.execute(gone).one_or_none()
+    if more is not None and more.total:
+        for counts, total, roots, key in (
+            (channels, channels.c.total_msg_count, channels.c.total_msg_count_root, channels.c.id),
+            (
+                channel_members,
+                channel_members.c.msg_count,
+                channel_members.c.msg_count_root,
+                channel_members.c.channel_id,
+            ),
+        ):
+            connection.execute(
+                update(counts).where(key == channel_id).values({total: total + more.total, roots: roots + more.roots})
             )
-        )
-    return put_in_order(transaction, channel_id) or bool(more or more_roots)
+    put_in_order(transaction, channel_id)
 
 
 def put_in_order(transaction: Transaction, channel_id: UUID) -> bool:

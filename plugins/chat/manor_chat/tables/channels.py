@@ -50,3 +50,12 @@ channel_members = Table(
     Index("chat_channel_members_user", "user_id"),
 )
 """`msg_count` is what the channel's total was at the last view: the difference is unread. `roles` are explicit ones."""
+
+uncounted = Table(
+    "chat_uncounted",
+    metadata,
+    Column("channel_id", Id, primary_key=True),
+    Column("total", Integer, nullable=False),
+    Column("roots", Integer, nullable=False),
+)
+"""Posts that came in by an import and that the channel's totals do not have yet."""
