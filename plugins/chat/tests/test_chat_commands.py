@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 import trio
 
 from manor import Event, from_chat_id
 from manor.testing import House, SetClock
+from manor_chat.store.integrations_of import remove_some
 from tests.chat_channels import direct, made, refused, told
 from tests.chat_integrations import (
     FORM,
     LOOPBACK,
     command,
     fields_of,
+    incoming,
+    outgoing,
     posted_to,
     posts_in,
     says,
@@ -36,6 +42,7 @@ CALL = {
     "user_id", "user_name", "root_id",
 }  # fmt: skip
 NONE = "y" * 26
+OURS = {"chat_webhooks", "chat_commands"}
 URL = "https://example.org/weather"
 MISSING = (404, "store.sql_command.get.missing.app_error")
 
@@ -167,21 +174,27 @@ async def test_a_command_is_called_as_a_form_and_answers_in_the_channel(crew: Cr
     assert post["props"] == {"from_webhook": "true", "override_username": "sky"}
 
 
-async def test_a_command_is_called_as_a_query_where_that_is_wanted(crew: Crew, helm: dict[str, Any]) -> None:
+@asynccontextmanager
+async def served(serve: Callable[[trio.SocketStream], Awaitable[None]]) -> AsyncIterator[str]:
+    """A program that is wholly the test's."""
     async with trio.open_nursery() as nursery:
-        heads: list[str] = []
-
-        async def serve(stream: trio.SocketStream) -> None:
-            async with stream:
-                heads.append((await stream.receive_some()).decode())
-                await stream.send_all(says_text("rain"))
-
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, serve, [listener])
-        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/w?unit=c"
-        await command(crew, url, method="G")
-        answered = await typed(crew.ann, helm["id"], "/weather Rome")
+        yield f"http://127.0.0.1:{listener.socket.getsockname()[1]}/w"
         nursery.cancel_scope.cancel()
+
+
+async def test_a_command_is_called_as_a_query_where_that_is_wanted(crew: Crew, helm: dict[str, Any]) -> None:
+    heads: list[str] = []
+
+    async def serve(stream: trio.SocketStream) -> None:
+        async with stream:
+            heads.append((await stream.receive_some()).decode())
+            await stream.send_all(says_text("rain"))
+
+    async with served(serve) as url:
+        await command(crew, f"{url}?unit=c", method="G")
+        answered = await typed(crew.ann, helm["id"], "/weather Rome")
 
     line = heads[0].split("\r\n")[0]
     assert line.startswith("GET /w?unit=c&channel_id=")
@@ -250,6 +263,21 @@ async def test_what_goes_wrong_is_told_to_whoever_typed(
     assert word in answered.json()["text"]
     ((_, data),) = told(heard, "ephemeral_message")
     assert data["post"]["message"] == answered.json()["text"]
+    assert await posts_in(crew.house, helm["id"]) == []
+
+
+async def test_a_command_answers_by_what_its_typist_may_by_then(crew: Crew, helm: dict[str, Any]) -> None:
+    member = f"{API}/channels/{helm['id']}/members/{crew.ann.chat_id}"
+
+    async def serve(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.receive_some()
+            assert (await crew.ann.client.delete(member)).status == 200
+            await stream.send_all(says({"response_type": "in_channel", "text": "late"}))
+
+    async with served(serve) as url:
+        await command(crew, url)
+        assert "permissions" in (await typed(crew.ann, helm["id"], "/weather")).json()["text"]
     assert await posts_in(crew.house, helm["id"]) == []
 
 
@@ -392,3 +420,27 @@ async def test_commands_are_suggested_by_how_they_begin(crew: Crew) -> None:
     path = f"{API}/teams/{crew.team}/commands/autocomplete_suggestions"
     assert (await crew.bob.client.get(path)).status == 400
     assert (await crew.eve.client.get(f"{path}?user_input=/")).status == 403
+
+
+# --- A person's data -----------------------------------------------------------------------------------------------
+
+
+async def test_what_somebody_made_is_exported_without_secrets_and_erased_with_them(
+    crew: Crew, helm: dict[str, Any]
+) -> None:
+    hook, robot = await incoming(crew, helm["id"]), await outgoing(crew, URL, trigger_words=["deploy"])
+    path = await reply_path(crew, helm["id"])
+    data = next(plugin for plugin in crew.house.running if plugin.name == "chat").instance.manor_personal_data()
+
+    exported = [
+        (section, msgspec.to_builtins(item)) async for section, item in data.export(crew.ann.id) if section in OURS
+    ]
+    assert [section for section, _ in exported] == ["chat_webhooks", "chat_webhooks", "chat_commands"]
+    told = msgspec.json.encode(exported).decode()
+    assert hook["id"] not in told
+    assert robot["token"] not in told
+
+    erasing = partial(remove_some, user_id=crew.ann.id, limit=3)
+    assert [await crew.house.storage.write(erasing) for _ in range(3)] == [3, 1, 0]
+    assert (await posted_to(crew.house, f"/hooks/{hook['id']}", {"text": "x"})).status == 400
+    assert (await posted_to(crew.house, path, {"text": "x"})).status == 404

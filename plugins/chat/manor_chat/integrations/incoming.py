@@ -82,8 +82,12 @@ def make(
     _require_to_read(rights, channel)
     if user_id != rights.user_id:
         rights.require_in_team(MANAGE_OTHERS, team_id)
-        if find_person(transaction, user_id) is None:
+        speaker = find_person(transaction, user_id)
+        if speaker is None:
             raise faults.missing_user()
+        if speaker.is_admin:
+            # What a webhook may is what its owner may.
+            rights.require("manage_system")
     _check(wanted)
     now = to_milliseconds(transaction.now)
     # Not one of our sorted ids: it opens something, so all of it is drawn at random.
@@ -110,7 +114,7 @@ def change(
         NotFound: 404: there is no such webhook or channel.
         Forbidden: 403: they may not.
     """
-    hook = _managed(transaction, rights, hook_id)
+    hook = managed(transaction, rights, hook_id)
     if wanted.team_id and read_ids([wanted.team_id]) != [hook.team_id]:
         raise faults.bad_value("api.webhook.team_mismatch.app_error", "A webhook stays in its team.")
     channel = rights.channel(channel_id)
@@ -226,7 +230,9 @@ def _channel(
         raise NotFound("Could not find the channel.", code="web.incoming_webhook.channel.app_error")
     if hook.channel_locked and channel.id != hook.channel_id:
         raise _locked()
-    is_theirs = owner.is_admin or find_member(transaction, channel.id, owner.id) is not None
+    # An administrator's own rights are not lent to whoever has the address: only the channel it was made for.
+    is_theirs = owner.is_admin and channel.id == hook.channel_id
+    is_theirs = is_theirs or find_member(transaction, channel.id, owner.id) is not None
     if channel.type != OPEN and not is_theirs:
         raise _not_permitted()
     return channel

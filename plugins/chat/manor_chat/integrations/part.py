@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from msgspec import structs
 
 from manor import BackgroundTask, JobHandler, Lifespan, Migration, Part, Route, Subscription, Transaction
 from manor_chat.http.actions import action_routes
@@ -24,9 +24,11 @@ from manor_chat.integrations.running import Running
 from manor_chat.integrations.triggering import PostSeen, Triggering
 from manor_chat.migrations.integrations import STEPS
 from manor_chat.parts import Shared
-from manor_chat.tables.integrations import command_replies, commands, incoming_hooks, outgoing_hooks
+from manor_chat.store.integrations_of import commands_of, hooks_of, remove_some
+from manor_chat.wire.integrations import show_command, show_incoming, show_outgoing
 
 KEY_FILE = "integrations.key"
+WEBHOOKS, COMMANDS = "chat_webhooks", "chat_commands"
 
 
 class Integrations(Part):
@@ -82,14 +84,23 @@ class Integrations(Part):
 
         return open_
 
+    # --- A person's data -------------------------------------------------------------------------------------------
+
+    def sections(self) -> Sequence[str]:
+        """What somebody made, without what opens anything."""
+        return [WEBHOOKS, COMMANDS]
+
+    async def export(self, user_id: UUID) -> AsyncIterator[tuple[str, Any]]:
+        """All of somebody's."""
+        storage = self._shared.storage
+        incoming, outgoing = await storage.read(lambda transaction: hooks_of(transaction, user_id))
+        for hook in incoming:
+            yield WEBHOOKS, structs.replace(show_incoming(hook), id="")
+        for other in outgoing:
+            yield WEBHOOKS, structs.replace(show_outgoing(other), token="")
+        for command in await storage.read(lambda transaction: commands_of(transaction, user_id)):
+            yield COMMANDS, structs.replace(show_command(command, whole=True), token="")
+
     def erase(self, transaction: Transaction, user_id: UUID, limit: int) -> int:
-        """What somebody made, and what commands that they typed might still say."""
-        connection = transaction.connection
-        own = select(commands.c.id).where(commands.c.creator_id == user_id)
-        connection.execute(delete(command_replies).where(command_replies.c.command_id.in_(own)))
-        columns = (
-            incoming_hooks.c.user_id, outgoing_hooks.c.creator_id, commands.c.creator_id, command_replies.c.user_id,
-        )  # fmt: skip
-        gone = sum(connection.execute(delete(column.table).where(column == user_id)).rowcount for column in columns)
-        self._triggering.forget()
-        return gone
+        """Remove some of somebody's."""
+        return remove_some(transaction, user_id, limit)

@@ -19,7 +19,7 @@ from manor_chat.posts.notifying import IsOnline
 from manor_chat.posts.sending import tell_ephemeral
 from manor_chat.rights import Rights
 from manor_chat.store.channels import Channel, find_channel, find_member
-from manor_chat.store.commands import SlashCommand, find_command, find_reply, use_reply
+from manor_chat.store.commands import CommandReply, SlashCommand, find_command, find_reply, use_reply
 from manor_chat.store.people import Person
 from manor_chat.store.posts import Post
 from manor_chat.times import to_milliseconds
@@ -93,17 +93,11 @@ class Saying:
         """
         reply = find_reply(transaction, reply_id)
         command = None if reply is None else find_command(transaction, reply.command_id)
-        channel = None if reply is None else find_channel(transaction, reply.channel_id)
-        if reply is None or command is None or channel is None:
+        if reply is None or command is None:
             raise NotFound("Couldn't find the command.", code="web.command_webhook.invalid.app_error")
         if not use_reply(transaction, reply_id):
             raise faults.bad_value("web.command_webhook.invalid.app_error", "This address was used too often.")
-        try:
-            rights = Rights(transaction, Principal(SESSION, user_id=reply.user_id))
-        except Unauthorized as error:
-            raise faults.no_permission() from error
-        rights.require_in_channel("use_slash_commands", channel)
-        self.say(transaction, Place(channel, rights.person, reply.root_id), response, command)
+        self.say(transaction, place_of(transaction, reply), response, command)
 
     def _say(self, transaction: Transaction, place: Place, response: CommandResponse, command: SlashCommand) -> None:
         spoken = Spoken(
@@ -133,6 +127,22 @@ class Saying:
         else:
             props = props_of(spoken) | ({"attachments": list(spoken.attachments)} if spoken.attachments else {})
             self.tell(transaction, place, spoken.text, props)
+
+
+def place_of(transaction: Transaction, reply: CommandReply) -> Place:
+    """Where a command answers, as it is by now.
+
+    Raises:
+        NotFound: 404: the channel is gone.
+        Forbidden: 403: whoever typed the command may not there any more.
+    """
+    try:
+        rights = Rights(transaction, Principal(SESSION, user_id=reply.user_id))
+    except Unauthorized as error:
+        raise faults.no_permission() from error
+    channel = rights.channel(reply.channel_id)
+    rights.require_in_channel("use_slash_commands", channel)
+    return Place(channel, rights.person, reply.root_id)
 
 
 def _place(transaction: Transaction, place: Place, channel_id: str) -> Place:

@@ -21,7 +21,7 @@ from manor_chat.integrations.commands import GET
 from manor_chat.integrations.doing import Doing, Outcome
 from manor_chat.integrations.echoing import Echoes
 from manor_chat.integrations.proving import Proofs
-from manor_chat.integrations.replying import Place, Saying
+from manor_chat.integrations.replying import Place, Saying, place_of
 from manor_chat.parts import Shared
 from manor_chat.posts.checking import check_message
 from manor_chat.posts.creating import NewPost, create_post
@@ -62,7 +62,7 @@ class _Called:
     command: SlashCommand
     place: Place
     team: ChatTeam
-    reply_id: UUID
+    reply: CommandReply
 
 
 class Running:
@@ -120,7 +120,7 @@ class Running:
             root_id=wanted.root_id,
         )
         add_reply(transaction, reply)
-        return _Called(command, Place(channel, rights.person, wanted.root_id), team, reply.id)
+        return _Called(command, Place(channel, rights.person, wanted.root_id), team, reply)
 
     async def _call(self, called: _Called, wanted: Wanted) -> CommandResponse:
         command, place, context = called.command, called.place, self._shared.context
@@ -130,7 +130,7 @@ class Running:
             "channel_id": shown_id(place.channel.id),
             "channel_name": place.channel.name,
             "command": f"/{command.trigger}",
-            "response_url": f"{link}/hooks/commands/{shown_id(called.reply_id)}",
+            "response_url": f"{link}/hooks/commands/{shown_id(called.reply.id)}",
             "root_id": shown_id(place.root_id),
             "team_domain": called.team.name,
             "team_id": shown_id(called.team.id),
@@ -152,10 +152,13 @@ class Running:
         if response is None:
             text = f"Command with a trigger of '{command.trigger}' returned an answer that cannot be read."
             return await self._failed(place, text)
+
+        def say(transaction: Transaction) -> None:
+            # Anew: much may have changed in half a minute.
+            self._saying.say(transaction, place_of(transaction, called.reply), response, command)
+
         try:
-            await self._shared.storage.write(
-                lambda transaction: self._saying.say(transaction, place, response, command)
-            )
+            await self._shared.storage.write(say)
         except (BadRequest, Forbidden, NotFound) as refused:
             return await self._failed(place, refused.detail)
         return msgspec.structs.replace(for_client(response), trigger_id=client_trigger_id)
