@@ -19,6 +19,7 @@ from manor_chat.parts import Shared
 from manor_chat.people.part import People
 from manor_chat.personal.part import Personal
 from manor_chat.posts.part import Posts
+from manor_chat.privacy.part import Privacy
 from manor_chat.search.part import Searching
 from manor_chat.sidebar.part import Sidebar
 from manor_chat.socket.part import Live
@@ -50,8 +51,10 @@ def every_part(context: PluginContext[ChatConfig]) -> Sequence[Part]:
         Searching(shared),
         Files(shared, studio),
         CustomEmoji(shared, studio),
-        Links(shared),
+        Links(shared, studio),
         Integrations(shared),
         Moving(shared, studio),
+        # Last, for it cleans the index of posts of what all others erased.
+        Privacy(shared),
     ]
     return parts

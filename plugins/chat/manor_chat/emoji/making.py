@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,7 @@ import trio
 from manor import BadRequest, NotFound, Request, TooLarge, Transaction, new_id
 from manor_chat import faults
 from manor_chat.domain.emoji_names import is_built_in
-from manor_chat.files.imaging import Drawn, NoPicture, Studio, TooManyPixels
+from manor_chat.files.imaging import Drawn, NoPicture, Studio, TooManyPixels, Whole
 from manor_chat.files.keeping import REMOVE_BLOBS, RemovedBlobs
 from manor_chat.parts import Shared
 from manor_chat.rights import Rights
@@ -106,7 +105,7 @@ class Making:
 
     async def _drawn(self, picture: bytes) -> Drawn:
         try:
-            return await self._studio.draw("emoji", _Whole(picture), self._shared.config.max_image_pixels)
+            return await self._studio.draw("emoji", Whole(picture), self._shared.config.max_image_pixels)
         except TooManyPixels as error:
             raise faults.bad_value(
                 "api.emoji.upload.large_image.too_large.app_error", "Unable to create emoji. Image is too large."
@@ -115,22 +114,6 @@ class Making:
             raise faults.bad_value(
                 "api.emoji.upload.image.app_error", "Unable to create emoji. File must be a PNG, JPEG, or GIF."
             ) from error
-
-
-class _Whole:
-    """A picture in one piece."""
-
-    def __init__(self, picture: bytes) -> None:
-        self._picture = picture
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        picture, self._picture = self._picture, b""
-        if not picture:
-            raise StopAsyncIteration
-        return picture
 
 
 def missing_emoji() -> NotFound:

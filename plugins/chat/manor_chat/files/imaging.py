@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -38,6 +38,7 @@ class _Told(msgspec.Struct, frozen=True):
     height: int = 0
     format: str = ""
     animated: bool = False
+    frames: int = 0
     mini: str | None = None
     refused: str = ""
     why: str = ""
@@ -51,6 +52,7 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
         height: As `width`.
         format: Of the picture itself, such as `png`; of an emoji that of what was drawn.
         is_animated: Whether it moves.
+        frames: Of what moves; else 0.
         mini: 16 by 16 pixels, as base64 of a JPEG.
         pictures: Thumbnail and preview, the latter only of what does not move; of an emoji the emoji.
     """
@@ -59,8 +61,25 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
     height: int
     format: str
     is_animated: bool
+    frames: int = 0
     mini: str | None
     pictures: list[bytes]
+
+
+class Whole:
+    """Content in one piece."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        content, self._content = self._content, b""
+        if not content:
+            raise StopAsyncIteration
+        return content
 
 
 class Studio:
@@ -150,6 +169,7 @@ def _read(output: bytes, status: int | None) -> Drawn:
         height=told.height,
         format=told.format,
         is_animated=told.animated,
+        frames=told.frames,
         mini=told.mini,
         pictures=pictures,
     )

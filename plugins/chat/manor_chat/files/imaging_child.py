@@ -76,7 +76,8 @@ def draw_file(data: bytes, most_pixels: int) -> tuple[dict[str, object], list[by
         if image.width * image.height > most_pixels * (JPEG_FACTOR if image.format == "JPEG" else 1):
             raise TooLarge
         is_animated = bool(getattr(image, "is_animated", False))
-        told: dict[str, object] = {"format": (image.format or "").lower(), "animated": is_animated}
+        frames = getattr(image, "n_frames", 0) if is_animated else 0
+        told: dict[str, object] = {"format": (image.format or "").lower(), "animated": is_animated, "frames": frames}
         turn = image.getexif().get(_ORIENTATION, 1)
         width, height = image.size
         told["width"], told["height"] = (height, width) if turn in _LIES_ON_ITS_SIDE else (width, height)

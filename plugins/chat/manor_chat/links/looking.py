@@ -54,16 +54,12 @@ class Looking:
         known = self._pages.get(url)
         if known is not None:
             return known
-        page = Page(url)
         try:
             answer = await self._fetched(url, "text/html,application/xhtml+xml", MOST_PAGE)
         except (OutgoingFailed, OutgoingRefused):
-            answer = None
-        kind = "" if answer is None else (answer.headers.get("content-type") or "").lower()
-        if answer is not None and answer.status == 200 and "html" in kind:
-            page = await trio.to_thread.run_sync(read_page, url, kind, answer.body, limiter=self._turns)
-        self._pages.keep(url, page)
-        return page
+            self._pages.keep(url, Page(url))
+            return Page(url)
+        return await self._read(url, answer)
 
     async def place(self, url: str) -> str:
         """Where an address leads on to; "" where it leads nowhere else."""
@@ -100,6 +96,32 @@ class Looking:
         picture = Picture(answer.body, kind)
         self._pictures.keep(url, picture)
         return picture
+
+    async def anything(self, url: str) -> Page | Picture | None:
+        """The page or the picture at an address; None for neither."""
+        known = self._pages.get(url) or self._pictures.get(url)
+        if known is not None:
+            return known
+        try:
+            answer = await self._fetched(url, "text/html,application/xhtml+xml,image/*;q=0.9", MOST_PICTURE)
+        except (OutgoingFailed, OutgoingRefused):
+            return None
+        if answer.status != 200:
+            return None
+        kind = kind_of(answer.body[:LOOKED_AT], "bmp")
+        if kind in _PICTURES:
+            picture = Picture(answer.body, kind)
+            self._pictures.keep(url, picture)
+            return picture
+        return await self._read(url, answer)
+
+    async def _read(self, url: str, answer: Response) -> Page:
+        page = Page(url)
+        kind = (answer.headers.get("content-type") or "").lower()
+        if answer.status == 200 and "html" in kind:
+            page = await trio.to_thread.run_sync(read_page, url, kind, answer.body, limiter=self._turns)
+        self._pages.keep(url, page)
+        return page
 
     async def _fetched(self, url: str, accept: str, most_bytes: int) -> Response:
         async with self._turns:

@@ -1,4 +1,4 @@
-"""Uploads under way, and what finds files that nobody needs any more; custom emoji."""
+"""Uploads under way, and what finds files that nobody needs any more; custom emoji; what links lead to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 from manor import Migration
 from manor_chat.migrations.making import making
 from manor_chat.tables.emoji import emojis
+from manor_chat.tables.links import links
 from manor_chat.tables.uploads import secrets, uploads
 
 _FORGOTTEN = (
@@ -23,3 +24,4 @@ def _uploads(connection: Connection) -> None:
 
 UPLOADS = Migration("0035_uploads", _uploads)
 EMOJI = Migration("0036_emoji", making(emojis))
+LINKS = Migration("0037_links", making(links))

@@ -11,9 +11,9 @@ from msgspec import UNSET
 from sqlalchemy import select
 
 from manor import Transaction
-from manor_chat.domain.attachments import attachments_in, without_integrations
-from manor_chat.domain.links import first_link
+from manor_chat.domain.attachments import without_integrations
 from manor_chat.ids import read_ids, shown_id
+from manor_chat.links.showing import links_in
 from manor_chat.posts.emojis import emojis_in
 from manor_chat.store.people import Person, find_people
 from manor_chat.store.posts import Post, portions
@@ -49,14 +49,17 @@ def show_posts(
     found_files = _files(transaction, shown_whole)
     found_reactions = _reactions(transaction, [post.id for post in shown_whole if post.has_reactions])
     emojis = emojis_in(transaction, shown_whole, found_reactions)
+    links = links_in(transaction, shown_whole)
     roots = [post.id for post in posts if post.root_id is None and post.reply_count]
     repliers, followed = _threads(transaction, roots, viewer_id)
     names = _participants(transaction, repliers, show_people)
     counts = _reply_counts(transaction, posts, reply_counts or {})
     shown = []
     for post in posts:
+        embeds, images = links.get(post.id, ([], {}))
         metadata = PostMetadata(
-            embeds=_embeds(post),
+            embeds=embeds,
+            images=images,
             emojis=emojis.get(post.id, []),
             files=found_files.get(post.id, []),
             reactions=found_reactions.get(post.id, []),
@@ -124,13 +127,6 @@ def post_list(shown: Sequence[PostShown], *, more: Sequence[PostShown] = (), **m
     """
     posts = {post.id: post for post in (*more, *shown)}
     return PostList(order=[post.id for post in shown], posts=posts, **members)
-
-
-def _embeds(post: Post) -> list[dict[str, Any]]:
-    if attachments_in(post.props):
-        return [{"type": "message_attachment"}]
-    link = first_link(post.message)
-    return [] if link is None else [{"type": "link", "url": link}]
 
 
 def _files(transaction: Transaction, posts: Sequence[Post]) -> dict[UUID, list[FileInfo]]:
