@@ -1,0 +1,1 @@
+"""What chat knows of a person: handed out to them whole, and erased whole."""
