@@ -109,6 +109,7 @@ class UserActivityHandlers:
                 .join(teams_table, teams_table.c.id == channels.c.team_id, isouter=True)
                 .join(teams, teams.c.team_id == channels.c.team_id, isouter=True)
                 .where(channel_members.c.user_id == user_id, channels.c.delete_at == 0)
+                .where(channels.c.team_id.is_(None) | teams_table.c.is_active)
                 .order_by(channel_members.c.channel_id)
                 .limit(limit)
                 .offset(offset)

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import select
 
-from manor import Transaction, users_table
+from manor import Transaction, members_table, teams_table, users_table
 from manor_chat.domain.search_query import Query
 from manor_chat.domain.search_text import channel_label, match_expression, user_label
 from manor_chat.ids import shown_id
@@ -138,7 +138,14 @@ def _channels_of(
     transaction: Transaction, user_id: UUID, team_id: UUID | None, *, with_archived: bool
 ) -> list[Channel]:
     query = select(*CHANNEL).join(channel_members, channel_members.c.channel_id == channels.c.id)
-    query = query.where(channel_members.c.user_id == user_id)
+    mine = (
+        select(members_table.c.team_id)
+        .join(teams_table, teams_table.c.id == members_table.c.team_id)
+        .where(members_table.c.user_id == user_id, teams_table.c.is_active)
+    )
+    query = query.where(
+        channel_members.c.user_id == user_id, channels.c.team_id.is_(None) | channels.c.team_id.in_(mine)
+    )
     if team_id is not None:
         query = query.where((channels.c.team_id == team_id) | channels.c.team_id.is_(None))
     if not with_archived:
