@@ -144,11 +144,14 @@ class Rights:
         _require(self.may_in_channel(permission, channel))
 
     def require_self(self, user_id: UUID) -> None:
-        """See that they may act for this person.
+        """See that they may act for this person, who is there.
 
         Raises:
+            NotFound: 404: there is no such person.
             Forbidden: 403.
         """
+        if user_id != self.user_id and find_person(self._transaction, user_id) is None:
+            raise faults.missing_user()
         _require(self.may_act_for(user_id))
 
     def team(self, team_id: UUID) -> ChatTeam:

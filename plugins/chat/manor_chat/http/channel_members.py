@@ -142,8 +142,7 @@ class MemberHandlers:
         def work(transaction: Transaction, rights: Rights) -> Any:
             require_team(rights, team_id)
             rights.require_in_team("view_team", team_id)
-            if user_id != rights.user_id:
-                rights.require("manage_system")
+            rights.require_self(user_id)
             return memberships_of(transaction, user_id, team_id)
 
         return etagged(request, [show_channel_member(each) for each in await self._shared.read(request, work)])

@@ -14,6 +14,7 @@ from manor_chat.posts.finding import readable_channels
 from manor_chat.rights import Rights
 from manor_chat.store.channels import Channel
 from manor_chat.store.emoji import find_emoji_by_name
+from manor_chat.store.people import find_person
 from manor_chat.store.posts import Post, change_post, find_posts
 from manor_chat.store.reactions import Reaction, add_reaction, drop_reaction, find_reaction, names_at, reactions_of
 from manor_chat.telling import as_text, tell
@@ -63,13 +64,15 @@ def unreact(transaction: Transaction, rights: Rights, user_id: UUID, post_id: UU
 
     Raises:
         BadRequest: 400: that is no name of an emoji.
-        NotFound: 404: there is no such post.
+        NotFound: 404: there is no such post or person.
         Forbidden: 403: they may not.
     """
     _check_name(emoji_name)
     post, channel = rights.readable_post(post_id)
     rights.require_in_channel("remove_reaction", channel)
     if user_id != rights.user_id:
+        if find_person(transaction, user_id) is None:
+            raise faults.missing_user()
         rights.require_in_channel("remove_others_reactions", channel)
     _check_open(channel)
     reaction = find_reaction(transaction, post.id, user_id, emoji_name)
