@@ -153,6 +153,7 @@ def restore(transaction: Transaction, rights: Rights, channel_id: UUID) -> Chann
     if channel.team_id is None:
         raise faults.no_permission()
     rights.require_in_team("manage_team", channel.team_id)
+    rights.readable_channel(channel.id)
     if not channel.delete_at:
         raise faults.bad_value("api.channel.restore_channel.restored.app_error", "The channel is not archived.")
     now = to_milliseconds(transaction.now)
