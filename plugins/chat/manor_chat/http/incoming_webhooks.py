@@ -43,7 +43,10 @@ class IncomingHandlers:
             else:
                 rights.require_in_team(MANAGE, team_id)
                 sees_all = rights.may_in_team(MANAGE_OTHERS, team_id)
-            whose = {"team_id": team_id, "user_id": None if sees_all else rights.user_id}
+            # Its id is what opens it: so it is shown to whoever may read the channel, as one alone is.
+            reader_id = None if rights.may("manage_system") else rights.user_id
+            user_id = None if sees_all else rights.user_id
+            whose = {"team_id": team_id, "user_id": user_id, "reader_id": reader_id}
             found = list_incoming(transaction, **whose, offset=query.offset, limit=query.limit)
             shown = [show_incoming(hook) for hook in found]
             if query.include_total_count != "true":

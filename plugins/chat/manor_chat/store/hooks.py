@@ -10,6 +10,8 @@ import msgspec
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from manor import Transaction
+from manor_chat.store.channels import OPEN
+from manor_chat.tables.channels import channel_members, channels
 from manor_chat.tables.integrations import incoming_hooks, outgoing_hooks
 from manor_chat.times import to_milliseconds
 
@@ -72,18 +74,35 @@ def find_incoming(transaction: Transaction, hook_id: UUID) -> IncomingHook | Non
 
 
 def list_incoming(
-    transaction: Transaction, *, team_id: UUID | None, user_id: UUID | None, offset: int, limit: int
+    transaction: Transaction,
+    *,
+    team_id: UUID | None,
+    user_id: UUID | None,
+    reader_id: UUID | None,
+    offset: int,
+    limit: int,
 ) -> Sequence[IncomingHook]:
-    """A page of a team's (None: of all), or of somebody's in it, by name."""
-    query = select(*INCOMING).where(*_of(incoming_hooks.c, "user_id", team_id, user_id))
+    """A page of a team's (None: of all), or of somebody's in it, by name.
+
+    Args:
+        transaction: The caller's.
+        team_id: Which team's.
+        user_id: Whose.
+        reader_id: Those for private channels only where this person is in them; None for all.
+        offset: Behind how many.
+        limit: How many.
+    """
+    query = select(*INCOMING).where(*_listed(team_id, user_id, reader_id))
     query = query.order_by(incoming_hooks.c.display_name, incoming_hooks.c.id).offset(offset).limit(limit)
     return [IncomingHook(**row) for row in transaction.connection.execute(query).mappings()]
 
 
-def count_incoming(transaction: Transaction, *, team_id: UUID | None, user_id: UUID | None) -> int:
-    """How many there are."""
-    query = select(func.count()).select_from(incoming_hooks)
-    return transaction.connection.execute(query.where(*_of(incoming_hooks.c, "user_id", team_id, user_id))).scalar_one()
+def count_incoming(
+    transaction: Transaction, *, team_id: UUID | None, user_id: UUID | None, reader_id: UUID | None
+) -> int:
+    """How many there are; see `list_incoming`."""
+    query = select(func.count()).select_from(incoming_hooks).where(*_listed(team_id, user_id, reader_id))
+    return transaction.connection.execute(query).scalar_one()
 
 
 def add_incoming(transaction: Transaction, hook: IncomingHook) -> None:
@@ -157,6 +176,16 @@ def change_outgoing(transaction: Transaction, hook: OutgoingHook, **changes: Any
 def remove_outgoing(transaction: Transaction, hook_id: UUID) -> None:
     """Forget it."""
     transaction.connection.execute(delete(outgoing_hooks).where(outgoing_hooks.c.id == hook_id))
+
+
+def _listed(team_id: UUID | None, user_id: UUID | None, reader_id: UUID | None) -> list[Any]:
+    conditions = _of(incoming_hooks.c, "user_id", team_id, user_id)
+    if reader_id is None:
+        return conditions
+    public = select(channels.c.id).where(channels.c.type == OPEN)
+    joined = select(channel_members.c.channel_id).where(channel_members.c.user_id == reader_id)
+    readable = incoming_hooks.c.channel_id.in_(public) | incoming_hooks.c.channel_id.in_(joined)
+    return [*conditions, readable]
 
 
 def _of(columns: Any, owner: str, team_id: UUID | None, owner_id: UUID | None) -> list[Any]:
