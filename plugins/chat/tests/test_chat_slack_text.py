@@ -88,7 +88,15 @@ def test_a_trigger_word_is_the_first_word_or_its_beginning(when: int, message: s
 
 @pytest.mark.parametrize(
     ("trigger", "is_one"),
-    [("weather", True), ("a" * 128, True), ("a" * 129, False), ("/w", False), ("a b", False), ("", False)],
+    [
+        ("weather", True),
+        ("a" * 128, True),
+        ("a" * 129, False),
+        ("/w", False),
+        ("a b", False),
+        ("a\0b", False),
+        ("", False),
+    ],
 )
 def test_a_command_is_one_word_without_a_slash(trigger: str, is_one: bool) -> None:
     assert is_command_trigger(trigger) is is_one

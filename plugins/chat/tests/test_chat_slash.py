@@ -171,6 +171,8 @@ async def test_people_are_written_to(crew: Crew, helm: dict[str, Any]) -> None:
     assert response["goto_location"].endswith(f"/crew/messages/{group['name']}")
     assert [each["message"] for each in await posts_in(crew.house, group["id"])] == ["ahoy"]
     assert "Could not find" in (await done(crew.ann, helm, "/msg @nobody x"))["text"]
+    for nobody in ("/msg", "/msg @", "/msg ,", "/groupmsg ,,@"):
+        assert (await done(crew.ann, helm, nobody))["response_type"] == "ephemeral"
     many = ",".join(f"@p{number}" for number in range(8))
     assert "limited to 7" in (await done(crew.ann, helm, f"/groupmsg {many} x"))["text"]
 

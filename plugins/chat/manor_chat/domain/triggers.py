@@ -30,4 +30,4 @@ def trigger_word(words: Sequence[str], when: int, message: str) -> str | None:
 
 def is_command_trigger(trigger: str) -> bool:
     """Whether a slash command may be called so: one word, without the slash."""
-    return len(trigger) <= LONGEST_COMMAND and _COMMAND.fullmatch(trigger) is not None
+    return len(trigger) <= LONGEST_COMMAND and trigger.isprintable() and _COMMAND.fullmatch(trigger) is not None

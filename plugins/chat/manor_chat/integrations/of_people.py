@@ -54,7 +54,7 @@ def _groupmsg(doing: Doing, text: str) -> Outcome:
 
 
 def _talk(doing: Doing, names: list[str], message: str) -> Outcome:
-    people = [named(doing.transaction, name) for name in names]
+    people = [named(doing.transaction, name) for name in names or [""]]
     ids = [person.id for person in people if person.id != doing.rights.user_id]
     within_teams = doing.config.direct_messages_within_teams
     if len(ids) > 1:

@@ -63,6 +63,11 @@ class _Told:
     payload: dict[str, Any]
     post_id: UUID
 
+    @property
+    def called(self) -> str:
+        """The webhook, for the log."""
+        return self.hook.display_name or shown_id(self.hook.id)
+
 
 class Triggering:
     """Tells other servers of posts.
@@ -99,9 +104,7 @@ class Triggering:
             return
         for told in await self._shared.storage.read(lambda transaction: _triggered(transaction, event.post_id)):
             if self._waiting[told.hook.id] >= WAITING_OF_ONE:
-                self._shared.context.log.warning(
-                    "too many calls of an outgoing webhook", webhook=told.hook.display_name
-                )
+                self._shared.context.log.warning("too many calls of an outgoing webhook", webhook=told.called)
                 continue
             self._waiting[told.hook.id] += 1
             self._nursery.start_soon(self._tell, told)
@@ -123,11 +126,9 @@ class Triggering:
             if answer is not None:
                 await self._shared.storage.write(lambda transaction: self._answered(transaction, told, answer))
         except CallFailed as failed:
-            log.warning("an outgoing webhook failed", webhook=told.hook.display_name, reason=str(failed))
+            log.warning("an outgoing webhook failed", webhook=told.called, reason=str(failed))
         except Refused as refused:
-            log.warning(
-                "an outgoing webhook's answer was refused", webhook=told.hook.display_name, reason=refused.detail
-            )
+            log.warning("an outgoing webhook's answer was refused", webhook=told.called, reason=refused.detail)
 
     async def _ask(self, told: _Told) -> HookAnswer | None:
         is_json = told.hook.content_type == JSON
