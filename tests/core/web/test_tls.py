@@ -12,12 +12,13 @@ import pytest
 import trio
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded, StreamReset
+from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded, StreamReset, WindowUpdated
 from wsproto.events import AcceptConnection
 
 from manor.auth import PUBLIC
 from manor.daemon import Tls
-from manor.routing import GOING_AWAY, Api, Door, Live, Reply, Request, Route, Upgrade
+from manor.incoming import BrokenOff
+from manor.routing import GOING_AWAY, Api, Door, Incoming, Live, Reply, Request, Route, Upgrade
 from tests.core.web.serving import PATIENCE, Client, Fountain, Running, Serve, SocketClient, route
 
 CERTIFICATES = Path(__file__).parent / "certificates"
@@ -188,6 +189,42 @@ async def test_a_body_that_goes_on_after_its_413_does_not_end_the_connection(ser
     await client.ask("/hello")
 
     assert dict(response.headers)[":status"] == "413"
+    assert (await client.body()).data == b"hello"
+
+
+async def test_a_body_over_http_2_is_read_as_it_comes_and_may_break_off(serve: Serve, tls: Tls) -> None:
+    broken = trio.Event()
+
+    async def measure(request: Request[Incoming]) -> Reply:
+        size = 0
+        try:
+            async for piece in request.body:
+                size += len(piece)
+        except BrokenOff:
+            broken.set()
+            raise
+        return Reply(b"%d" % size)
+
+    running = await serve(route("POST", "/measure", measure, body=Incoming, body_limit=1_000_000), tls=tls)
+    client = await http2(running)
+    stream_id = await client.ask("/measure", method="POST", ends=False)
+    left = 300_000
+    while left:
+        while not (window := min(left, client.protocol.local_flow_control_window(stream_id), 16_384)):
+            await client.until(WindowUpdated)
+        left -= window
+        client.protocol.send_data(stream_id, bytes(window), end_stream=not left)
+        await client.flush()
+    assert (await client.body()).data == b"300000"
+
+    half = await client.ask("/measure", method="POST", ends=False)
+    client.protocol.send_data(half, b"half")
+    client.protocol.reset_stream(half)
+    await client.flush()
+
+    with trio.fail_after(PATIENCE):
+        await broken.wait()
+    await client.ask("/hello")
     assert (await client.body()).data == b"hello"
 
 
