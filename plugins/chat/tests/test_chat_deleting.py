@@ -67,6 +67,17 @@ async def test_what_nobody_has_read_is_unread_no_more(desk: Desk) -> None:
     assert await desk.counts(crew.ann) == (0, 0, 0, 0)
 
 
+async def test_what_made_nothing_unread_leaves_all_as_it_was(desk: Desk) -> None:
+    crew = desk.crew
+    await desk.do(crew.ada, "POST", f"/teams/{crew.team}/members", {"team_id": crew.team, "user_id": crew.eve.chat_id})
+    came = (await desk.get(crew.ann, f"/channels/{desk.channel}/posts"))["order"][0]
+    await desk.post(crew.ann)
+    await desk.do(crew.bob, "POST", f"/users/me/posts/{came}/set_unread")
+    assert await desk.counts(crew.bob) == (1, 1, 0, 0)
+    await desk.do(crew.ada, "DELETE", f"/posts/{came}")
+    assert await desk.counts(crew.bob) == (1, 1, 0, 0)
+
+
 async def test_of_a_thread_that_is_deleted_only_what_was_not_read_counts(desk: Desk) -> None:
     crew = desk.crew
     root = await desk.post(crew.ann, "@bob")

@@ -19,6 +19,7 @@ MOST_PER_PAGE = 200
 
 _ID = re.compile(r"[A-Za-z0-9]{26}")
 _NUMBER = re.compile(r"[0-9]{1,12}")
+_LONG_NUMBER = re.compile(r"[0-9]{1,16}")
 
 
 def read_id(text: str) -> UUID | None:
@@ -86,6 +87,19 @@ def id_members(values: list[str], name: str, *, most: int = 1000) -> list[UUID]:
     if not 1 <= len(values) <= most:
         raise faults.bad_body_param(name)
     return list(dict.fromkeys(id_member(value, name) for value in values))
+
+
+def number_query(text: str, name: str) -> int:
+    """A number in the query that is not negative, such as a time in milliseconds; 0 for none.
+
+    Raises:
+        BadRequest: 400: it is malformed.
+    """
+    if not text:
+        return 0
+    if _LONG_NUMBER.fullmatch(text) is None:
+        raise faults.bad_url_param(name)
+    return int(text)
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from uuid import UUID
 
 import msgspec
@@ -11,19 +10,17 @@ from manor import Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import etagged
 from manor_chat.http.api import SIGNED_IN, operation
-from manor_chat.http.params import MOST_PER_PAGE, PER_PAGE, PageQuery, id_param, read_id, user_param
+from manor_chat.http.params import MOST_PER_PAGE, PER_PAGE, PageQuery, asked_id, id_param, number_query, user_param
 from manor_chat.parts import Shared
 from manor_chat.people.showing import show_people
 from manor_chat.posts import listing
-from manor_chat.posts.discussing import Part, discussion
+from manor_chat.posts.discussing import Excerpt, discussion
 from manor_chat.posts.listing import View
 from manor_chat.posts.saved import saved_posts
+from manor_chat.posts.showing import post_list, show_posts
 from manor_chat.rights import Rights
 from manor_chat.store.posts import Post, find_post
 from manor_chat.wire.posts import PostList
-
-_TIME = re.compile(r"[0-9]{1,16}")
-MOST_OF_THREAD = 1000
 
 
 class ListQuery(PageQuery, frozen=True, kw_only=True):
@@ -51,25 +48,8 @@ class SavedQuery(PageQuery, frozen=True, kw_only=True):
     channel_id: str = ""
 
 
-def _id(text: str, name: str) -> UUID | None:
-    if not text:
-        return None
-    found = read_id(text)
-    if found is None:
-        raise faults.bad_url_param(name)
-    return found
-
-
-def _time(text: str, name: str) -> int:
-    if not text:
-        return 0
-    if _TIME.fullmatch(text) is None:
-        raise faults.bad_url_param(name)
-    return int(text)
-
-
 def _limit(text: str, name: str) -> int:
-    number = _time(text, name) if text else PER_PAGE
+    number = number_query(text, name) if text else PER_PAGE
     return min(number, MOST_PER_PAGE)
 
 
@@ -109,8 +89,8 @@ class ListHandlers:
     async def of_channel(self, request: Request[None, ListQuery]) -> Reply:
         """A page of a channel's posts, or what has changed in it."""
         channel_id, query = id_param(request, "channel_id"), request.query
-        changed_since = _time(query.since, "since")
-        older_than, newer_than = _id(query.before, "before"), _id(query.after, "after")
+        changed_since = number_query(query.since, "since")
+        older_than, newer_than = asked_id(query.before, "before"), asked_id(query.after, "after")
 
         def work(transaction: Transaction, rights: Rights) -> PostList:
             channel = rights.readable_channel(channel_id)
@@ -132,11 +112,11 @@ class ListHandlers:
     async def thread(self, request: Request[None, ListQuery]) -> Reply:
         """The thread that a post is in."""
         post_id, query = id_param(request, "post_id"), request.query
-        part = Part(
-            limit=min(_time(query.perPage, "perPage"), MOST_OF_THREAD),
+        part = Excerpt(
+            limit=number_query(query.perPage, "perPage"),
             is_upwards=query.direction != "down",
-            from_post=_id(query.fromPost, "fromPost"),
-            from_create_at=_time(query.fromCreateAt, "fromCreateAt"),
+            from_post=asked_id(query.fromPost, "fromPost"),
+            from_create_at=number_query(query.fromCreateAt, "fromCreateAt"),
         )
 
         def work(transaction: Transaction, rights: Rights) -> PostList:
@@ -174,13 +154,13 @@ class ListHandlers:
     async def saved(self, request: Request[None, SavedQuery]) -> Reply:
         """The posts that somebody saved for later, the newest first."""
         user_id, query = user_param(request), request.query
-        team_id, channel_id = _id(query.team_id, "team_id"), _id(query.channel_id, "channel_id")
+        team_id, channel_id = asked_id(query.team_id, "team_id"), asked_id(query.channel_id, "channel_id")
 
         def work(transaction: Transaction, rights: Rights) -> PostList:
             rights.require_self(user_id)
             found = saved_posts(transaction, rights, user_id, team_id=team_id, channel_id=channel_id)
             page = found[query.offset : query.offset + query.limit]
-            return listing.show_list(transaction, View(user_id, rights.user_id, with_roots=False), page)
+            return post_list(show_posts(transaction, page, rights.user_id))
 
         return etagged(request, await self._shared.read(request, work))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from uuid import UUID
 
 import msgspec
@@ -11,7 +10,7 @@ from manor import Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK
 from manor_chat.http.api import SIGNED_IN, operation
-from manor_chat.http.params import PageQuery, id_param, read_id, user_param
+from manor_chat.http.params import PageQuery, asked_id, id_param, number_query, user_param
 from manor_chat.parts import Shared
 from manor_chat.people.showing import show_people
 from manor_chat.posts.showing import ShowPeople
@@ -20,8 +19,6 @@ from manor_chat.store.people import find_person
 from manor_chat.threads import following, reading
 from manor_chat.threads.reading import Wanted
 from manor_chat.wire.threads import ThreadResponse, UserThreads
-
-_TIME = re.compile(r"[0-9]{1,15}")
 
 
 class ThreadsQuery(PageQuery, frozen=True, kw_only=True):
@@ -44,19 +41,14 @@ class ThreadsQuery(PageQuery, frozen=True, kw_only=True):
         Raises:
             BadRequest: 400: something is malformed, or both halves are left out.
         """
-        for name, text in (("before", self.before), ("after", self.after)):
-            if text and read_id(text) is None:
-                raise faults.bad_url_param(name)
-        if self.since and _TIME.fullmatch(self.since) is None:
-            raise faults.bad_url_param("since")
         if self.totalsOnly == self.threadsOnly == "true":
             raise faults.bad_url_param("totalsOnly")
         sized = msgspec.structs.replace(self, per_page=self.per_page or self.pageSize)
         return Wanted(
             limit=sized.limit,
-            since=int(self.since or 0),
-            before=read_id(self.before) if self.before else None,
-            after=read_id(self.after) if self.after else None,
+            since=number_query(self.since, "since"),
+            before=asked_id(self.before, "before"),
+            after=asked_id(self.after, "after"),
             unread=self.unread == "true",
             deleted=self.deleted == "true",
             totals_only=self.totalsOnly == "true",
@@ -130,13 +122,11 @@ class ThreadHandlers:
     async def mark_read(self, request: Request) -> ThreadResponse:
         """Have read one of them until a time."""
         user_id, team_id = user_param(request), id_param(request, "team_id")
-        thread_id, timestamp = id_param(request, "thread_id"), request.params["timestamp"]
-        if _TIME.fullmatch(timestamp) is None:
-            raise faults.bad_url_param("timestamp")
+        thread_id, timestamp = id_param(request, "thread_id"), number_query(request.params["timestamp"], "timestamp")
 
         def work(transaction: Transaction, rights: Rights) -> ThreadResponse:
             _check(transaction, rights, user_id, team_id)
-            following.read_until(transaction, rights, user_id, team_id, thread_id, int(timestamp))
+            following.read_until(transaction, rights, user_id, team_id, thread_id, timestamp)
             return reading.thread_of(transaction, rights, user_id, thread_id)
 
         return await self._shared.write(request, work)

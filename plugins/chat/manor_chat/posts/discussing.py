@@ -13,13 +13,16 @@ from manor_chat.store.posts import Post, find_post, list_posts
 from manor_chat.tables.posts import posts
 from manor_chat.wire.posts import PostList
 
+MOST = 1000
+"""Replies at once, where not all are asked for."""
+
 
 @dataclass(frozen=True)
-class Part:
+class Excerpt:
     """Which of a thread's replies are wanted.
 
     Args:
-        limit: How many; 0 for all.
+        limit: How many, a thousand at most; 0 for all.
         is_upwards: Whether from the newest to the oldest; else the other way round.
         from_post: The reply behind which they begin.
         from_create_at: Its time, in milliseconds; alone it does as well.
@@ -36,7 +39,7 @@ class Part:
         return not self.limit and self.from_post is None and not self.from_create_at
 
 
-def discussion(transaction: Transaction, view: View, root: Post, part: Part) -> PostList:
+def discussion(transaction: Transaction, view: View, root: Post, part: Excerpt) -> PostList:
     """A thread, the newest post first; a part of it has its root first, and then its replies in the direction asked
     for, so that the last one is where the next part begins.
     """
@@ -48,15 +51,16 @@ def discussion(transaction: Transaction, view: View, root: Post, part: Part) -> 
         conditions.append(cursor)
     columns = (posts.c.create_at, posts.c.sequence)
     order = [column.desc() for column in columns] if part.is_upwards else columns
-    replies = list_posts(transaction, *conditions, order=order, limit=part.limit + 1 if part.limit else -1)
-    has_next = bool(part.limit) and len(replies) > part.limit
+    limit = min(part.limit, MOST)
+    replies = list_posts(transaction, *conditions, order=order, limit=limit + 1 if limit else -1)
+    has_next = bool(limit) and len(replies) > limit
     if has_next:
-        replies = replies[: part.limit]
+        replies = replies[:limit]
     whole = part.is_whole and part.is_upwards
     return show_list(transaction, view, [*replies, root] if whole else [root, *replies], has_next=has_next)
 
 
-def _cursor(transaction: Transaction, root: Post, part: Part) -> ColumnElement[bool] | None:
+def _cursor(transaction: Transaction, root: Post, part: Excerpt) -> ColumnElement[bool] | None:
     """What comes behind the reply where they begin: by time, and by number where times are equal."""
     at, number = part.from_create_at, None
     if part.from_post is not None:
