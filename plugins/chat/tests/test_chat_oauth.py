@@ -18,6 +18,7 @@ from manor.testing import Answer, Client, House, SetClock
 from manor_chat.domain.callbacks import is_callback
 from manor_chat.domain.pkce import verifies
 from tests.chat_people import API, Crew
+from tests.people import PASSWORD
 
 BACK = "https://app.example.org/back"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -313,6 +314,27 @@ async def test_a_browser_that_is_signed_in_to_the_pages_may_consent(house: House
     browser = Client(house.dispatcher)(principals=[Principal("web_session", user_id=crew.eve.id)])
 
     assert (await browser.get("/oauth/authorize", query=asked(app))).status == 200
+
+
+async def test_a_browser_that_has_chats_own_cookie_may_consent(house: House, crew: Crew) -> None:
+    app = await register(crew)
+    login = await Client(house.dispatcher).post(
+        f"{API}/users/login",
+        json={"login_id": "eve", "password": PASSWORD},
+        headers={"X-Requested-With": "XMLHttpRequest"},
+    )
+    session = f"MMAUTHTOKEN={login.headers['Token']}"
+    browser = Client(house.dispatcher)
+
+    page = await browser.get("/oauth/authorize", query=asked(app), headers={"Cookie": session})
+    form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text)) | {"decision": "allow"}
+    cookies = f"{session}; {page.headers['Set-Cookie'].partition(';')[0]}"
+    headers = FORM | {"Cookie": cookies, "Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+    unproven = {**form, "form_token": "0" * 64}
+
+    assert (await browser.post("/oauth/consent", body=urlencode(unproven).encode(), headers=headers)).status == 403
+    allowed = await browser.post("/oauth/consent", body=urlencode(form).encode(), headers=headers)
+    assert allowed.headers["Location"].startswith(f"{BACK}?code=")
 
 
 # --- Taking it back ------------------------------------------------------------------------------------------------

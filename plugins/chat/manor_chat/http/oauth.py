@@ -40,6 +40,7 @@ from manor_chat.oauth.granting import (
     refresh,
 )
 from manor_chat.parts import Shared
+from manor_chat.people.cookies import CONSENT_PATH
 from manor_chat.rights import Rights
 from manor_chat.store.oauth import is_granted
 
@@ -80,7 +81,7 @@ class OAuthHandlers:
         page, signed_in = self._pages.page, Kinds(*PAGE_KINDS)
         return [
             page("GET", "/oauth/authorize", self.ask, access=signed_in, query=Asked, api=OAUTH_PAGES),
-            page("POST", "/oauth/consent", self.decide, access=signed_in, form=ConsentForm, api=OAUTH_PAGES),
+            page("POST", CONSENT_PATH, self.decide, access=signed_in, form=ConsentForm, api=OAUTH_PAGES),
             Route("POST", "/oauth/authorize", self.authorize, api=api, access=SIGNED_IN, body=Asked, tag="OAuth"),
             Route(
                 "POST",
