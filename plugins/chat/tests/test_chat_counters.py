@@ -6,8 +6,8 @@ import pytest
 
 from manor import Event
 from manor.testing import House, SetClock
-from tests.chat_people import API, Crew
-from tests.chat_posts import Desk
+from tests.chat_people import API, Crew, said
+from tests.chat_posts import Desk, id_of
 
 
 @pytest.fixture
@@ -111,3 +111,20 @@ async def test_comings_and_goings_are_not_unread(desk: Desk) -> None:
     assert joined["type"].startswith("system_")
     await desk.do(crew.bob, "POST", f"/users/me/posts/{joined['id']}/set_unread", {})
     assert await desk.counts(crew.bob) == (1, 1, 0, 0)
+
+
+async def test_what_a_webhook_writes_in_somebodys_name_they_have_not_read(desk: Desk) -> None:
+    crew = desk.crew
+    hooked = {"props": {"from_webhook": "true"}}
+    desk.wait()
+    root = await said(desk.house, crew.ann, crew.off_topic, "@ann, look", **hooked)
+    assert await desk.counts(crew.ann) == (1, 1, 1, 1)
+    await desk.post(crew.bob, "So it is", root_id=root)
+    threads = await desk.get(crew.ann, f"/users/me/teams/{crew.team}/threads", threadsOnly="true")
+    assert threads["threads"] != []
+    other = await said(desk.house, crew.ann, crew.off_topic, "plain", **hooked)
+    await desk.post(crew.bob, "So it is", root_id=other)
+    assert desk.told("posted")[-1].followers == (crew.bob.id,)
+    await said(desk.house, crew.ann, crew.off_topic, "plain", root_id=id_of(root), **hooked)
+    thread = await desk.get(crew.ann, f"/users/me/teams/{crew.team}/threads/{root}")
+    assert (thread["reply_count"], thread["unread_replies"]) == (2, 2)
