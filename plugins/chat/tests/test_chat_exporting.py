@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import trio
+from click.testing import CliRunner
+
+from manor import from_chat_id
+from manor.cli import main
 from manor.testing import House, SetClock, open_test_house
 from tests.chat_moving import (
     T0,
@@ -15,12 +21,14 @@ from tests.chat_moving import (
     imported,
     in_team,
     line,
+    lines_of,
     png,
     post,
     team,
     user,
     zipped,
 )
+from tests.chat_people import API, Crew, said
 
 UPSTREAM: list[dict[str, Any]] = [
     VERSION,
@@ -146,3 +154,68 @@ async def test_what_goes_out_comes_into_another_house(house: House, tmp_path: Pa
     assert compared(second, contents_of(tmp_path / "second.zip")) == compared(
         first, contents_of(tmp_path / "first.zip")
     )
+
+
+async def test_what_is_deleted_stays_here(house: House, crew: Crew, tmp_path: Path) -> None:
+    kept = await said(house, crew.ann, crew.off_topic, "kept")
+    gone = await said(house, crew.ann, crew.off_topic, "gone")
+    edited = await said(house, crew.ann, crew.off_topic, "before")
+    reply = await said(house, crew.bob, crew.off_topic, "gone reply", root_id=from_chat_id(kept))
+    for each in (gone, reply):
+        await crew.ann.client.delete(f"{API}/posts/{each}")
+        await crew.bob.client.delete(f"{API}/posts/{each}")
+    await crew.ann.client.put(f"{API}/posts/{edited}/patch", json={"message": "after"})
+
+    lines = await exported(house, tmp_path / "out.zip")
+
+    posts = {each["post"]["message"]: each["post"] for each in lines if each["type"] == "post"}
+    assert {message for message in posts if "joined" not in message} == {"kept", "after"}
+    assert "replies" not in posts["kept"]
+
+
+async def test_an_export_without_files_has_none(house: House, tmp_path: Path) -> None:
+    await imported(house, zipped(tmp_path / "in.zip", UPSTREAM, FILES))
+    lines = await exported(house, tmp_path / "out.zip", with_files=False)
+    assert contents_of(tmp_path / "out.zip") == {}
+    assert not [each for each in lines if "attachments" in json.dumps(each) and each["post"].get("attachments")]
+    assert "emoji" not in {each["type"] for each in lines}
+
+
+async def test_an_export_is_of_one_moment(house: House, crew: Crew, tmp_path: Path) -> None:
+    await said(house, crew.ann, crew.off_topic, "before")
+
+    async def write(scope: trio.CancelScope) -> None:
+        number = 0
+        while not scope.cancel_called:
+            await said(house, crew.ann, crew.off_topic, f"meanwhile {number}")
+            number += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write, nursery.cancel_scope)
+        lines = await exported(house, tmp_path / "out.zip")
+        nursery.cancel_scope.cancel()
+
+    numbers = sorted(
+        int(each["post"]["message"].partition(" ")[2])
+        for each in lines
+        if each["type"] == "post" and each["post"]["message"].startswith("meanwhile")
+    )
+    assert numbers == list(range(len(numbers)))
+
+
+def test_the_shell_imports_and_exports_with_the_daemon_stopped(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'[server]\ndata_dir = "{tmp_path}/data"\n[plugins.chat]\nenabled = true\n')
+    source = zipped(tmp_path / "in.zip", [*UPSTREAM[:1], team(), user("ann", [in_team("crew")]), post("hi", 1)])
+
+    def run(*words: str) -> str:
+        done = CliRunner().invoke(main, ["chat", *words, "--config", str(config)], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    assert "1 posts would be new" in run("import", str(source), "--dry-run")
+    assert "1 posts were new" in run("import", str(source))
+    assert json.loads(run("import", str(source), "--json"))["made"] == {}
+    assert "posts written" in run("export", str(tmp_path / "out.zip"))
+    assert [each["post"]["message"] for each in lines_of(tmp_path / "out.zip") if each["type"] == "post"] == ["hi"]

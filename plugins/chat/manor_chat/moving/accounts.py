@@ -18,7 +18,7 @@ from manor_chat.domain.names import NICKNAME, PERSON_NAME, POSITION
 from manor_chat.domain.permissions import ROLES
 from manor_chat.moving.known import look_up_emails, look_up_users
 from manor_chat.moving.lines import BotSaid, NotifySaid, UserSaid
-from manor_chat.moving.preferences import LONGEST_VALUE, preferences_said
+from manor_chat.moving.preferences import fits, preferences_said
 from manor_chat.moving.report import Tally
 from manor_chat.people.news import note_everybody
 from manor_chat.people.profiles import keep_mention_keys
@@ -228,9 +228,9 @@ def _prefer(transaction: Transaction, line: int, said: UserSaid, person: Person,
     wanted = list(preferences_said(said, person))
     if not wanted:
         return False
-    fitting = [each for each in wanted if len(each.value) <= LONGEST_VALUE]
+    fitting = [each for each in wanted if fits(each)]
     if len(fitting) < len(wanted):
-        tally.trouble(line, f"user {person.handle}: a preference is longer than {LONGEST_VALUE} characters")
+        tally.trouble(line, f"user {person.handle}: a preference cannot be that")
     known = set(map(msgspec.structs.astuple, list_preferences(transaction, person.id)))
     new = [each for each in fitting if msgspec.structs.astuple(each) not in known]
     set_preferences(transaction, person.id, new)
@@ -256,8 +256,7 @@ def _describe_bot(
     row = find_bot(transaction, person.id)
     owner_id = row.owner_id if row is not None else users.get((said.owner or "").lower())
     if owner_id is None:
-        if is_new:
-            tally.trouble(line, f"bot {person.handle}: its owner {said.owner or ''!r} is nobody here; it has none")
+        tally.trouble(line, f"bot {person.handle}: its owner {said.owner or ''!r} is nobody here; it has none")
         return is_changed
     description = (row.description if row else "") if said.description is None else said.description
     new_row = BotRow(user_id=person.id, owner_id=owner_id, description=description[: rules.BOT_DESCRIPTION])

@@ -304,6 +304,7 @@ def _lines(bundle: Bundle, kinds: Collection[str], tally: Tally, *, is_first: bo
     """
     is_begun = False
     for raw in bundle.lines():
+        tally.lines += is_first
         # What is wrong with a line is noted once: of people the first time, of all else when it is read.
         kind = _kind(raw, tally if is_first else Tally())
         if not is_begun:
@@ -334,7 +335,6 @@ def _kind(raw: RawLine, tally: Tally) -> Kind | None:
 
 
 def _note(kind: str, raw: RawLine, tally: Tally) -> None:
-    tally.lines += 1
     if kind in NOT_CARRIED:
         tally.left_out["roles and permission schemes"] += 1
     elif kind not in KNOWN:

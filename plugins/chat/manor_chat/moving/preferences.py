@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from manor_chat.ids import shown_id
 from manor_chat.moving.lines import UserSaid
 from manor_chat.store.people import Person
@@ -41,6 +43,16 @@ _WORDS = {seconds: word for word, seconds in _SECONDS.items()}
 
 LONGEST_VALUE = 20_000
 """Characters: a theme of somebody's own is the longest, with some hundreds."""
+
+
+def fits(preference: Preference) -> bool:
+    """Whether the API would take it so: clients read themes without asking."""
+    if preference.category == THEME:
+        try:
+            msgspec.json.decode(preference.value, type=dict[str, object])
+        except (msgspec.MsgspecError, RecursionError):
+            return False
+    return len(preference.value) <= LONGEST_VALUE
 
 
 def preferences_said(said: UserSaid, person: Person) -> Iterator[Preference]:

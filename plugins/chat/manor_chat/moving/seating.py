@@ -16,7 +16,7 @@ from manor_chat.events import ChannelMemberChanged
 from manor_chat.ids import shown_id
 from manor_chat.moving.known import Known
 from manor_chat.moving.lines import HearingSaid, InChannelSaid, InTeamSaid, UserSaid
-from manor_chat.moving.preferences import FAVORITE, THEME
+from manor_chat.moving.preferences import FAVORITE, THEME, fits
 from manor_chat.moving.report import Tally
 from manor_chat.store.channels import DEFAULT_CHANNELS, ChannelMember, add_members, find_channels
 from manor_chat.store.posts import portions
@@ -71,7 +71,11 @@ def _seat_in_team(
     else:
         tally.unchanged["team members"] += 1
     if said.theme:
-        _prefer(transaction, user_id, [Preference(category=THEME, name=shown_id(team_id), value=said.theme)], tally)
+        theme = Preference(category=THEME, name=shown_id(team_id), value=said.theme)
+        if fits(theme):
+            _prefer(transaction, user_id, [theme], tally)
+        else:
+            tally.trouble(line, f"team {said.name}: its theme cannot be that")
     _seat_in_channels(transaction, line, user_id, team_id, said, known, tally)
 
 
