@@ -128,21 +128,21 @@ async def test_a_post_that_is_changed_without_props_keeps_its_own(crew: Crew, he
     assert (await posts_in(crew.house, helm["id"]))[0]["props"]["mine"] == 1
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        answer("500 Oops"),
-        b"",
-        says_text("thanks"),
-        says({"update": 5}),
-        says({"ephemeral_text": []}),
-        answer("200 OK", "", b"\xff"),
-    ],
-)
-async def test_what_is_no_answer_fails_and_changes_nothing(crew: Crew, helm: dict[str, Any], said: bytes) -> None:
-    async with open_receiver(said) as receiver:
+NO_ANSWERS = [
+    answer("500 Oops"),
+    b"",
+    says_text("thanks"),
+    says({"update": 5}),
+    says({"ephemeral_text": []}),
+    answer("200 OK", "", b"\xff"),
+]
+
+
+async def test_what_is_no_answer_fails_and_changes_nothing(crew: Crew, helm: dict[str, Any]) -> None:
+    async with open_receiver(*NO_ANSWERS) as receiver:
         post_id = await post_with_buttons(crew, helm, receiver.url)
-        assert refused(await press(crew.bob, post_id, "yes")) == FAILED
+        for said in NO_ANSWERS:
+            assert refused(await press(crew.bob, post_id, "yes")) == FAILED, said
     assert (await posts_in(crew.house, helm["id"]))[0]["message"] == "A question"
 
 

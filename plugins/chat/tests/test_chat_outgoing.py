@@ -107,29 +107,29 @@ async def test_only_those_who_administer_the_team_keep_hooks(crew: Crew) -> None
         assert refused(await who.client.get(f"{API}/hooks/outgoing?team_id={crew.team}")) == denied
 
 
-@pytest.mark.parametrize(
-    ("change", "status", "code"),
-    [
-        ({"team_id": ""}, 400, "api.context.invalid_body_param.app_error"),
-        ({"team_id": NONE}, 404, "app.team.get.find.app_error"),
-        ({"channel_id": NONE}, 404, "app.channel.get.existing.app_error"),
-        ({"creator_id": NONE}, 404, "app.user.missing_account.const"),
-        ({"trigger_words": []}, 400, "api.webhook.create_outgoing.triggers.app_error"),
-        ({"trigger_words": ["a b"]}, 400, "model.outgoing_hook.is_valid.trigger_words.app_error"),
-        ({"trigger_words": [""]}, 400, "model.outgoing_hook.is_valid.trigger_words.app_error"),
-        ({"trigger_words": ["x" * 1025]}, 400, "model.outgoing_hook.is_valid.words.app_error"),
-        ({"trigger_when": 2}, 400, "model.outgoing_hook.is_valid.trigger_when.app_error"),
-        ({"callback_urls": []}, 400, "model.outgoing_hook.is_valid.callback.app_error"),
-        ({"callback_urls": None}, 400, "model.outgoing_hook.is_valid.callback.app_error"),
-        ({"callback_urls": ["ftp://example.org"]}, 400, "model.outgoing_hook.is_valid.url.app_error"),
-        ({"content_type": "text/xml"}, 400, "model.outgoing_hook.is_valid.content_type.app_error"),
-        ({"display_name": "x" * 65}, 400, "model.outgoing_hook.is_valid.display_name.app_error"),
-        ({"trigger_words": "x"}, 400, "api.context.invalid_body_param.app_error"),
-    ],
-)
-async def test_what_is_no_hook_is_refused(crew: Crew, change: dict[str, Any], status: int, code: str) -> None:
-    body = {"team_id": crew.team, "trigger_words": ["deploy"], "callback_urls": [URL], **change}
-    assert refused(await crew.ann.client.post(f"{API}/hooks/outgoing", json=body)) == (status, code)
+NO_HOOKS: list[tuple[dict[str, Any], int, str]] = [
+    ({"team_id": ""}, 400, "api.context.invalid_body_param.app_error"),
+    ({"team_id": NONE}, 404, "app.team.get.find.app_error"),
+    ({"channel_id": NONE}, 404, "app.channel.get.existing.app_error"),
+    ({"creator_id": NONE}, 404, "app.user.missing_account.const"),
+    ({"trigger_words": []}, 400, "api.webhook.create_outgoing.triggers.app_error"),
+    ({"trigger_words": ["a b"]}, 400, "model.outgoing_hook.is_valid.trigger_words.app_error"),
+    ({"trigger_words": [""]}, 400, "model.outgoing_hook.is_valid.trigger_words.app_error"),
+    ({"trigger_words": ["x" * 1025]}, 400, "model.outgoing_hook.is_valid.words.app_error"),
+    ({"trigger_when": 2}, 400, "model.outgoing_hook.is_valid.trigger_when.app_error"),
+    ({"callback_urls": []}, 400, "model.outgoing_hook.is_valid.callback.app_error"),
+    ({"callback_urls": None}, 400, "model.outgoing_hook.is_valid.callback.app_error"),
+    ({"callback_urls": ["ftp://example.org"]}, 400, "model.outgoing_hook.is_valid.url.app_error"),
+    ({"content_type": "text/xml"}, 400, "model.outgoing_hook.is_valid.content_type.app_error"),
+    ({"display_name": "x" * 65}, 400, "model.outgoing_hook.is_valid.display_name.app_error"),
+    ({"trigger_words": "x"}, 400, "api.context.invalid_body_param.app_error"),
+]
+
+
+async def test_what_is_no_hook_is_refused(crew: Crew) -> None:
+    for change, status, code in NO_HOOKS:
+        body = {"team_id": crew.team, "trigger_words": ["deploy"], "callback_urls": [URL], **change}
+        assert refused(await crew.ann.client.post(f"{API}/hooks/outgoing", json=body)) == (status, code), change
 
 
 async def test_a_hook_is_for_public_channels_and_for_one_of_a_kind(crew: Crew, helm: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio.testing
 
-from manor import Event
+from manor import Event, from_chat_id
 from manor.testing import Client, House, SetClock
 from tests.chat_channels import direct, made, told
 from tests.chat_integrations import posts_in, typed
@@ -39,25 +39,23 @@ async def done(who: Chatter, channel: dict[str, Any], text: str, **more: Any) ->
     return response
 
 
-@pytest.mark.parametrize(
-    ("text", "message", "kind"),
-    [
-        ("/me waves", "*waves*", "me"),
-        ("/shrug", r"¯\\\_(ツ)\_/¯", ""),
-        ("/SHRUG who knows", r"who knows ¯\\\_(ツ)\_/¯", ""),
-        ("/code a\nb", "    a\n    b", ""),
-        ('/echo "hello there"', "hello there", ""),
-    ],
-)
-async def test_some_commands_say_something(
-    crew: Crew, helm: dict[str, Any], text: str, message: str, kind: str
-) -> None:
+SAYING = [
+    ("/me waves", "*waves*", "me"),
+    ("/shrug", r"¯\\\_(ツ)\_/¯", ""),
+    ("/SHRUG who knows", r"who knows ¯\\\_(ツ)\_/¯", ""),
+    ("/code a\nb", "    a\n    b", ""),
+    ('/echo "hello there"', "hello there", ""),
+]
+
+
+async def test_some_commands_say_something(crew: Crew, helm: dict[str, Any]) -> None:
     root = await said_in(crew, helm)
-    response = await done(crew.ann, helm, text, root_id=root)
-    assert (response["response_type"], response["text"]) == ("in_channel", message)
-    post = (await posts_in(crew.house, helm["id"]))[0]
-    assert (post["message"], post["type"], post["user_id"], post["props"]) == (message, kind, crew.ann.id, {})
-    assert post["root_id"] is not None
+    for text, message, kind in SAYING:
+        response = await done(crew.ann, helm, text, root_id=root)
+        assert (response["response_type"], response["text"]) == ("in_channel", message)
+        post = (await posts_in(crew.house, helm["id"]))[0]
+        assert (post["message"], post["type"], post["user_id"], post["props"]) == (message, kind, crew.ann.id, {})
+        assert post["root_id"] == from_chat_id(root)
 
 
 async def said_in(crew: Crew, channel: dict[str, Any]) -> str:
@@ -79,12 +77,15 @@ async def test_an_echo_may_take_its_time(crew: Crew, helm: dict[str, Any], clock
     assert "under 10000" in (await done(crew.ann, helm, "/echo later 10001"))["text"]
 
 
-@pytest.mark.parametrize("status", ["away", "online", "dnd", "offline"])
-async def test_one_says_how_one_is_there(crew: Crew, helm: dict[str, Any], heard: list[Event], status: str) -> None:
-    response = await done(crew.ann, helm, f"/{status}")
-    assert (await crew.ann.client.get(f"{API}/users/me/status")).json()["status"] == status
-    ((event, data),) = told(heard, "ephemeral_message")
-    assert (event.user_id, data["post"]["message"]) == (crew.ann.id, response["text"])
+STATUSES = ["away", "online", "dnd", "offline"]
+
+
+async def test_one_says_how_one_is_there(crew: Crew, helm: dict[str, Any], heard: list[Event]) -> None:
+    for status in STATUSES:
+        response = await done(crew.ann, helm, f"/{status}")
+        assert (await crew.ann.client.get(f"{API}/users/me/status")).json()["status"] == status
+        event, data = told(heard, "ephemeral_message")[-1]
+        assert (event.user_id, data["post"]["message"]) == (crew.ann.id, response["text"])
 
 
 async def test_a_custom_status_is_set_and_cleared(crew: Crew, helm: dict[str, Any]) -> None:
@@ -96,15 +97,14 @@ async def test_a_custom_status_is_set_and_cleared(crew: Crew, helm: dict[str, An
     assert not (await crew.ann.client.get(f"{API}/users/me")).json()["props"].get("customStatus")
 
 
-@pytest.mark.parametrize(
-    ("trigger", "member"), [("header", "header"), ("purpose", "purpose"), ("rename", "display_name")]
-)
-async def test_a_channel_says_something_else_of_itself(
-    crew: Crew, helm: dict[str, Any], trigger: str, member: str
-) -> None:
-    await done(crew.ann, helm, f"/{trigger} New words")
-    assert (await crew.ann.client.get(f"{API}/channels/{helm['id']}")).json()[member] == "New words"
-    assert "must be provided" in (await done(crew.ann, helm, f"/{trigger}"))["text"]
+WORDS = [("header", "header"), ("purpose", "purpose"), ("rename", "display_name")]
+
+
+async def test_a_channel_says_something_else_of_itself(crew: Crew, helm: dict[str, Any]) -> None:
+    for trigger, member in WORDS:
+        await done(crew.ann, helm, f"/{trigger} New {trigger}")
+        assert (await crew.ann.client.get(f"{API}/channels/{helm['id']}")).json()[member] == f"New {trigger}"
+        assert "must be provided" in (await done(crew.ann, helm, f"/{trigger}"))["text"]
 
 
 async def test_people_are_invited_and_removed(crew: Crew, helm: dict[str, Any], heard: list[Event]) -> None:
@@ -194,14 +194,15 @@ async def test_signing_out_ends_the_session_that_asks(crew: Crew, helm: dict[str
     assert (await client.get(f"{API}/users/me", headers=bearer)).status == 401
 
 
-@pytest.mark.parametrize(
-    "text", ["/search x", "/settings", "/shortcuts", "/help", "/code", "/me", "/groupmsg", "/status"]
-)
-async def test_others_only_tell_something(crew: Crew, helm: dict[str, Any], heard: list[Event], text: str) -> None:
-    response = await done(crew.ann, helm, text)
-    assert (response["response_type"], bool(response["text"])) == ("ephemeral", True)
-    ((_, data),) = told(heard, "ephemeral_message")
-    assert data["post"]["message"] == response["text"]
+TELLING = ["/search x", "/settings", "/shortcuts", "/help", "/code", "/me", "/groupmsg", "/status"]
+
+
+async def test_others_only_tell_something(crew: Crew, helm: dict[str, Any], heard: list[Event]) -> None:
+    for text in TELLING:
+        response = await done(crew.ann, helm, text)
+        assert (response["response_type"], bool(response["text"])) == ("ephemeral", True)
+        _, data = told(heard, "ephemeral_message")[-1]
+        assert data["post"]["message"] == response["text"]
     assert await posts_in(crew.house, helm["id"]) == []
 
 

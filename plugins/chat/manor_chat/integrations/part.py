@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from msgspec import structs
-
 from manor import BackgroundTask, JobHandler, Lifespan, Migration, Part, Route, Subscription, Transaction
 from manor_chat.http.actions import action_routes
 from manor_chat.http.command_running import running_routes
@@ -24,11 +22,9 @@ from manor_chat.integrations.running import Running
 from manor_chat.integrations.triggering import PostSeen, Triggering
 from manor_chat.migrations.integrations import STEPS
 from manor_chat.parts import Shared
-from manor_chat.store.integrations_of import commands_of, hooks_of, remove_some
-from manor_chat.wire.integrations import show_command, show_incoming, show_outgoing
+from manor_chat.store.integrations_of import remove_some
 
 KEY_FILE = "integrations.key"
-WEBHOOKS, COMMANDS = "chat_webhooks", "chat_commands"
 
 
 class Integrations(Part):
@@ -83,23 +79,6 @@ class Integrations(Part):
             yield
 
         return open_
-
-    # --- A person's data -------------------------------------------------------------------------------------------
-
-    def sections(self) -> Sequence[str]:
-        """What somebody made, without what opens anything."""
-        return [WEBHOOKS, COMMANDS]
-
-    async def export(self, user_id: UUID) -> AsyncIterator[tuple[str, Any]]:
-        """All of somebody's."""
-        storage = self._shared.storage
-        incoming, outgoing = await storage.read(lambda transaction: hooks_of(transaction, user_id))
-        for hook in incoming:
-            yield WEBHOOKS, structs.replace(show_incoming(hook), id="")
-        for other in outgoing:
-            yield WEBHOOKS, structs.replace(show_outgoing(other), token="")
-        for command in await storage.read(lambda transaction: commands_of(transaction, user_id)):
-            yield COMMANDS, structs.replace(show_command(command, whole=True), token="")
 
     def erase(self, transaction: Transaction, user_id: UUID, limit: int) -> int:
         """Remove some of somebody's."""

@@ -55,26 +55,26 @@ class CommandReply(msgspec.Struct, frozen=True, kw_only=True):
     use_count: int = 0
 
 
-COMMAND = [commands.c[name] for name in SlashCommand.__struct_fields__]
+_COMMAND = [commands.c[name] for name in SlashCommand.__struct_fields__]
 _REPLY = [command_replies.c[name] for name in CommandReply.__struct_fields__]
 
 
 def find_command(transaction: Transaction, command_id: UUID) -> SlashCommand | None:
     """The command with this id."""
-    row = transaction.connection.execute(select(*COMMAND).where(commands.c.id == command_id)).mappings().one_or_none()
+    row = transaction.connection.execute(select(*_COMMAND).where(commands.c.id == command_id)).mappings().one_or_none()
     return None if row is None else SlashCommand(**row)
 
 
 def find_command_by_trigger(transaction: Transaction, team_id: UUID, trigger: str) -> SlashCommand | None:
     """The team's command of this name."""
     here = (commands.c.team_id == team_id) & (commands.c.trigger == trigger)
-    row = transaction.connection.execute(select(*COMMAND).where(here)).mappings().one_or_none()
+    row = transaction.connection.execute(select(*_COMMAND).where(here)).mappings().one_or_none()
     return None if row is None else SlashCommand(**row)
 
 
 def list_commands(transaction: Transaction, team_id: UUID) -> Sequence[SlashCommand]:
     """All of a team's, by name."""
-    query = select(*COMMAND).where(commands.c.team_id == team_id).order_by(commands.c.trigger)
+    query = select(*_COMMAND).where(commands.c.team_id == team_id).order_by(commands.c.trigger)
     return [SlashCommand(**row) for row in transaction.connection.execute(query).mappings()]
 
 

@@ -60,15 +60,15 @@ class OutgoingHook(msgspec.Struct, frozen=True, kw_only=True):
         return f"OutgoingHook({self.display_name!r})"
 
 
-INCOMING = [incoming_hooks.c[name] for name in IncomingHook.__struct_fields__]
-OUTGOING = [outgoing_hooks.c[name] for name in OutgoingHook.__struct_fields__]
+_INCOMING = [incoming_hooks.c[name] for name in IncomingHook.__struct_fields__]
+_OUTGOING = [outgoing_hooks.c[name] for name in OutgoingHook.__struct_fields__]
 
 # --- Incoming ------------------------------------------------------------------------------------------------------
 
 
 def find_incoming(transaction: Transaction, hook_id: UUID) -> IncomingHook | None:
     """The incoming webhook with this id."""
-    query = select(*INCOMING).where(incoming_hooks.c.id == hook_id)
+    query = select(*_INCOMING).where(incoming_hooks.c.id == hook_id)
     row = transaction.connection.execute(query).mappings().one_or_none()
     return None if row is None else IncomingHook(**row)
 
@@ -92,7 +92,7 @@ def list_incoming(
         offset: Behind how many.
         limit: How many.
     """
-    query = select(*INCOMING).where(*_listed(team_id, user_id, reader_id))
+    query = select(*_INCOMING).where(*_listed(team_id, user_id, reader_id))
     query = query.order_by(incoming_hooks.c.display_name, incoming_hooks.c.id).offset(offset).limit(limit)
     return [IncomingHook(**row) for row in transaction.connection.execute(query).mappings()]
 
@@ -127,7 +127,7 @@ def remove_incoming(transaction: Transaction, hook_id: UUID) -> None:
 
 def find_outgoing(transaction: Transaction, hook_id: UUID) -> OutgoingHook | None:
     """The outgoing webhook with this id."""
-    query = select(*OUTGOING).where(outgoing_hooks.c.id == hook_id)
+    query = select(*_OUTGOING).where(outgoing_hooks.c.id == hook_id)
     row = transaction.connection.execute(query).mappings().one_or_none()
     return None if row is None else OutgoingHook(**row)
 
@@ -142,7 +142,7 @@ def list_outgoing(
     limit: int = -1,
 ) -> Sequence[OutgoingHook]:
     """A page of a team's (None: of all), of a channel's, or of somebody's among them, by name."""
-    query = select(*OUTGOING).where(*_of(outgoing_hooks.c, "creator_id", team_id, creator_id))
+    query = select(*_OUTGOING).where(*_of(outgoing_hooks.c, "creator_id", team_id, creator_id))
     if channel_id is not None:
         query = query.where(outgoing_hooks.c.channel_id == channel_id)
     query = query.order_by(outgoing_hooks.c.display_name, outgoing_hooks.c.id).offset(offset).limit(limit)
@@ -152,7 +152,7 @@ def list_outgoing(
 def outgoing_for(transaction: Transaction, team_id: UUID, channel_id: UUID) -> Sequence[OutgoingHook]:
     """Those that a post in this channel may trigger."""
     here = or_(outgoing_hooks.c.channel_id == channel_id, outgoing_hooks.c.channel_id.is_(None))
-    query = select(*OUTGOING).where(outgoing_hooks.c.team_id == team_id, here).order_by(outgoing_hooks.c.id)
+    query = select(*_OUTGOING).where(outgoing_hooks.c.team_id == team_id, here).order_by(outgoing_hooks.c.id)
     return [OutgoingHook(**row) for row in transaction.connection.execute(query).mappings()]
 
 
