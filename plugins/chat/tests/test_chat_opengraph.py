@@ -98,16 +98,14 @@ async def test_nobody_looks_on_behalf_of_who_has_not_signed_in(crew: Crew) -> No
         assert server.connections == 0
 
 
-@pytest.mark.parametrize(
-    "url", ["", "ftp://x.test/", "javascript:alert(1)", "//x.test", "http://", "x" * 3000, "http://["]
-)
-async def test_what_is_no_web_address_is_refused(crew: Crew, url: str) -> None:
+async def test_what_is_no_web_address_is_refused(crew: Crew) -> None:
     ann = crew.ann.client
-    bad = (400, "api.context.invalid_body_param.app_error")
-    assert code(await ann.post(f"{API}/opengraph", json={"url": url})) == bad
-    bad = (400, "api.context.invalid_url_param.app_error")
-    assert code(await ann.get(f"{API}/redirect_location?url={quote(url)}")) == bad
-    assert code(await image(ann, url)) == (400, "api.image.get.app_error")
+    in_body = (400, "api.context.invalid_body_param.app_error")
+    in_query = (400, "api.context.invalid_url_param.app_error")
+    for url in ("", "ftp://x.test/", "javascript:alert(1)", "//x.test", "http://", "x" * 3000, "http://["):
+        assert code(await ann.post(f"{API}/opengraph", json={"url": url})) == in_body
+        assert code(await ann.get(f"{API}/redirect_location?url={quote(url)}")) == in_query
+        assert code(await image(ann, url)) == (400, "api.image.get.app_error")
 
 
 @pytest.mark.manor(config=OPEN)
