@@ -260,6 +260,25 @@ async def test_nobody_is_led_where_the_program_did_not_say(
     assert answer.json()["id"] == f"api.oauth.allow_oauth.{what}.app_error"
 
 
+async def test_a_program_may_name_itself_in_the_header(crew: Crew, client: Client) -> None:
+    app = await register(crew)
+    form = {"grant_type": "authorization_code", "code": await code_of(crew, app), "redirect_uri": BACK}
+
+    async def ask(who: str) -> Answer:
+        header = {"Authorization": "Basic " + base64.b64encode(who.encode()).decode()}
+        return await client.post("/oauth/access_token", body=urlencode(form).encode(), headers=FORM | header)
+
+    wrong = await ask(f"{app['id']}:wrong")
+    assert (wrong.status, wrong.json()["error"]) == (403, "invalid_client")
+    assert wrong.json()["error_description"] == "Invalid client credentials"
+    assert (await ask("\N{SNOWMAN}")).json()["error"] == "invalid_request"
+    assert (await ask(f"{app['id']}:{app['client_secret']}")).json()["token_type"] == "bearer"
+    garbled = await client.post(
+        "/oauth/access_token", body=urlencode(form).encode(), headers=FORM | {"Authorization": "Basic ~"}
+    )
+    assert garbled.json()["id"] == "api.oauth.get_access_token.bad_request.app_error"
+
+
 # --- Consent in a browser ------------------------------------------------------------------------------------------
 
 

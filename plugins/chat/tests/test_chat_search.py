@@ -178,6 +178,14 @@ async def test_a_search_for_nothing_is_refused(crew: Crew, body: dict[str, Any])
         assert (await crew.bob.client.post(f"{API}{path}", json=body)).status == 400
 
 
+@pytest.mark.parametrize("terms", ["\N{WAVING HAND SIGN}", "?!", '"..."', "*"])
+async def test_what_holds_no_word_finds_nothing(crew: Crew, terms: str) -> None:
+    await said(crew.house, crew.ann, crew.off_topic, f"hello {terms}")
+    for path in ("/posts/search", "/files/search"):
+        answer = await crew.bob.client.post(f"{API}{path}", json={"terms": terms})
+        assert (answer.status, answer.json()["order"]) == (200, [])
+
+
 @pytest.mark.parametrize(
     "bounds", [{"FEW_LABELS": 0}, {"FEW_LABELS": 0, "LOOKED_AT": 1}, {"FEW_LABELS": 0, "MOST_LABELS": 1}]
 )

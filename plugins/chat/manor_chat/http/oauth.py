@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -39,6 +38,7 @@ from manor_chat.oauth.granting import (
     redeem,
     refresh,
 )
+from manor_chat.oauth.token_form import read_token_form
 from manor_chat.parts import Shared
 from manor_chat.people.cookies import CONSENT_PATH
 from manor_chat.rights import Rights
@@ -52,7 +52,6 @@ OAUTH_PAGES = replace(
 )
 """Consent is given by a browser that is signed in, to the pages or to chat."""
 
-_MOST_FIELDS = 50
 _TOKEN_BODY = 16_384
 
 
@@ -156,7 +155,7 @@ class OAuthHandlers:
 
     async def token(self, request: Request[bytes]) -> Reply:
         """Tokens for a code or a refresh token; a form, as RFC 6749 says."""
-        form = _form(request.body)
+        form = read_token_form(request.body, request.headers.get("authorization") or "")
         grant_type = form.get("grant_type", "")
         if grant_type not in ("authorization_code", "refresh_token"):
             raise fault("get_access_token.bad_grant", "invalid_request: Bad grant_type")
@@ -187,7 +186,7 @@ class OAuthHandlers:
                 "token_endpoint": f"{here}/oauth/access_token",
                 "response_types_supported": ["code", "token"],
                 "grant_types_supported": ["authorization_code", "refresh_token", "implicit"],
-                "token_endpoint_auth_methods_supported": ["client_secret_post"],
+                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
                 "code_challenge_methods_supported": ["S256"],
                 "scopes_supported": [SCOPE],
             }
@@ -200,13 +199,3 @@ def _policy(asked: Asked) -> dict[str, str]:
     host = rest.partition("/")[0].partition("?")[0]
     target = f"{scheme}://{host}" if scheme in ("http", "https") and host else f"{scheme.partition(':')[0]}:"
     return {"form-action": f"'self' {target}"}
-
-
-def _form(body: bytes) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
-    except ValueError as error:
-        raise fault("get_access_token.bad_request", "invalid_request: The form cannot be read") from error
-    if len({name for name, _ in pairs}) != len(pairs):
-        raise fault("get_access_token.bad_request", "invalid_request: A member of the form is there twice")
-    return dict(pairs)

@@ -75,8 +75,10 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fault(what: str, detail: str, kind: type[Refused] = BadRequest) -> Refused:
-    """A refusal of OAuth's own, `api.oauth.<what>.app_error`."""
-    return kind(detail, code=f"api.oauth.{what}.app_error", extra={"is_oauth": True})
+    """A refusal of OAuth's own, `api.oauth.<what>.app_error`; libraries look for RFC 6749's `error` beside it."""
+    error, _, description = detail.partition(": ")
+    extra = {"is_oauth": True, "error": error, "error_description": description}
+    return kind(detail, code=f"api.oauth.{what}.app_error", extra=extra)
 
 
 def digest(secret: str) -> bytes:

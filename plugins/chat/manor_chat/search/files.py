@@ -17,7 +17,7 @@ def find_files_of(
     transaction: Transaction, scope: Scope, query: Query, *, is_or: bool, offset: int, limit: int
 ) -> Sequence[Any]:
     """Rows of `chat_files` that posts carry, the newest first."""
-    if query.is_impossible or not scope.channels or scope.senders == ():
+    if query.is_impossible or query.is_empty or not scope.channels or scope.senders == ():
         return []
     conditions: list[ColumnElement[bool]] = [
         files.c.post_id.is_not(None),

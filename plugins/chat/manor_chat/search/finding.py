@@ -72,7 +72,7 @@ def find_posts_of(
     transaction: Transaction, scope: Scope, query: Query, *, is_or: bool, offset: int, limit: int
 ) -> list[UUID]:
     """Ids of posts, the newest first."""
-    if query.is_impossible or not scope.channels or scope.senders == ():
+    if query.is_impossible or query.is_empty or not scope.channels or scope.senders == ():
         return []
     wanted = offset + limit
     if len(scope.channels) > FEW_LABELS and (anywhere := _expression(scope, query, is_or=is_or, labelled=False)):
