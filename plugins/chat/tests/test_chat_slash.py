@@ -77,6 +77,11 @@ async def test_an_echo_may_take_its_time(crew: Crew, helm: dict[str, Any], clock
     assert "under 10000" in (await done(crew.ann, helm, "/echo later 10001"))["text"]
 
 
+async def test_echoes_that_wait_are_not_without_number(crew: Crew, helm: dict[str, Any]) -> None:
+    texts = [(await done(crew.ann, helm, "/echo later 60"))["text"] for _ in range(11)]
+    assert [text[:11] for text in texts] == [""] * 10 + ["High volume"]
+
+
 STATUSES = ["away", "online", "dnd", "offline"]
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from manor import Job, Principal, Transaction, Unauthorized
 from manor_chat.http.api import SESSION
+from manor_chat.ids import new_token, shown_id
 from manor_chat.integrations.doing import Doing, Echo, refusal
 from manor_chat.parts import Shared
 from manor_chat.posts.checking import check_message
@@ -17,8 +18,9 @@ from manor_chat.rights import Rights
 from manor_chat.store.channels import find_channel
 from manor_chat.store.posts import find_post
 
-MOST_WAITING = 100
-"""Messages of all people together that are to be said later."""
+MOST_OF_ONE = 10
+MOST = 1000
+"""Messages that are to be said later: of one person, and of all."""
 
 
 class Later(msgspec.Struct, frozen=True):
@@ -50,10 +52,14 @@ class Echoes:
             BadRequest: 400: it is too long, or too much waits already.
         """
         check_message(echo.message)
-        if sum(self._shared.context.outbox.waiting(doing.transaction, ECHO).values()) >= MOST_WAITING:
+        whose = shown_id(doing.rights.user_id)
+        waiting = self._shared.context.outbox.waiting(doing.transaction, ECHO)
+        if len(waiting) >= MOST or sum(key.startswith(whose) for key in waiting) >= MOST_OF_ONE:
             raise refusal("High volume of echo requests, cannot process request.")
         later = Later(doing.rights.user_id, doing.channel.id, doing.root_id, echo.message)
-        doing.transaction.defer(ECHO, later, at=doing.transaction.now + timedelta(seconds=echo.seconds))
+        at = doing.transaction.now + timedelta(seconds=echo.seconds)
+        # A key of its own: without one it would not be counted, and with that of another it would take its place.
+        doing.transaction.defer(ECHO, later, at=at, key=f"{whose}:{new_token()}")
 
     async def say(self, later: Later) -> None:
         """Say it; nothing when whoever typed it may not write there any more."""
