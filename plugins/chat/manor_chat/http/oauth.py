@@ -52,8 +52,6 @@ OAUTH_PAGES = replace(
 )
 """Consent is given by a browser that is signed in, to the pages or to chat."""
 
-_TOKEN_BODY = 16_384
-
 
 class ConsentForm(Asked, frozen=True, kw_only=True):
     """What somebody decided about what a program asks."""
@@ -89,7 +87,7 @@ class OAuthHandlers:
                 api=api,
                 access=PUBLIC,
                 body=bytes,
-                body_limit=_TOKEN_BODY,
+                body_limit=16_384,
                 returns=Tokens,
                 rate=Rate(300),
                 errors=(403, 404),
