@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from manor import Event, from_chat_id, to_chat_id
 from manor.testing import House
@@ -170,6 +171,18 @@ async def test_a_private_address_is_not_asked_unless_the_admin_allows_it(crew: C
         post_id = await post_with_buttons(crew, helm, receiver.url)
         assert refused(await press(crew.bob, post_id, "yes")) == FAILED
         assert receiver.came == 0
+
+
+async def test_one_person_keeps_five_programs_busy(crew: Crew, helm: dict[str, Any]) -> None:
+    async with open_receiver(*[None] * 5) as receiver, trio.open_nursery() as nursery:
+        post_id = await post_with_buttons(crew, helm, receiver.url)
+        for _ in range(5):
+            nursery.start_soon(press, crew.bob, post_id, "yes")
+            await receiver.next()
+        assert (await press(crew.bob, post_id, "yes")).status == 429
+        receiver.answers.append(says({}))
+        assert (await press(crew.ann, post_id, "yes")).status == 200
+        nursery.cancel_scope.cancel()
 
 
 # --- On posts that nobody keeps ------------------------------------------------------------------------------------

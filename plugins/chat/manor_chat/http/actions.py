@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -21,6 +22,9 @@ from manor_chat.integrations.replying import Place, Saying
 from manor_chat.parts import Shared
 from manor_chat.rights import Rights
 from manor_chat.store.posts import find_post
+
+MOST_AT_ONCE = 5
+"""Buttons and dialogs of one person whose programs have not answered."""
 
 OPENING = Rate(600, burst=100)
 _FAILED = "api.post.do_action.action_integration.app_error"
@@ -75,7 +79,7 @@ class ActionHandlers:
         assert user_id is not None, "access says so"
         client_trigger_id, trigger_id = self._proofs.new_trigger(shown_id(user_id))
         asked = request_of(pressed, handle, user_id, trigger_id, body.selected_option)
-        said = read_answer(await self._ask(pressed.integration.url, asked, code=_FAILED))
+        said = read_answer(await self._ask(user_id, pressed.integration.url, asked, code=_FAILED))
         if said is None:
             raise faults.bad_value(_FAILED, "Action integration error: the answer cannot be read.")
 
@@ -115,15 +119,19 @@ class ActionHandlers:
                 rights.require_in_team("view_team", team_id)
 
         await self._shared.read(request, check)
-        sent = submission_of(msgspec.structs.asdict(body), shown_id(request.user_id))
-        said = read_dialog_answer(await self._ask(body.url, sent, code=_FAILED_DIALOG))
+        user_id = request.user_id
+        assert user_id is not None, "access says so"
+        sent = submission_of(msgspec.structs.asdict(body), shown_id(user_id))
+        said = read_dialog_answer(await self._ask(user_id, body.url, sent, code=_FAILED_DIALOG))
         if said is None:
             raise faults.bad_value(_FAILED_DIALOG, "Encountered an error decoding the dialog's answer.")
         return answer(said)
 
-    async def _ask(self, url: str, asked: dict[str, Any], *, code: str) -> bytes:
+    async def _ask(self, user_id: UUID, url: str, asked: dict[str, Any], *, code: str) -> bytes:
+        context = self._shared.context
         try:
-            return (await call(self._shared.context.outgoing, "POST", url, json=asked, seconds=SECONDS)).body
+            with context.limits.hold("buttons and dialogs", shown_id(user_id), MOST_AT_ONCE):
+                return (await call(context.outgoing, "POST", url, json=asked, seconds=SECONDS)).body
         except CallFailed as failed:
             raise faults.bad_value(code, f"Action integration error: {failed}.") from failed
 
