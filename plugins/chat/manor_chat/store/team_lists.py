@@ -10,6 +10,8 @@ from manor import Transaction, teams_table
 from manor_chat.store.teams import ChatTeam, list_teams, select_teams
 from manor_chat.tables.people import teams
 
+LONGEST_TERM = 255
+
 
 def list_visible_teams(
     transaction: Transaction,
@@ -30,6 +32,9 @@ def list_visible_teams(
         term: Part of the name or the display name, whatever the case.
         allow_open_invite: Only open ones, or only the others.
     """
+    if len(term) > LONGEST_TERM or "\0" in term:
+        # No name is so long or has a NUL; SQLite refuses the one, and ends a pattern at the other.
+        return [], 0
     conditions: list[ColumnElement[bool]] = [teams_table.c.is_active.is_(True)]
     if not every:
         conditions.append(teams.c.allow_open_invite.is_(True))
