@@ -19,9 +19,10 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ from bench.server import READY_WITHIN, SERVER_CORE, quiet
 
 LOAD_CORE = 1
 SETTLE = 2.0
+QUIET = 0.25
+"""Cores that others may use beside a run that is believed."""
+
 MARK = b"bench:"
 """Stands in a message before its number and the time at which it was due."""
 
@@ -51,8 +55,9 @@ def main() -> int:
             daemon = Daemon(port, pid)
             results = [_idle(daemon, crowd, options.idle)]
             with _listening(daemon, crowd, options.people) as ears:
-                results += [_posting(daemon, crowd, ears, options.seconds, rate=rate) for rate in options.rates]
-                results += [_posting(daemon, crowd, ears, options.seconds, posters=n) for n in options.posters]
+                post = partial(_posting, daemon, crowd, ears, options.seconds)
+                results += [_quietest(partial(post, rate=rate), options.tries) for rate in options.rates]
+                results += [_quietest(partial(post, posters=n), options.tries) for n in options.posters]
     for row in results:
         print(_row(row))
     keep(options.name, "bench.chat", results)
@@ -67,8 +72,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0, help="of load for each figure")
     parser.add_argument("--rates", type=float, nargs="*", default=[10.0, 30.0], help="posts a second, steady")
     parser.add_argument("--posters", type=int, nargs="*", default=[1, 16], help="that never wait, at once")
+    parser.add_argument("--tries", type=int, default=4, help="at the most, until nothing else uses the machine")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="where the data goes")
     return parser.parse_args()
+
+
+def _quietest(measure: Callable[[], Figures], tries: int) -> Figures:
+    """The figures of the run beside which the machine did least; what was wrong in any of them counts."""
+    rows: list[Figures] = []
+    while not rows or (rows[-1]["others"] > QUIET and len(rows) < tries):
+        rows.append(measure())
+    return {**min(rows, key=lambda row: float(row["others"])), "wrong": sum(row["wrong"] for row in rows)}
 
 
 # --- The daemon ------------------------------------------------------------------------------------------------------
