@@ -131,24 +131,27 @@ def who_is_told_of_comments(
     """
     asked = {root.user_id, *repliers} - {author_id}
     found: set[UUID] = set()
-    for some in portions(sorted(asked)):
-        query = (
-            select(profiles.c.user_id, profiles.c.notify_props)
-            .join(preferences, preferences.c.user_id == profiles.c.user_id)
-            .join(channel_members, channel_members.c.user_id == profiles.c.user_id)
-            .where(
-                channel_members.c.channel_id == root.channel_id,
-                preferences.c.category == "display_settings",
-                preferences.c.name == "collapsed_reply_threads",
-                preferences.c.value == "off",
-                profiles.c.user_id.in_(some),
-            )
-        )
-        for user_id, notify_props in transaction.connection.execute(query):
+    for some in portions(asked):
+        rows = transaction.connection.execute(_WITHOUT_THREADS, {"channel": root.channel_id, "users": some})
+        for user_id, notify_props in rows:
             wanted = notify_props.get("comments", "never")
             if wanted == "any" or (wanted == "root" and user_id == root.user_id):
                 found.add(user_id)
     return found
+
+
+_WITHOUT_THREADS = (
+    select(profiles.c.user_id, profiles.c.notify_props)
+    .join(preferences, preferences.c.user_id == profiles.c.user_id)
+    .join(channel_members, channel_members.c.user_id == profiles.c.user_id)
+    .where(
+        channel_members.c.channel_id == bindparam("channel"),
+        preferences.c.category == "display_settings",
+        preferences.c.name == "collapsed_reply_threads",
+        preferences.c.value == "off",
+        profiles.c.user_id.in_(bindparam("users", expanding=True)),
+    )
+)
 
 
 def wishes_of(transaction: Transaction, person: Person, channel: Channel, member: ChannelMember) -> Wishes:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, or_, select
 
 from manor import Transaction
 from manor_chat.domain.attachments import without_integrations
@@ -147,6 +147,19 @@ def _reactions(transaction: Transaction, ids: Sequence[UUID]) -> dict[UUID, list
     return found
 
 
+_IN_THREADS = (
+    select(*(thread_members.c[name] for name in ("root_id", "user_id", "following", "has_replied")))
+    .where(
+        thread_members.c.root_id.in_(bindparam("roots", expanding=True)),
+        or_(
+            thread_members.c.has_replied,
+            and_(thread_members.c.following, thread_members.c.user_id == bindparam("viewer")),
+        ),
+    )
+    .order_by(thread_members.c.update_at)
+)
+
+
 def _threads(
     transaction: Transaction, roots: Sequence[UUID], viewer_id: UUID | None
 ) -> tuple[dict[UUID, list[UUID]], set[UUID]]:
@@ -154,11 +167,7 @@ def _threads(
     repliers: dict[UUID, list[UUID]] = {}
     followed: set[UUID] = set()
     for some in portions(roots):
-        mine = thread_members.c.following & (thread_members.c.user_id == viewer_id)
-        who = thread_members.c.has_replied if viewer_id is None else thread_members.c.has_replied | mine
-        columns = [thread_members.c[name] for name in ("root_id", "user_id", "following", "has_replied")]
-        query = select(*columns).where(thread_members.c.root_id.in_(some), who)
-        for row in transaction.connection.execute(query.order_by(thread_members.c.update_at)):
+        for row in transaction.connection.execute(_IN_THREADS, {"roots": some, "viewer": viewer_id}):
             if row.has_replied:
                 repliers.setdefault(row.root_id, []).append(row.user_id)
             if row.user_id == viewer_id and row.following:

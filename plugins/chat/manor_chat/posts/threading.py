@@ -16,9 +16,9 @@ from manor_chat.store.posts import Post
 from manor_chat.store.threads import (
     ThreadMember,
     add_thread_members,
-    change_thread_member,
     count_reply,
     mention_in_thread,
+    note_reply,
 )
 from manor_chat.telling import as_text, tell
 from manor_chat.wire.threads import show_thread
@@ -89,9 +89,7 @@ def follow_reply(transaction: Transaction, reply: Post, thread: Thread, heard: H
     add_thread_members(transaction, new)
     now_in = {**known, **{member.user_id: member for member in new}}
     if is_theirs and reply.user_id in known:
-        seen = {"following": True, "has_replied": True, "last_viewed_at": now, "seen_replies": count}
-        mine = change_thread_member(transaction, known[reply.user_id], unread_mentions=0, update_at=now, **seen)
-        now_in[reply.user_id] = mine
+        now_in[reply.user_id] = note_reply(transaction, known[reply.user_id], now, count)
     mentioned = sorted(heard.following & known.keys())
     mention_in_thread(transaction, root.id, mentioned)
     for user_id in mentioned:

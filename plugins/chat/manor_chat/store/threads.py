@@ -33,10 +33,11 @@ class ThreadMember(msgspec.Struct, frozen=True, kw_only=True):
 
 
 THREAD_MEMBER = [thread_members.c[name] for name in ThreadMember.__struct_fields__]
-_OF_THREAD = (
+_OF_THREAD = Prepared(
     select(*THREAD_MEMBER)
-    .where(thread_members.c.root_id == bindparam("root_id"))
-    .order_by(thread_members.c.update_at, thread_members.c.user_id)
+    .where(thread_members.c.root_id == bindparam("root"))
+    .order_by(thread_members.c.update_at, thread_members.c.user_id),
+    ["root"],
 )
 _REPLIED = Prepared(
     update(posts)
@@ -55,7 +56,7 @@ def count_reply(transaction: Transaction, root_id: UUID, now: int) -> int:
 
 def members_of_thread(transaction: Transaction, root_id: UUID) -> dict[UUID, ThreadMember]:
     """All who follow a thread, have followed it or wrote in it."""
-    rows = transaction.connection.execute(_OF_THREAD, {"root_id": root_id}).mappings()
+    rows = _OF_THREAD.read(transaction.connection, root_id.bytes)
     return {row["user_id"]: ThreadMember(**row) for row in rows}
 
 
@@ -77,6 +78,35 @@ def change_thread_member(transaction: Transaction, member: ThreadMember, **chang
     statement = update(thread_members).where(_is(member.root_id, member.user_id)).values(changes)
     transaction.connection.execute(statement)
     return msgspec.structs.replace(member, **changes)
+
+
+_REPLIED_AGAIN = Prepared(
+    update(thread_members)
+    .where(thread_members.c.root_id == bindparam("root"), thread_members.c.user_id == bindparam("user"))
+    .values(
+        following=True,
+        has_replied=True,
+        last_viewed_at=bindparam("now"),
+        seen_replies=bindparam("count"),
+        unread_mentions=0,
+        update_at=bindparam("now"),
+    ),
+    ["now", "count", "root", "user"],
+)
+
+
+def note_reply(transaction: Transaction, member: ThreadMember, now: int, reply_count: int) -> ThreadMember:
+    """Whoever replies follows the thread and has read it; they are in it already. Gives them as they are now."""
+    _REPLIED_AGAIN.run(transaction.connection, now, reply_count, member.root_id.bytes, member.user_id.bytes)
+    return msgspec.structs.replace(
+        member,
+        following=True,
+        has_replied=True,
+        last_viewed_at=now,
+        seen_replies=reply_count,
+        unread_mentions=0,
+        update_at=now,
+    )
 
 
 def mention_in_thread(transaction: Transaction, root_id: UUID, user_ids: Collection[UUID]) -> None:
