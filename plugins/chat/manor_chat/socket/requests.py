@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgpack
 import msgspec
+from msgspec import Meta
 
 LONGEST = 65_536
 """Bytes of one request."""
+
+_MOST = 2**53
+"""As far as every client counts."""
 
 
 class Unreadable(Exception):
@@ -19,7 +23,7 @@ class SocketRequest(msgspec.Struct, frozen=True):
     """One request; `seq` counts a client's requests and comes back in the reply."""
 
     action: str = ""
-    seq: int = 0
+    seq: Annotated[int, Meta(ge=-_MOST, le=_MOST)] = 0
     data: dict[str, Any] | None = None
 
     def text(self, name: str) -> str | None:
