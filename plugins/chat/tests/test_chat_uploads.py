@@ -6,14 +6,20 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 import trio
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from trio.testing import MockClock
 
 from manor import BrokenOff, Transaction, new_id
 from manor.testing import Answer, SetClock
+from manor_chat.files.removing import BATCH
+from manor_chat.ids import shown_id
+from manor_chat.store.files import add_files, list_files_of
+from manor_chat.tables.drafts import drafts
 from manor_chat.tables.posts import files
 from manor_chat.tables.uploads import uploads
 from manor_chat.wire.posts import FileInfo
@@ -216,6 +222,29 @@ async def test_a_file_that_no_post_wants_goes_after_a_day(
     assert len(await kept(crew)) == 2
     assert (await crew.ann.client.get(f"{API}/files/{alone['id']}")).status == 404
     assert (await crew.ann.client.get(f"{API}/files/{in_draft['id']}")).status == 200
+
+
+async def test_many_files_in_drafts_hide_none_behind_them(
+    crew: Crew, clock: SetClock, autojump_clock: MockClock
+) -> None:
+    shown = await uploaded(crew, crew.ann, "a.txt", b"x")
+
+    def work(transaction: Transaction) -> None:
+        (first,) = list_files_of(transaction, crew.ann.id, 1)
+        older = [
+            msgspec.structs.replace(first, id=new_id(), blob=f"files/x/{n}", create_at=n) for n in range(2 * BATCH)
+        ]
+        add_files(transaction, older)
+        draft = {"user_id": crew.ann.id, "channel_id": crew.off_topic.id, "root_id": UUID(int=0), "message": "soon"}
+        more = {"create_at": 1, "update_at": 1, "props": {}, "file_ids": [shown_id(each.id) for each in older]}
+        transaction.connection.execute(insert(drafts).values(**draft, **more))
+
+    await crew.house.storage.write(work)
+    clock.set(clock.now() + timedelta(hours=25))
+    await trio.sleep(SWEEP)
+
+    assert await count(crew, files) == 2 * BATCH
+    assert (await crew.ann.client.get(f"{API}/files/{shown['id']}/info")).status == 404
 
 
 @pytest.mark.manor(config={"plugins": {"chat": {"deleted_files_days": 3}}})

@@ -39,8 +39,6 @@ UNATTACHED = DAY
 STALE = DAY
 """Milliseconds without another part, until an upload is given up."""
 
-FIRST = UUID(int=0)
-
 _ID = re.compile(r"[0-9a-f]{32}")
 
 Known = Callable[[Transaction, Collection[UUID]], set[UUID]]
@@ -100,11 +98,11 @@ class Removing(Sweep):
     def _unattached(self, transaction: Transaction) -> int:
         before = to_milliseconds(transaction.now) - UNATTACHED
         gone: list[File] = []
-        found = list_unattached(transaction, before=before, after=FIRST, limit=BATCH)
+        found = list_unattached(transaction, before=before, after=None, limit=BATCH)
         while found and len(gone) < BATCH:
             named = named_in_drafts(transaction, {each.user_id for each in found})
             gone += [each for each in found if shown_id(each.id) not in named]
-            found = list_unattached(transaction, before=before, after=found[-1].id, limit=BATCH)
+            found = list_unattached(transaction, before=before, after=found[-1], limit=BATCH)
         return remove_files(transaction, gone[:BATCH])
 
     def _deleted(self, transaction: Transaction) -> int:

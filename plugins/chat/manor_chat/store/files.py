@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, insert, literal, select, tuple_, update
 
-from manor import Transaction
+from manor import Id, Transaction
 from manor_chat.store.posts import portions
 from manor_chat.tables.drafts import drafts
 from manor_chat.tables.posts import files
@@ -62,18 +62,20 @@ def find_file(transaction: Transaction, file_id: UUID) -> File | None:
     return next(iter(found), None)
 
 
-def list_unattached(transaction: Transaction, *, before: int, after: UUID, limit: int) -> list[File]:
-    """Files that were uploaded before that moment, that no post has and no draft names, in the order of their ids.
+def list_unattached(transaction: Transaction, *, before: int, after: File | None, limit: int) -> list[File]:
+    """Files that were uploaded before that moment and that no post has, the oldest first.
 
     Args:
         transaction: The caller's.
         before: Milliseconds.
-        after: Behind this id.
-        limit: Rows that are looked at; fewer may be found.
+        after: Behind this one.
+        limit: How many at most.
     """
-    old = files.c.post_id.is_(None) & (files.c.create_at < before) & (files.c.delete_at == 0)
-    query = select(files).where(old, files.c.id > after).order_by(files.c.id).limit(limit)
-    return _read(transaction, query)
+    age = tuple_(files.c.create_at, files.c.id)
+    query = select(files).where(files.c.post_id.is_(None), files.c.create_at < before, files.c.delete_at == 0)
+    if after is not None:
+        query = query.where(age > tuple_(literal(after.create_at), literal(after.id, Id)))
+    return _read(transaction, query.order_by(files.c.create_at, files.c.id).limit(limit))
 
 
 def named_in_drafts(transaction: Transaction, user_ids: Collection[UUID]) -> set[str]:
