@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
+import pytest
+import trio.testing
+
+from manor import to_chat_id
 from manor.routing import Upgrade
 from manor.testing import House
 from manor_chat.http import unlicensed
 from tests.chat_access_asking import CONFIG, ENTRIES, Asking, leaked, opened_asking
 from tests.chat_access_table import PREFIX
+from tests.chat_live import listening
 
 PAGES = {"GET /oauth/authorize", "POST /oauth/consent"}
 """For browsers, which are led to the sign-in page; see test_chat_oauth.py."""
@@ -35,6 +40,34 @@ async def test_every_operation_is_in_the_table(house: House) -> None:
 
 
 async def test_everybody_is_answered_as_the_table_says(asking: Asking) -> None:
+    """And nobody hears, meanwhile, of what is none of theirs."""
+    wrong: list[str] = []
+    async with trio.open_nursery() as nursery:
+        for column in asking.clients:
+            nursery.start_soon(note_what_leaks, asking, column, wrong)
+        await trio.testing.wait_all_tasks_blocked()
+        wrong += await answered_otherwise(asking)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+
+    assert not wrong, "\n".join(wrong)
+
+
+async def note_what_leaks(asking: Asking, column: str, wrong: list[str]) -> None:
+    """Note what a socket tells somebody that is none of theirs."""
+    own_id = to_chat_id(asking.objects.world.id_of(column))
+    async with listening(asking.clients[column]) as ear:
+        while True:
+            told = await ear.next()
+            if found := leaked(column, json.dumps(told).encode()):
+                wrong.append(f"{column} hears what is none of theirs: {sorted(found)}: {told}")
+            user = told.get("data", {}).get("user", {})
+            if column != "ada" and user.get("id", own_id) != own_id and {"notify_props", "auth_data"} & set(user):
+                wrong.append(f"{column} hears of somebody's settings: {told}")
+
+
+async def answered_otherwise(asking: Asking) -> list[str]:
+    """All that is answered otherwise than the table has it."""
     wrong = []
     for entry in ENTRIES:
         for case in entry.cases:
@@ -47,8 +80,7 @@ async def test_everybody_is_answered_as_the_table_says(asking: Asking) -> None:
                     wrong.append(f"{case.name}: {column} is refused in no dialect: {told!r}")
                 if found := leaked(column, answer.body):
                     wrong.append(f"{case.name}: {column} sees what is none of theirs: {sorted(found)}: {told!r}")
-
-    assert not wrong, "\n".join(wrong)
+    return wrong
 
 
 async def test_nobody_and_the_deactivated_are_refused_alike(asking: Asking) -> None:
