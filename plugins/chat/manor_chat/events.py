@@ -78,9 +78,10 @@ class PostDeleted(Event, frozen=True):
 
 
 class Imported(Event, frozen=True):
-    """Posts, people and channels came in from another server; of each alone nothing is told."""
+    """Posts, people and channels came in from another server; of each alone nothing is told. `posts` counts the posts."""
 
     name: ClassVar[str] = "chat.imported"
+    posts: int
 
 
 EVENTS: tuple[type[Event], ...] = (Told, ChannelMemberChanged, PostCreated, PostEdited, PostDeleted, Imported)

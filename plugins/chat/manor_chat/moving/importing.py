@@ -104,7 +104,8 @@ class _Importing:
             await self._each({"user", "direct_channel", "post", "direct_post"}, take)
             await trio.to_thread.run_sync(staging.seal)
             await self._take_posts(staging)
-        await self._storage.write(lambda transaction: transaction.emit(Imported()))
+        told = Imported(posts=self._tally.made["posts"] + self._tally.made["replies"])
+        await self._storage.write(lambda transaction: transaction.emit(told))
         return self._tally.report()
 
     async def _each(
