@@ -26,6 +26,7 @@ from manor import (
 from manor.testing import House
 from manor_chat.channels.membership import join_channel, leave_channel
 from manor_chat.events import Told
+from manor_chat.socket.conversing import Sockets
 from manor_chat.socket.entering import Entered, Entrance, SocketQuery
 from manor_chat.socket.frames import Encoded, seal
 from manor_chat.socket.hub import AT_ONCE, Hub
@@ -281,6 +282,38 @@ class Dead:
         """Nobody hears it."""
 
 
+def sockets_of(house: House) -> Sockets:
+    (chat,) = [plugin for plugin in house.plugins if plugin.name == "chat"]
+    (sockets,) = [part.sockets for part in chat.instance.parts if isinstance(part, Live)]
+    found: Sockets = sockets
+    return found
+
+
+async def test_a_socket_that_is_cancelled_leaves_it_to_whoever_does_that_to_say_why(
+    house: House, crew: Crew, nursery: trio.Nursery
+) -> None:
+    over = trio.CancelScope()
+    ended: list[str] = []
+
+    async def converse() -> None:
+        with over:
+            request = Request(Head("GET", b"/"), {}, None, SocketQuery(), (principal,))
+            await sockets_of(house).open(request).run(socket)
+            ended.append("by itself")
+        ended.append("cancelled" if over.cancelled_caught else "")
+
+    principal, socket = Principal("chat_session", user_id=crew.ann.id), Dead()
+    socket.flows.set()
+    nursery.start_soon(converse)
+    await trio.testing.wait_all_tasks_blocked()
+    (line,) = hub_of(house).roster.lines.values()
+    assert line.carrier is not None
+    over.cancel()
+    await trio.testing.wait_all_tasks_blocked()
+    assert ended == ["cancelled"]
+    assert line.carrier is None
+
+
 async def test_a_socket_that_was_taken_over_takes_nothing_of_what_waits(
     house: House, crew: Crew, nursery: trio.Nursery
 ) -> None:
@@ -288,8 +321,7 @@ async def test_a_socket_that_was_taken_over_takes_nothing_of_what_waits(
         request = Request(Head("GET", b"/"), {}, None, SocketQuery(**query), (principal,))
         nursery.start_soon(sockets.open(request).run, socket)
 
-    (chat,) = [plugin for plugin in house.plugins if plugin.name == "chat"]
-    (sockets,) = [part.sockets for part in chat.instance.parts if isinstance(part, Live)]
+    sockets = sockets_of(house)
     principal = Principal("chat_session", user_id=crew.ann.id)
     old, new, hub = Dead(), Dead(), hub_of(house)
     opened(old)
@@ -312,8 +344,7 @@ async def test_a_socket_that_was_taken_over_takes_nothing_of_what_waits(
 async def test_what_is_sent_at_once_keeps_its_place_among_what_had_to_wait(
     house: House, crew: Crew, nursery: trio.Nursery
 ) -> None:
-    (chat,) = [plugin for plugin in house.plugins if plugin.name == "chat"]
-    (sockets,) = [part.sockets for part in chat.instance.parts if isinstance(part, Live)]
+    sockets = sockets_of(house)
     principal = Principal("chat_session", user_id=crew.ann.id)
     socket, hub = Dead(), hub_of(house)
     socket.flows.set()

@@ -179,7 +179,7 @@ async def test_after_an_import_everybody_begins_anew(house: House, crew: Crew) -
     async with listening(crew.bob.client) as bob:
         away = bob.connection_id
     async with listening(crew.ann.client) as ann:
-        await house.storage.write(lambda transaction: transaction.emit(Imported()))
+        await house.storage.write(lambda transaction: transaction.emit(Imported(posts=1)))
         async for _ in ann.socket:
             pass
     assert ann.socket.closing is not None

@@ -109,17 +109,18 @@ class Sockets:
 
     async def _serve(self, socket: _Socket, principal: Principal, greeting: str) -> Closing | None:
         line = socket.line
-        line.carrier = socket
-        self._presence.connect(line.listener.user_id, socket)
-        try:
-            async with trio.open_nursery() as nursery:
-                socket.open(nursery, greeting)
+        async with trio.open_nursery() as nursery:
+            socket.open(nursery, greeting)
+            line.carrier = socket
+            self._presence.connect(line.listener.user_id, socket)
+            try:
                 await self._listen(socket, Actor(principal, line))
-                nursery.cancel_scope.cancel()
-        finally:
-            if line.carrier is socket:
-                self._hub.dropped(line)
-            self._presence.disconnect(line.listener.user_id, socket)
+            finally:
+                if line.carrier is socket:
+                    self._hub.dropped(line)
+                self._presence.disconnect(line.listener.user_id, socket)
+            # Not when it is cancelled from outside: whoever does that says why the socket closes.
+            nursery.cancel_scope.cancel()
         return socket.closing
 
     async def _listen(self, socket: _Socket, actor: Actor) -> None:
