@@ -233,6 +233,9 @@ async def test_whoever_wants_no_calls_is_not_called(desk: Desk) -> None:
     assert await mentioned_by(desk, "@all") == {"bob"}
     # He is not there to hear of this.
     assert await mentioned_by(desk, "@here") == set()
+    status = {"user_id": desk.crew.bob.chat_id, "status": "online"}
+    await desk.do(desk.crew.bob, "PUT", "/users/me/status", status)
+    assert await mentioned_by(desk, "@here") == {"bob"}
 
 
 async def test_everybody_in_a_channel_of_people_hears_of_each_post(desk: Desk) -> None:
