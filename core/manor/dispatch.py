@@ -25,11 +25,11 @@ from manor.answers import Finished, finish, too_slow, websocket_only, with_heade
 from manor.auth import Authenticator, Principal
 from manor.clock import Clock
 from manor.dialects import DETAIL, ErrorContext
-from manor.errors import BadRequest, Forbidden, InternalError, Refused, StorageFull, Unavailable
+from manor.errors import BadRequest, Forbidden, InternalError, Refused, StorageFull, Unavailable, refused_in
 from manor.incoming import Incoming
 from manor.limits import RateLimiter
 from manor.matching import CORE, Miss, OwnedRoute, RouteTable, allowed_methods
-from manor.origins import EVERY_PAGE, Origins
+from manor.origins import EVERY_PAGE, Origins, is_open_to_every_page
 from manor.prepared import Manners, Prepared, merge_headers
 from manor.routing import Api, Head, Later, Reply, Request, Route, Upgrade
 
@@ -149,7 +149,7 @@ class Dispatcher:
             return None
         if route.websocket is Upgrade.NO:
             return BadRequest("This path is not a WebSocket")
-        if not (self.origins.may_open_websocket(head) or _is_open_to_every_page(route.api)):
+        if not (self.origins.may_open_websocket(head) or is_open_to_every_page(route.api)):
             return Forbidden("Pages of this origin may not open a WebSocket here")
         return None
 
@@ -166,7 +166,7 @@ class Dispatcher:
         headers = {"Allow": ", ".join(methods)}
         if owned.route.api.cors:
             headers |= self.origins.preflight_headers(head, methods)
-        elif _is_open_to_every_page(owned.route.api):
+        elif is_open_to_every_page(owned.route.api):
             # Open to every page whatever is configured: then what it asks for is let through as well.
             headers |= EVERY_PAGE.preflight_headers(head, methods)
         call.ready = Reply(status=204, content_type="", headers=headers)
@@ -385,7 +385,7 @@ class Call:
         return Reply(rendered.body, rendered.status, rendered.content_type or dialect.content_type, headers)
 
     def _worded(self, error: Exception) -> Reply:
-        refused = _refused_in(error)
+        refused = refused_in(error)
         if refused is not None and not isinstance(refused, StorageFull | InternalError):
             return self.refuse(refused)
         facts = {
@@ -400,15 +400,3 @@ class Call:
             return self.refuse(refused)
         log.error("request_failed", **facts, exc_info=error)
         return self.refuse(InternalError("Internal server error"))
-
-
-def _is_open_to_every_page(api: Api) -> bool:
-    """Whether an API's own headers let every page in, whatever origins are configured."""
-    return not api.cors and api.headers.get("Access-Control-Allow-Origin") == "*"
-
-
-def _refused_in(error: Exception) -> Refused | None:
-    """The refusal that an error is, also when a handler's nursery has wrapped it."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error if isinstance(error, Refused) else None

@@ -189,3 +189,10 @@ class StorageFull(Refused):
     """507: the disk is full; nothing of the request was kept."""
 
     status = 507
+
+
+def refused_in(error: Exception) -> Refused | None:
+    """The refusal that an error is, also when a handler's nursery has wrapped it."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, Refused) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from manor.routing import Head
+from manor.routing import Api, Head
 
 _TOKENS = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,1024}")
 _EXPOSED = "Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
@@ -74,3 +74,8 @@ def _normal(origin: str) -> str:
 
 EVERY_PAGE = Origins(allowed=("*",))
 """For an API whose own headers let every page in."""
+
+
+def is_open_to_every_page(api: Api) -> bool:
+    """Whether an API's own headers let every page in, whatever origins are configured."""
+    return not api.cors and api.headers.get("Access-Control-Allow-Origin") == "*"
