@@ -49,4 +49,6 @@ def _without_integration(action: dict[str, Any]) -> dict[str, Any]:
 def _each_action(attachment: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
     if not isinstance(attachment, dict) or not isinstance(attachment.get("actions"), list):
         return attachment
-    return attachment | {"actions": [change(each) if isinstance(each, dict) else each for each in attachment["actions"]]}
+    return attachment | {
+        "actions": [change(each) if isinstance(each, dict) else each for each in attachment["actions"]]
+    }
