@@ -45,11 +45,6 @@ NOWHERE = {
 
 
 @pytest.fixture
-def plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
 async def crew(house: House) -> Crew:
     return await settled_crew(house)
 

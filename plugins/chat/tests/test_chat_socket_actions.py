@@ -17,11 +17,6 @@ from tests.chat_people import Crew
 
 
 @pytest.fixture
-def plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
 async def crew(house: House) -> Crew:
     return await settled_crew(house)
 

@@ -24,11 +24,6 @@ from tests.chat_people import Chatter, Crew, chatter, chatting_as, said
 
 
 @pytest.fixture
-def plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
 async def crew(house: House) -> Crew:
     return await settled_crew(house)
 

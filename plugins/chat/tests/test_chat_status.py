@@ -25,11 +25,6 @@ URL_PARAM = "api.context.invalid_url_param.app_error"
 
 
 @pytest.fixture
-def plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
 async def crew(house: House) -> Crew:
     return await settled_crew(house)
 
