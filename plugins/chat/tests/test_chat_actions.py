@@ -87,6 +87,30 @@ async def test_a_button_asks_the_program_behind_it(crew: Crew, helm: dict[str, A
     assert asked["trigger_id"] not in answered.text
 
 
+async def test_buttons_lead_where_they_led_after_an_edit_by_who_never_saw_where(
+    crew: Crew, helm: dict[str, Any]
+) -> None:
+    async with open_receiver(says({})) as receiver:
+        post_id = await post_with_buttons(crew, helm, receiver.url)
+        post = (await crew.ann.client.get(f"{API}/posts/{post_id}")).json()
+        (attachment,) = post["props"]["attachments"]
+        assert all("integration" not in each for each in attachment["actions"] if isinstance(each, dict))
+        attachment["text"] = "Well then?"
+        attachment["actions"].append({"id": "new", "name": "New", "type": "button"})
+        changed = await crew.ann.client.put(f"{API}/posts/{post_id}/patch", json={"props": post["props"]})
+        assert changed.status == 200
+        assert "integration" not in changed.text
+
+        assert (await press(crew.bob, post_id, "yes")).status == 200
+        assert (await receiver.next()).data["context"] == {"secret": "s"}
+        assert refused(await press(crew.bob, post_id, "nowhere")) == NO_ACTION
+        assert refused(await press(crew.bob, post_id, "new")) == NO_ACTION
+
+        await crew.ann.client.put(f"{API}/posts/{post_id}/patch", json={"props": {"attachments": [{"text": "x"}]}})
+        await crew.ann.client.put(f"{API}/posts/{post_id}/patch", json={"props": post["props"]})
+        assert refused(await press(crew.bob, post_id, "yes")) == NO_ACTION
+
+
 async def test_a_menu_says_what_was_chosen(crew: Crew, helm: dict[str, Any]) -> None:
     async with open_receiver() as receiver:
         post_id = await post_with_buttons(crew, helm, receiver.url)

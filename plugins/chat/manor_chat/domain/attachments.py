@@ -34,6 +34,36 @@ def without_integrations(props: dict[str, Any]) -> dict[str, Any]:
     return props | {"attachments": [_each_action(each, _without_integration) for each in props["attachments"]]}
 
 
+def with_integrations_of(props: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """The props with where buttons and menus led before, by their ids, where they do not say: clients that send a post
+    back as they see it were never told.
+
+    Args:
+        props: As they are to be.
+        before: As they were.
+    """
+    known = {
+        action["id"]: action["integration"]
+        for attachment in attachments_in(before)
+        for action in _actions(attachment)
+        if isinstance(action.get("id"), str) and "integration" in action
+    }
+    if not known or not attachments_in(props):
+        return props
+
+    def led(action: dict[str, Any]) -> dict[str, Any]:
+        name = action.get("id")
+        is_known = isinstance(name, str) and name in known and "integration" not in action
+        return action | {"integration": known[name]} if is_known else action
+
+    return props | {"attachments": [_each_action(each, led) for each in props["attachments"]]}
+
+
+def _actions(attachment: dict[str, Any]) -> list[dict[str, Any]]:
+    actions = attachment.get("actions")
+    return [each for each in actions if isinstance(each, dict)] if isinstance(actions, list) else []
+
+
 def _with_ids(attachment: Any, new_id: Callable[[], str]) -> Any:
     def named(action: dict[str, Any]) -> dict[str, Any]:
         known = action.get("id")

@@ -10,7 +10,7 @@ import msgspec
 
 from manor import Transaction, new_id
 from manor_chat import faults
-from manor_chat.domain.attachments import with_action_ids
+from manor_chat.domain.attachments import with_action_ids, with_integrations_of
 from manor_chat.domain.hashtags import hashtags_in
 from manor_chat.domain.post_props import allowed_props
 from manor_chat.domain.post_types import is_system
@@ -122,6 +122,7 @@ def _changes(transaction: Transaction, post: Post, change: Change, *, is_integra
         changes["is_pinned"] = change.is_pinned
     if change.props is not None:
         props = allowed_props(change.props, post.props, is_integration=is_integration)
+        props = with_integrations_of(props, post.props)
         check_props(props)
         if props != post.props:
             changes["props"] = with_action_ids(props, new_token)
