@@ -44,6 +44,7 @@ class Residence:
         self.commands = {
             f"doorbell.{name}": Command(f"doorbell.{name}", Greet, run, Greeted) for name, run in runs.items()
         }
+        self.commands["doorbell.dawdle"] = Command("doorbell.dawdle", Greet, self.hang, Greeted, seconds=3600)
 
     async def greet(self, arguments: Greet) -> Greeted:
         return Greeted(f"hello {arguments.name}", os.getpid())
@@ -146,10 +147,13 @@ async def test_a_request_that_never_ends_is_given_up(served: Path, autojump_cloc
     assert trio.current_time() == pytest.approx(READ_SECONDS, abs=0.1)
 
 
-async def test_a_command_that_hangs_is_stopped(served: Path, autojump_clock: trio.testing.MockClock) -> None:
-    error = (await ask(served, command="doorbell.hang", arguments={"name": "Ada"}))["error"]
+@pytest.mark.parametrize(("name", "seconds"), [("hang", 300), ("dawdle", 3600)])
+async def test_a_command_that_hangs_is_stopped_when_its_time_is_over(
+    served: Path, autojump_clock: trio.testing.MockClock, name: str, seconds: int
+) -> None:
+    error = (await ask(served, command=f"doorbell.{name}", arguments={"name": "Ada"}))["error"]
 
-    assert error == {"status": 503, "detail": "doorbell.hang was not done after 300 s and was stopped"}
+    assert error == {"status": 503, "detail": f"doorbell.{name} was not done after {seconds} s and was stopped"}
 
 
 async def test_a_command_that_breaks_costs_the_daemon_nothing(served: Path) -> None:

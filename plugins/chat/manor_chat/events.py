@@ -78,7 +78,11 @@ class PostDeleted(Event, frozen=True):
 
 
 class Imported(Event, frozen=True):
-    """Posts, people and channels came in from another server; of each alone nothing is told. `posts` counts the posts."""
+    """Posts, people and channels came in from another server; of each alone nothing is told.
+
+    Args:
+        posts: How many posts.
+    """
 
     name: ClassVar[str] = "chat.imported"
     posts: int

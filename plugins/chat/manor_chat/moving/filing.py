@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from pathlib import PurePosixPath
 from uuid import UUID
 
@@ -54,11 +54,6 @@ class Filing:
             except Unfit as unfit:
                 tally.trouble(staged.line, f"file {each.path[:200]}: {unfit}")
         return taken
-
-    async def discard(self, files: Sequence[File]) -> None:
-        """Have none of these: no row will name them."""
-        if not self._is_dry_run:
-            await self._blobs.delete_many([file.blob for file in files])
 
     async def picture(self, user_id: UUID, path: str) -> str:
         """Have somebody's picture in the store; its key.
