@@ -323,10 +323,12 @@ class RouteTable:
             segments = _decode(raw_path)
             found = None if segments is None else self._find(segments)
             if found is None:
-                missed = self._unmatched(raw_path)
-                if missed.api.collapses_slashes and b"//" in raw_path:
-                    return self.match(method, _SLASHES.sub(b"/", raw_path))
-                return missed
+                if b"//" in raw_path:
+                    # Clients that are given an address with a slash at its end ask for `//api/…`.
+                    clean = _SLASHES.sub(b"/", raw_path)
+                    if self._unmatched(clean).api.collapses_slashes:
+                        return self.match(method, clean)
+                return self._unmatched(raw_path)
             place, values = found
             params = dict(zip(place.names, values, strict=True))
         owned = place.routes.get("GET" if method == "HEAD" else method)

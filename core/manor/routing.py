@@ -280,7 +280,7 @@ class Api:
         rate_headers: What answers say of the rates.
         headers: On every answer.
         cors: Whether browsers of the configured origins may call it with a bearer credential.
-        collapses_slashes: Whether a path below its prefixes means the same with a slash too many between two segments.
+        collapses_slashes: Whether a path below its prefixes means the same with a slash too many before a segment.
         prefixes: Paths without a route below these are answered in this API's dialect.
         credential_first: There, and on wrong methods, a missing credential is told before 404 and 405.
         bad_value_status: What a body that decodes and does not fit is answered with.

@@ -320,5 +320,7 @@ def test_an_api_that_collapses_slashes_takes_several_for_one() -> None:
 
     assert isinstance(found, Match)
     assert found.params == {"post_id": "abc"}
+    assert isinstance(table.match("GET", b"//api//v4/posts/abc/reactions"), Match)
     assert isinstance(table.match("GET", b"/api/v4//nonesuch//"), Miss)
+    assert isinstance(table.match("GET", b"//plain/posts"), Miss)
     assert isinstance(table.match("GET", b"/plain//posts"), Miss)
