@@ -15,6 +15,8 @@ from sqlalchemy import insert, text
 from manor import Transaction, from_chat_id
 from manor.testing import House, SetClock
 from manor_chat.tables.integrations import incoming_hooks
+from manor_chat.tables.oauth import oauth_apps, oauth_codes, oauth_grants
+from manor_chat.tables.personal import statuses
 from tests.chat_people import API, Crew, said
 
 WORDS = (b"marzipan", b"nougat", b"praline", b"fondant", b"toffee", b"caramel", b"liquorice", b"gingerbread")
@@ -98,6 +100,17 @@ async def furnished(house: House, crew: Crew, clock: SetClock) -> dict[str, str]
         texts = dict.fromkeys(("display_name", "description", "username", "icon_url"), "praline hook")
         ids = {"id": from_chat_id(posts["alone"]), "create_at": 1, "update_at": 1}
         transaction.connection.execute(insert(incoming_hooks).values(**values, **texts, **ids))
+        app: dict[str, Any] = dict.fromkeys(("name", "description", "icon_url", "homepage"), "fondant app") | {
+            "callback_urls": []
+        }
+        about = {"creator_id": bob.id, "is_trusted": False, "secret_hash": bytes(32)}
+        transaction.connection.execute(insert(oauth_apps).values(**app, **about, **ids))
+        granted = {"user_id": bob.id, "app_id": ids["id"], "scope": "toffee"}
+        transaction.connection.execute(insert(oauth_grants).values(**granted, create_at=1))
+        code = granted | {"hash": bytes(32), "redirect_uri": "", "code_challenge": "", "expires_at": 1, "used_at": 0}
+        transaction.connection.execute(insert(oauth_codes).values(**code))
+        status = {"user_id": bob.id, "status": "dnd", "manual": True, "last_activity_at": 1, "dnd_end_time": 0}
+        transaction.connection.execute(insert(statuses).values(**status, prev_status=""))
 
     await house.storage.write(hook)
     return posts
@@ -119,6 +132,9 @@ async def test_an_export_has_all_of_it_and_no_secret(house: House, crew: Crew, c
     assert {row["root_id"] for row in data["chat_threads"]} == {posts["hers"], posts["answered"]}
     (hook,) = data["chat_incoming_webhooks"]
     assert (hook["display_name"], "id" in hook) == ("praline hook", False)
+    (app,) = data["chat_oauth_apps"]
+    assert (app["name"], "secret_hash" in app) == ("fondant app", False)
+    assert len(data["chat_oauth_grants"]) == 1
     assert data["chat_profile"][0]["nickname"] == "nougat"
 
 

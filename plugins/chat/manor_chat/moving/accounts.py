@@ -43,6 +43,7 @@ NOTIFY = {
 
 _TEXTS = {"nickname": NICKNAME, "first_name": PERSON_NAME, "last_name": PERSON_NAME, "position": POSITION}
 _OWN_ROLES = frozenset({"system_user", "system_admin", "system_guest"})
+_SERVICES = frozenset({"gitlab", "google", "ldap", "office365", "openid", "saml"})
 _GUESTS = "rights of guests (they are members now)"
 
 
@@ -165,7 +166,8 @@ def _count(tally: Tally, kind: str, is_new: bool, is_changed: bool) -> None:
 def _report(line: int, said: UserSaid, person: Person, is_new: bool, emails: Mapping[str, UUID], tally: Tally) -> None:
     """Note what is not carried over of an account."""
     if said.auth_service:
-        tally.left_out[f"sign-in by {said.auth_service}"] += 1
+        service = said.auth_service if said.auth_service in _SERVICES else "other services"
+        tally.left_out[f"sign-in by {service}"] += 1
     if said.password:
         tally.left_out["passwords"] += 1
     roles = (said.roles or "").split()

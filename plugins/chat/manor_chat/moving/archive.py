@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import zipfile
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from manor import BadRequest, Conflict, NotFound
+from manor import BadRequest, Conflict, Forbidden, NotFound, StorageFull
 
 LINES = "import.jsonl"
 FOLDER = "data"
@@ -46,10 +47,24 @@ def new_archive(path: Path) -> Iterator[Archive]:
         BadRequest: The path is not absolute.
         Conflict: Something is there.
         NotFound: There is no such folder.
-        PermissionError: This user may not write there.
+        Forbidden: This user may not write there.
+        StorageFull: The disk is full.
     """
     if not path.is_absolute():
         raise BadRequest(f"{path}: expected an absolute path")
+    try:
+        with _written(path) as archive:
+            yield archive
+    except PermissionError as error:
+        raise Forbidden(f"{path}: Manor's own user may not write there; name a folder where it may") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(f"{path}: the disk is full") from error
+        raise
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Archive]:
     if path.exists():
         raise Conflict(f"{path}: is there already")
     unfinished = path.with_name(f"{path.name}.part")

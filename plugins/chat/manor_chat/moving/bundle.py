@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from manor import BadRequest, NotFound
+from manor import BadRequest, Forbidden, NotFound
 
 MOST_LINE = 32 * 1024 * 1024
 """Bytes of one line: a post stands in one line with all its replies."""
@@ -156,14 +156,18 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     Raises:
         NotFound: It is not there.
         BadRequest: It is no file, or a damaged zip.
-        PermissionError: This user may not read it.
+        Forbidden: This user may not read it.
     """
     if not path.is_absolute():
         raise BadRequest(f"{path}: expected an absolute path")
     try:
         about = path.stat()
+        if stat.S_ISREG(about.st_mode):
+            path.open("rb").close()
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"{path}: there is no such file") from None
+    except PermissionError:
+        raise Forbidden(f"{path}: Manor's own user may not read it; put it into a folder where it may") from None
     if not stat.S_ISREG(about.st_mode):
         raise BadRequest(f"{path}: it is no file")
     if not zipfile.is_zipfile(path):

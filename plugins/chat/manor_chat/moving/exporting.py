@@ -62,7 +62,7 @@ async def export_bundle(shared: Shared, path: Path, *, with_files: bool) -> Repo
         BadRequest: The path is not absolute.
         Conflict: Something is there.
         NotFound: There is no such folder.
-        PermissionError: This user may not write there.
+        Forbidden: This user may not write there.
         StorageFull: The disk is full.
     """
     context = shared.context

@@ -67,7 +67,7 @@ async def import_bundle(shared: Shared, studio: Studio, path: Path, *, is_dry_ru
     Raises:
         NotFound: It is not there.
         BadRequest: It is none of this format.
-        PermissionError: This user may not read it.
+        Forbidden: This user may not read it.
         StorageFull: The disk is full; what was imported before stays.
     """
     context = shared.context
@@ -88,6 +88,7 @@ class _Importing:
         self._storage = storage
         self._bundle = bundle
         self._filing = filing
+        self._folder = shared.context.data_dir
         self._log = shared.context.log
         self._tier = shared.context.identity.default_tier
         self._known = Known()
@@ -98,7 +99,7 @@ class _Importing:
     async def run(self) -> Report:
         await self._each({"user"}, self._take_people, first=True)
         await self._each({"team", "channel", "bot", "emoji"}, self._take_structure)
-        with open_staging() as staging:
+        with open_staging(self._folder) as staging:
             reader = PostReader(self._known, self._tally)
             take = partial(self._take_places, staging, reader)
             await self._each({"user", "direct_channel", "post", "direct_post"}, take)

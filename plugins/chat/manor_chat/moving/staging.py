@@ -7,13 +7,16 @@ numbered in the order of time.
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from manor import StorageFull
 from manor_chat.moving.lines import AttachmentSaid
 
 
@@ -81,7 +84,12 @@ class Staging:
     def add(self, posts: Iterable[tuple[int, StagedPost]]) -> None:
         """Put posts into it, each with when it stands in the order."""
         rows = [(post.ref, at, _encode(post)) for at, post in posts]
-        self._connection.executemany("INSERT INTO posts VALUES (?, ?, ?)", rows)
+        try:
+            self._connection.executemany("INSERT INTO posts VALUES (?, ?, ?)", rows)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            raise StorageFull("The server's disk is too full to sort the posts of the import.") from error
 
     def seal(self) -> None:
         """No more come."""
@@ -110,12 +118,17 @@ class Staging:
 
 
 @contextmanager
-def open_staging() -> Iterator[Staging]:
-    """Make an empty one, in a temporary file that has no name and is gone with the process."""
-    connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute("PRAGMA synchronous = OFF")
-        yield Staging(connection)
-    finally:
-        connection.close()
+def open_staging(folder: Path) -> Iterator[Staging]:
+    """Make an empty one.
+
+    Args:
+        folder: Where its file is put. It is gone at the end; `remove_copies` removes what a killed process left.
+    """
+    with tempfile.TemporaryDirectory(prefix="copy-", dir=folder) as place:
+        connection = sqlite3.connect(Path(place) / "posts.db", isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = OFF")
+            connection.execute("PRAGMA synchronous = OFF")
+            yield Staging(connection)
+        finally:
+            connection.close()
