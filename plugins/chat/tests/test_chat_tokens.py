@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from manor import Event, list_credentials, to_chat_id
 from manor.clock import SetClock
@@ -91,6 +93,18 @@ async def test_a_token_that_is_disabled_opens_nothing_until_it_is_enabled(
     for verb in ("disable", "enable", "revoke"):
         assert told_id(await ann.post(f"{API}/users/tokens/{verb}", json=body)) == GONE
     assert [each["id"] for each in (await ann.get(f"{API}/users/me/tokens")).json()] == [other["id"]]
+
+
+async def test_a_token_opens_what_its_row_says_whoever_switches_it_at_once(client: Client, crew: Crew) -> None:
+    ann = crew.ann.client
+    made = await new_token(ann)
+
+    for _ in range(10):
+        async with trio.open_nursery() as nursery:
+            for verb in ("disable", "enable"):
+                nursery.start_soon(partial(ann.post, f"{API}/users/tokens/{verb}", json={"token_id": made["id"]}))
+        shown = (await ann.get(f"{API}/users/tokens/{made['id']}")).json()
+        assert await works(client, made["token"]) == shown["is_active"]
 
 
 async def test_a_disabled_token_stays_disabled_when_the_server_starts_again(tmp_path: Path) -> None:

@@ -85,12 +85,13 @@ class TokensHandlers:
             disable_token(transaction, rights, token_id)
             self._audit(transaction, rights, "chat.token_disabled", request.body.token_id)
 
-        self._credentials.disable(token_id)
-        try:
-            await self._shared.write(request, work)
-        except Refused:
-            await self._credentials.load()
-            raise
+        async with self._credentials.switching:
+            self._credentials.disable(token_id)
+            try:
+                await self._shared.write(request, work)
+            except Refused:
+                await self._credentials.load()
+                raise
         return STATUS_OK
 
     async def enable(self, request: Request[TokenBody]) -> Reply:
@@ -102,8 +103,9 @@ class TokensHandlers:
             enable_token(transaction, rights, token_id)
             self._audit(transaction, rights, "chat.token_enabled", request.body.token_id)
 
-        await self._shared.write(request, work)
-        self._credentials.enable(token_id)
+        async with self._credentials.switching:
+            await self._shared.write(request, work)
+            self._credentials.enable(token_id)
         return STATUS_OK
 
     async def revoke(self, request: Request[TokenBody]) -> Reply:
@@ -115,8 +117,9 @@ class TokensHandlers:
             revoke_token(transaction, rights, token_id)
             self._audit(transaction, rights, "chat.token_revoked", request.body.token_id)
 
-        await self._shared.write(request, work)
-        self._credentials.enable(token_id)
+        async with self._credentials.switching:
+            await self._shared.write(request, work)
+            self._credentials.enable(token_id)
         return STATUS_OK
 
     def _audit(self, transaction: Transaction, rights: Rights, action: str, token_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+import trio
 from sqlalchemy import select
 
 from manor import Authenticator, Presented, Principal, Transaction, Unauthorized
@@ -27,6 +28,10 @@ class Credentials:
     Args:
         shared: What all parts use.
         cookies: Has a browser forget what nobody knows.
+
+    Attributes:
+        switching: Held by whoever disables or enables a token, from before it is written until it is known here: of
+            two at once the one that was written last is the one that holds.
     """
 
     def __init__(self, shared: Shared, cookies: Cookies) -> None:
@@ -34,6 +39,7 @@ class Credentials:
         self._identity = shared.context.identity
         self._cookies = cookies
         self._disabled: set[UUID] = set()
+        self.switching = trio.Lock()
 
     def authenticators(self) -> Sequence[Authenticator]:
         """Sessions, and personal access tokens."""
