@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import trio.testing
-from PIL import Image
+from PIL import ExifTags, Image
 
 from manor import Event, Principal
 from manor.testing import Answer, Client, House
@@ -29,6 +29,13 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (300, 200), mode: str = "
     written = io.BytesIO()
     Image.new(mode, size, 200 if mode in ("L", "P") else (200, 30, 60, 255)[: len(mode)]).save(written, kind, **more)
     return written.getvalue()
+
+
+def misnoting() -> bytes:
+    """A JPEG that is to be turned and whose width is noted as a text."""
+    noted = Image.Exif()
+    noted[ExifTags.Base.Orientation], noted[ExifTags.Base.ImageWidth] = 6, 300
+    return picture("JPEG", exif=noted).replace(b"\x01\x00\x00\x04", b"\x01\x00\x00\x02", 1)
 
 
 def claiming(width: int, height: int) -> bytes:
@@ -79,6 +86,7 @@ async def test_somebody_without_a_picture_has_an_initial(crew: Crew) -> None:
         picture("WEBP", size=(50, 400)),
         picture(mode="RGBA"),
         picture(mode="L"),
+        misnoting(),
     ],
 )
 async def test_an_uploaded_picture_is_made_small_and_square(crew: Crew, content: bytes) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import warnings
 from collections import OrderedDict
+from contextlib import suppress
 from uuid import UUID
 
 import trio
@@ -87,7 +89,7 @@ def _shrink(content: bytes) -> bytes:
                     raise TooManyPixels(f"{image.width} x {image.height} pixels")
                 image.draft("RGB", (SIDE * 2, SIDE * 2))
                 image.load()
-                ImageOps.exif_transpose(image, in_place=True)
+                _set_upright(image)
                 # Made small before it is converted: each copy of a large one is another 100 MB.
                 whole = image if image.mode in _SHRUNK_AS_THEY_ARE else image.convert("RGBA")
                 small = ImageOps.fit(whole, (SIDE, SIDE))
@@ -96,6 +98,12 @@ def _shrink(content: bytes) -> bytes:
         if isinstance(error, NoPicture):
             raise
         raise NoPicture(str(error)) from error
+
+
+def _set_upright(image: Image.Image) -> None:
+    # It turns the picture, then writes anew the rest of what the camera noted, which may be anything and is not kept.
+    with suppress(struct.error):
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _png(image: Image.Image) -> bytes:
