@@ -40,6 +40,7 @@ from manor_chat.oauth.granting import (
 )
 from manor_chat.oauth.token_form import read_token_form
 from manor_chat.parts import Shared
+from manor_chat.people.checking import refuse_apps
 from manor_chat.people.cookies import CONSENT_PATH
 from manor_chat.rights import Rights
 from manor_chat.store.oauth import is_granted
@@ -132,7 +133,8 @@ class OAuthHandlers:
         return redirect(await self._shared.storage.write(work))
 
     async def authorize(self, request: Request[Asked]) -> Reply:
-        """The same for a page of an app's own: where to lead the browser."""
+        """The same for a page of an app's own: where to lead the browser. No program lets another one in."""
+        refuse_apps(request)
 
         def work(transaction: Transaction, rights: Rights) -> str:
             return allow(transaction, rights.user_id, request.body)

@@ -15,6 +15,7 @@ from manor_chat.http.params import PageQuery, id_member, id_param, user_param
 from manor_chat.ids import new_token, shown_id
 from manor_chat.oauth.granting import digest, revoke_tokens
 from manor_chat.parts import Shared
+from manor_chat.people.checking import refuse_apps
 from manor_chat.rights import Rights
 from manor_chat.store.oauth import (
     OAuthApp,
@@ -50,6 +51,7 @@ class OAuthAppHandlers:
 
     async def make(self, request: Request[WantedApp]) -> Reply:
         """Make a program known; its secret is in this answer and in no other."""
+        refuse_apps(request)
         _check(request.body)
         secret = new_token()
 
@@ -93,6 +95,7 @@ class OAuthAppHandlers:
 
     async def change(self, request: Request[WantedApp]) -> Reply:
         """Describe a program otherwise."""
+        refuse_apps(request)
         app_id = id_param(request, "app_id")
         if id_member(request.body.id, "app_id") != app_id:
             raise faults.bad_body_param("app_id")
@@ -128,6 +131,7 @@ class OAuthAppHandlers:
 
     async def renew_secret(self, request: Request) -> Reply:
         """Give a program another secret; the old one is worthless."""
+        refuse_apps(request)
         app_id, secret = id_param(request, "app_id"), new_token()
 
         def work(transaction: Transaction, rights: Rights) -> Any:

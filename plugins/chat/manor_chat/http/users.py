@@ -119,11 +119,13 @@ class UsersHandlers:
 
     async def set_roles(self, request: Request[RolesBody]) -> Reply:
         """Give somebody other system roles."""
+        refuse_apps(request)
         await self._accounts.set_roles(request, user_param(request), request.body.roles)
         return STATUS_OK
 
     async def set_active(self, request: Request[ActiveBody]) -> Reply:
         """Keep somebody out, or let them in again."""
+        refuse_apps(request)
         await self._accounts.set_active(request, user_param(request), request.body.active)
         return STATUS_OK
 

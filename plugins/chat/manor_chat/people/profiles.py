@@ -109,6 +109,9 @@ def change_person(
     if isinstance(body.username, str) and body.username.strip().lower() != person.handle:
         username = checked_username(body.username)
     if is_new_email(person, body) and isinstance(body.email, str):
+        if person.is_bot:
+            # It has no mailbox; and an address that its owner makes up is somebody's.
+            raise invalid("email")
         email = checked_email(body.email)
     with refusals_of_chat():
         if username is not None or email is not None:
