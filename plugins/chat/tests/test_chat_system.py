@@ -110,6 +110,15 @@ async def test_what_wants_a_licence_says_so(crew: Crew) -> None:
         assert (answer.status, answer.body) == (200, body), line
 
 
+async def test_groups_are_empty_in_the_shape_that_clients_read(crew: Crew) -> None:
+    for place in (f"teams/{crew.team}", f"channels/{UNKNOWN}"):
+        answer = await crew.bob.client.get(f"/api/v4/{place}/groups")
+        assert answer.json() == {"groups": [], "total_group_count": 0}
+    answer = await crew.bob.client.get(f"/api/v4/teams/{crew.team}/groups_by_channels")
+    assert answer.json() == {"groups": {}}
+    assert (await crew.bob.client.get("/api/v4/users/me/groups")).json() == []
+
+
 async def test_nothing_of_it_is_for_strangers(client: Client) -> None:
     for path in ("/api/v4/cloud/limits", "/api/v4/groups", "/api/v4/limits/server", "/api/v4/system/timezones"):
         answer = await client.get(path)

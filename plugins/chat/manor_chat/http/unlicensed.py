@@ -241,14 +241,17 @@ ABSENT = (
     ),
 )
 
+_NO_GROUPS = b'{"groups":[],"total_group_count":0}'
+"""As clients read it, though the API's document says a bare list."""
+
 EMPTY = (
     ("cluster", "GET /cluster/status", b"[]"),
     ("data retention", "GET /data_retention/policy", _RETENTION),
     ("groups", "GET /groups", b"[]"),
     ("groups", "POST /groups/names", b"[]"),
-    ("groups", "GET /channels/{channel_id}/groups", b"[]"),
-    ("groups", "GET /teams/{team_id}/groups", b"[]"),
-    ("groups", "GET /teams/{team_id}/groups_by_channels", b"{}"),
+    ("groups", "GET /channels/{channel_id}/groups", _NO_GROUPS),
+    ("groups", "GET /teams/{team_id}/groups", _NO_GROUPS),
+    ("groups", "GET /teams/{team_id}/groups_by_channels", b'{"groups":{}}'),
     ("groups", "GET /users/{user_id}/groups", b"[]"),
 )
 """Reads of what is simply empty here."""
