@@ -6,7 +6,7 @@ only then is a missing permission 403.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from manor import Principal, Transaction, Unauthorized
@@ -23,7 +23,7 @@ from manor_chat.store.channels import OPEN, Channel, ChannelMember, find_channel
 from manor_chat.store.channels import find_member as find_channel_member
 from manor_chat.store.people import Person, find_person
 from manor_chat.store.posts import Post, find_post
-from manor_chat.store.teams import ChatTeam, find_team, is_active, role_in_team
+from manor_chat.store.teams import ChatTeam, find_team, is_active, role_in_team, roles_in_teams
 
 
 class Rights:
@@ -88,6 +88,11 @@ class Rights:
             channel_ids: All that were looked for.
         """
         self._members |= dict.fromkeys(channel_ids) | {member.channel_id: member for member in members}
+
+    def know_teams(self, team_ids: Collection[UUID]) -> None:
+        """Look at once at what they are in several teams, so that asking of each takes no query each."""
+        roles = roles_in_teams(self._transaction, team_ids, self.user_id)
+        self._teams |= {team_id: _permissions_of_member(roles.get(team_id)) for team_id in team_ids}
 
     def may_in_channel(self, permission: str, channel: Channel) -> bool:
         """Whether their system, team or channel roles permit it. Nothing of a team permits anything in channels of
@@ -210,13 +215,15 @@ class Rights:
 
     def _of_team(self, team_id: UUID) -> frozenset[str] | None:
         if team_id not in self._teams:
-            role = role_in_team(self._transaction, team_id, self.user_id)
-            if role is None:
-                self._teams[team_id] = None
-            else:
-                roles = (TEAM_USER,) if role == "member" else (TEAM_USER, TEAM_ADMIN)
-                self._teams[team_id] = permissions_of(roles)
+            self._teams[team_id] = _permissions_of_member(role_in_team(self._transaction, team_id, self.user_id))
         return self._teams[team_id]
+
+
+def _permissions_of_member(role: str | None) -> frozenset[str] | None:
+    """What a role in a team permits; None for who is not in it."""
+    if role is None:
+        return None
+    return permissions_of((TEAM_USER,) if role == "member" else (TEAM_USER, TEAM_ADMIN))
 
 
 def _require(is_permitted: bool) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pytest
 import trio.testing
 
-from manor import Event, Transaction, find_member, set_team_active
+from manor import Event, Principal, Transaction, find_member, set_team_active
 from manor.testing import Client, House
 from manor_chat.events import Told
+from manor_chat.rights import Rights
+from manor_chat.store.teams import ChatTeam, teams_of
+from manor_chat.teams.managing import several_shown_to
 from tests.chat_people import API, Crew, chatter, said
 from tests.people import links
 
@@ -238,6 +242,45 @@ async def test_addresses_that_are_none_are_refused_or_told_one_by_one(crew: Crew
     assert (await crew.bob.client.post(path, json=[])).status == 400
     told_ = (await crew.bob.client.post(f"{path}?graceful=true", json=["nobody", "gus@example.org"])).json()
     assert [(each["email"], each["error"] is None) for each in told_] == [("nobody", False), ("gus@example.org", True)]
+
+
+# --- Of one person -------------------------------------------------------------------------------------------------
+
+
+async def test_somebodys_teams_are_for_themselves_and_administrators(crew: Crew) -> None:
+    for path in ("teams", "teams/members"):
+        assert (await crew.ada.client.get(f"{API}/users/{crew.bob.chat_id}/{path}")).json() != []
+        assert (await crew.eve.client.get(f"{API}/users/{crew.bob.chat_id}/{path}")).status == 403
+        for asking in (crew.eve, crew.ada):
+            missing = await asking.client.get(f"{API}/users/{UNKNOWN}/{path}")
+            assert (missing.status, missing.json()["id"]) == (404, "app.user.missing_account.const")
+
+
+async def test_a_list_of_teams_takes_as_many_statements_however_long_it_is(crew: Crew) -> None:
+    made = [await make(crew.bob.client, f"choir-{number}") for number in range(5)]
+    statements: list[str] = []
+
+    def show(transaction: Transaction, teams: Sequence[ChatTeam]) -> list[Any]:
+        handle: Any = transaction.connection.connection.driver_connection
+        handle.set_trace_callback(statements.append)
+        try:
+            rights = Rights(transaction, Principal("chat_session", user_id=crew.bob.id))
+            return several_shown_to(rights, teams)
+        finally:
+            handle.set_trace_callback(None)
+
+    def work(transaction: Transaction) -> tuple[list[Any], int, int]:
+        teams = teams_of(transaction, crew.bob.id)
+        shown = show(transaction, teams)
+        of_all = len(statements)
+        show(transaction, teams[:1])
+        return shown, of_all, len(statements) - of_all
+
+    shown, of_all, of_one = await crew.house.storage.read(work)
+    assert of_all == of_one
+    invites = {team.name: team.invite_id for team in shown}
+    assert invites == {team["name"]: team["invite_id"] for team in made} | {"crew": invites["crew"]}
+    assert [team["name"] for team in (await crew.bob.client.get(f"{API}/users/me/teams")).json()] == list(invites)
 
 
 # --- Unread --------------------------------------------------------------------------------------------------------

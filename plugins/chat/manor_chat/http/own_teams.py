@@ -14,12 +14,12 @@ from manor_chat.http.api import SIGNED_IN, operation
 from manor_chat.http.params import id_param, user_param
 from manor_chat.ids import shown_id
 from manor_chat.parts import Shared
+from manor_chat.people.profiles import existing_person
 from manor_chat.rights import Rights
-from manor_chat.store.people import find_person
 from manor_chat.store.team_members import TeamUnread, find_team_member, team_members_of, unread_of
 from manor_chat.store.teams import teams_of
 from manor_chat.teams.inviting import Inviting
-from manor_chat.teams.managing import join_by_invite_id, join_by_token, show_member, shown_to
+from manor_chat.teams.managing import join_by_invite_id, join_by_token, several_shown_to, show_member
 
 _MOST_INVITED = 20
 
@@ -89,7 +89,7 @@ class OwnTeamHandlers:
 
         def work(transaction: Transaction, rights: Rights) -> Any:
             _seen_person(transaction, rights, user_id)
-            return [shown_to(rights, team) for team in teams_of(transaction, user_id)]
+            return several_shown_to(rights, teams_of(transaction, user_id))
 
         return etagged(request, await self._shared.read(request, work))
 
@@ -135,10 +135,9 @@ class OwnTeamHandlers:
 
 
 def _seen_person(transaction: Transaction, rights: Rights, user_id: UUID) -> None:
-    if user_id != rights.user_id and not rights.may("read_other_users_teams"):
-        raise faults.no_permission()
-    if find_person(transaction, user_id) is None:
-        raise faults.missing_user()
+    if user_id != rights.user_id:
+        existing_person(transaction, user_id)
+        rights.require("read_other_users_teams")
 
 
 def _unread(unread: TeamUnread) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from manor_chat.rights import Rights
 from manor_chat.store.team_lists import list_visible_teams
 from manor_chat.store.team_members import count_team
 from manor_chat.store.teams import find_team_by_invite, find_team_by_name
-from manor_chat.teams.managing import NewTeam, TeamPatch, make_team, may_see, patch_team, shown_to
+from manor_chat.teams.managing import NewTeam, TeamPatch, make_team, may_see, patch_team, several_shown_to, shown_to
 
 
 class TeamsQuery(PageQuery, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ class TeamHandlers:
             rights.require("list_public_teams")
             every = rights.may("list_private_teams")
             teams, total = list_visible_teams(transaction, every=every, offset=query.offset, limit=query.limit)
-            shown = [shown_to(rights, team) for team in teams]
+            shown = several_shown_to(rights, teams)
             return {"teams": shown, "total_count": total} if query.include_total_count.lower() == "true" else shown
 
         return etagged(request, await self._shared.read(request, work))
@@ -92,7 +92,7 @@ class TeamHandlers:
                 term=body.term,
                 allow_open_invite=body.allow_open_invite,
             )
-            shown = [shown_to(rights, team) for team in teams]
+            shown = several_shown_to(rights, teams)
             return {"teams": shown, "total_count": total} if is_paged else shown
 
         return answer(await self._shared.read(request, work))

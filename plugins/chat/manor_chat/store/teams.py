@@ -157,6 +157,15 @@ def role_in_team(transaction: Transaction, team_id: UUID, user_id: UUID) -> str 
     return rows[0]["role"] if rows else None
 
 
+def roles_in_teams(transaction: Transaction, team_ids: Collection[UUID], user_id: UUID) -> dict[UUID, str]:
+    """What somebody is in those of these teams that they are in and that are not switched off."""
+    query = select(members_table.c.team_id, members_table.c.role).join(
+        teams_table, teams_table.c.id == members_table.c.team_id
+    )
+    mine = query.where(teams_table.c.id.in_(team_ids), teams_table.c.is_active, members_table.c.user_id == user_id)
+    return {row.team_id: row.role for row in transaction.connection.execute(mine)}
+
+
 def change_team(transaction: Transaction, team: ChatTeam, **changes: Any) -> ChatTeam:
     """Store what is different about a team's settings in chat; `update_at` is set to now."""
     changes = {"update_at": to_milliseconds(transaction.now)} | changes

@@ -23,7 +23,6 @@ from manor import (
 )
 from manor_chat import faults
 from manor_chat.domain import names
-from manor_chat.ids import shown_id
 from manor_chat.rights import Rights
 from manor_chat.store.people import Person, find_people
 from manor_chat.store.team_members import TeamMemberRow, find_team_member
@@ -260,9 +259,10 @@ def shown_to(rights: Rights, team: ChatTeam) -> Any:
     )
 
 
-def told_ids(team_id: UUID, user_id: UUID) -> dict[str, str]:
-    """What events of comings and goings carry."""
-    return {"team_id": shown_id(team_id), "user_id": shown_id(user_id)}
+def several_shown_to(rights: Rights, teams: Sequence[ChatTeam]) -> list[Any]:
+    """Teams as somebody sees them, in the same order."""
+    rights.know_teams([team.id for team in teams])
+    return [shown_to(rights, team) for team in teams]
 
 
 def _there(transaction: Transaction, team_id: UUID, user_id: UUID) -> TeamMemberRow:
