@@ -24,7 +24,12 @@ def etagged(request: Request[Any, Any], value: Any, headers: Mapping[str, str] |
     body = msgspec.json.encode(value)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     named = {**(headers or {}), "ETag": tag}
-    known = request.headers.get("if-none-match") or ""
-    if tag in (each.strip().removeprefix("W/") for each in known.split(",")):
+    if is_known(request, tag):
         return Reply(b"", 304, "", named)
     return Reply(body, headers=named)
+
+
+def is_known(request: Request[Any, Any], tag: str) -> bool:
+    """Whether the client has what has this entity tag."""
+    known = request.headers.get("if-none-match") or ""
+    return tag in (each.strip().removeprefix("W/") for each in known.split(","))

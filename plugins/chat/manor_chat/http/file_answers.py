@@ -9,6 +9,7 @@ from urllib.parse import quote
 from manor import Blobs, Reply, Request, Stream, Write
 from manor_chat.domain.byte_ranges import NotSatisfiable, wanted_bytes
 from manor_chat.files.kinds import SHOWN_INLINE, sent_as
+from manor_chat.http.answers import is_known
 from manor_chat.store.files import File
 
 CACHED = "max-age=86400, private"
@@ -93,9 +94,3 @@ def headers_of(tag: str, name: str, kind: str, *, download: bool = False) -> dic
         "Content-Security-Policy": _CONFINED,
         "X-Content-Type-Options": "nosniff",
     }
-
-
-def is_known(request: Request[Any, Any], tag: str) -> bool:
-    """Whether the client has what has this entity tag."""
-    known = request.headers.get("if-none-match") or ""
-    return tag in (each.strip().removeprefix("W/") for each in known.split(","))

@@ -11,9 +11,9 @@ import msgspec
 from manor import PUBLIC, Rate, Reply, Request, Route
 from manor_chat import faults
 from manor_chat.domain.opengraph import Page, is_web_address
-from manor_chat.http.answers import answer
+from manor_chat.http.answers import answer, is_known
 from manor_chat.http.api import SIGNED_IN, operation
-from manor_chat.http.file_answers import headers_of, is_known
+from manor_chat.http.file_answers import headers_of
 from manor_chat.links.looking import Looking, NoPictureThere
 from manor_chat.parts import Shared
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from manor import BlobsFailed, NoSuchBlob, Refused, Reply, Request, Route, TooLarge, Transaction, new_id
 from manor_chat import faults
-from manor_chat.http.answers import STATUS_OK
+from manor_chat.http.answers import STATUS_OK, is_known
 from manor_chat.http.api import SIGNED_IN, operation
 from manor_chat.http.multipart import read_form
 from manor_chat.http.params import user_param
@@ -120,8 +120,7 @@ def _image(request: Request[Any, Any], content: bytes) -> Reply:
     """A PNG that the client keeps; 304 when it has it."""
     tag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": _CACHED}
-    known = request.headers.get("if-none-match") or ""
-    if tag in (each.strip().removeprefix("W/") for each in known.split(",")):
+    if is_known(request, tag):
         return Reply(b"", 304, "", headers)
     return Reply(content, content_type="image/png", headers=headers)
 

@@ -55,9 +55,9 @@ class UsersListsHandlers:
 
     async def by_ids(self, request: Request[list[str], SinceQuery]) -> list[UserShown]:
         """Those of these ids who are there."""
-        conditions = [users_table.c.id.in_(id_members(request.body, "user_ids"))]
+        ids = id_members(request.body, "user_ids")
         since = int(request.query.since) if _NUMBER.fullmatch(request.query.since) else 0
-        shown = await self._among(request, *conditions)
+        shown = await self._among(request, users_table.c.id.in_(ids))
         return [user for user in shown if user.update_at > since]
 
     async def by_usernames(self, request: Request[list[str]]) -> list[UserShown]:
