@@ -212,6 +212,20 @@ async def test_one_person_keeps_five_programs_busy(crew: Crew, helm: dict[str, A
 # --- On posts that nobody keeps ------------------------------------------------------------------------------------
 
 
+async def test_buttons_that_would_each_carry_much_are_shown_to_nobody(
+    crew: Crew, helm: dict[str, Any], heard: list[Event]
+) -> None:
+    async with open_receiver() as receiver:
+        leads = {"integration": {"url": receiver.url}}
+        many = {"text": "Sure?", "props": {"p": "x" * 20_000}, "attachments": [{"actions": [leads] * 41}]}
+        receiver.answers += [says(many), says({**many, "attachments": [{"actions": [leads] * 3}]})]
+        await command(crew, receiver.url)
+        for told_of in ("do not fit", "Sure?"):
+            assert told_of in (await typed(crew.ann, helm["id"], "/weather")).json()["text"]
+            await receiver.next()
+            assert told_of in told(heard, "ephemeral_message")[-1][1]["post"]["message"]
+
+
 async def test_a_button_that_one_person_sees_works_for_them_alone(
     crew: Crew, helm: dict[str, Any], heard: list[Event]
 ) -> None:

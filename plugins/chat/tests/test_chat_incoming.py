@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from manor import Event, Head, Headers
+from manor import Event, Head, Headers, set_team_active
 from manor.testing import House
 from tests.chat_channels import direct, made, refused, told
 from tests.chat_integrations import FORM, incoming, posted_to, posts_in
@@ -217,6 +217,14 @@ async def test_a_hook_posts_where_it_is_told_to(crew: Crew, helm: dict[str, Any]
     assert (post["message"], post["user_id"]) == ("psst", crew.ann.id)
 
 
+async def test_a_hook_of_a_team_that_is_switched_off_posts_nowhere(crew: Crew, helm: dict[str, Any]) -> None:
+    hook = await incoming(crew, helm["id"])
+    await crew.house.storage.write(lambda transaction: set_team_active(transaction, crew.team_id, False))
+    for body in ({"text": "x"}, {"text": "x", "channel": "@bob"}):
+        missing = (404, "web.incoming_webhook.channel.app_error")
+        assert refused(await posted_to(crew.house, f"/hooks/{hook['id']}", body)) == missing
+
+
 NO_POSTS: list[tuple[Any, int, str]] = [
         ({}, 400, "web.incoming_webhook.text.app_error"),
         ({"text": ""}, 400, "web.incoming_webhook.text.app_error"),
@@ -229,6 +237,8 @@ NO_POSTS: list[tuple[Any, int, str]] = [
         ({"text": "x", "channel": "@"}, 400, "web.incoming_webhook.user.app_error"),
         ({"text": "x", "type": "system_generic"}, 400, "api.context.invalid_body_param.app_error"),
         ({"text": "x", "props": {"p": "x" * 800_000}}, 400, "web.incoming_webhook.split_props_length.app_error"),
+        ({"text": "x" * 16_384 * 5, "props": {"p": "x" * 799_900}}, 400,
+         "web.incoming_webhook.split_props_length.app_error"),
         ({"text": "x", "attachments": [{"title": "x" * 800_000}]}, 400,
          "web.incoming_webhook.split_props_length.app_error"),
     ]  # fmt: skip

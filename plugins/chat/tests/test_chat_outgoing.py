@@ -74,8 +74,9 @@ async def settled(house: House, channel: dict[str, Any], count: int) -> list[Any
 
 
 async def test_a_hook_is_made_shown_listed_changed_and_removed(crew: Crew, helm: dict[str, Any]) -> None:
-    hook = await outgoing(crew, URL, trigger_words=["deploy"], channel_id=helm["id"])
+    hook = await outgoing(crew, URL, trigger_words=["deploy"], channel_id=helm["id"], callback_urls=[URL, URL])
     assert hook.keys() == HOOK_KEYS
+    assert hook["callback_urls"] == [URL]
     assert (hook["creator_id"], hook["content_type"], len(hook["token"])) == (crew.ann.chat_id, FORM_TYPE, 26)
 
     path, client = f"{API}/hooks/outgoing/{hook['id']}", crew.ann.client

@@ -166,6 +166,15 @@ def test_what_no_post_can_hold_is_too_much(props: dict[str, Any], attachment: di
         in_portions("", props, [attachment], longest_message=10, longest_props=100)
 
 
+@pytest.mark.parametrize(
+    ("message", "attachments"),
+    [("a" * 70, []), ("a" * 50, [{"t": "b"}] * 6), ("", [{"t": "b"}] * 14)],
+)
+def test_props_that_many_posts_would_repeat_are_too_much(message: str, attachments: list[dict[str, Any]]) -> None:
+    with pytest.raises(TooMuch):
+        in_portions(message, {"p": "x" * 52}, attachments, longest_message=10, longest_props=100)
+
+
 @given(
     st.text(max_size=50),
     st.lists(st.fixed_dictionaries({"text": st.text(max_size=90)}), max_size=6),

@@ -120,6 +120,7 @@ async def test_people_are_invited_and_removed(crew: Crew, helm: dict[str, Any], 
     assert "Could not find" in (await done(crew.ann, helm, "/invite @nobody"))["text"]
     assert (await done(crew.ann, helm, "/invite @eve"))["text"] == "They are not in this channel's team"
     assert "must be provided" in (await done(crew.ann, helm, "/invite"))["text"]
+    assert "50 people at most" in (await done(crew.ann, helm, f"/invite {'@bob ' * 51}"))["text"]
 
     await done(crew.ann, helm, "/kick @bob")
     assert (await crew.ann.client.get(member)).status == 404

@@ -12,6 +12,12 @@ def attachments_in(props: dict[str, Any]) -> list[dict[str, Any]]:
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
+def actions_in(attachment: dict[str, Any]) -> list[dict[str, Any]]:
+    """The buttons and menus of an attachment that are well-formed enough to look into."""
+    actions = attachment.get("actions")
+    return [each for each in actions if isinstance(each, dict)] if isinstance(actions, list) else []
+
+
 def spoken(message: str, props: dict[str, Any]) -> str:
     """All that a post says: its message, and the texts of its attachments."""
     texts = [message]
@@ -45,7 +51,7 @@ def with_integrations_of(props: dict[str, Any], before: dict[str, Any]) -> dict[
     known = {
         action["id"]: action["integration"]
         for attachment in attachments_in(before)
-        for action in _actions(attachment)
+        for action in actions_in(attachment)
         if isinstance(action.get("id"), str) and "integration" in action
     }
     if not known or not attachments_in(props):
@@ -57,11 +63,6 @@ def with_integrations_of(props: dict[str, Any], before: dict[str, Any]) -> dict[
         return action | {"integration": known[name]} if is_known else action
 
     return props | {"attachments": [_each_action(each, led) for each in props["attachments"]]}
-
-
-def _actions(attachment: dict[str, Any]) -> list[dict[str, Any]]:
-    actions = attachment.get("actions")
-    return [each for each in actions if isinstance(each, dict)] if isinstance(actions, list) else []
 
 
 def _with_ids(attachment: Any, new_id: Callable[[], str]) -> Any:

@@ -8,6 +8,9 @@ from typing import Any
 
 import msgspec
 
+REPEATED = 4
+"""What the props of all portions together may be, in times of what those of one may."""
+
 
 class TooMuch(ValueError):
     """No number of posts can hold it."""
@@ -39,9 +42,13 @@ def in_portions(
         longest_props: Of a post, in characters of JSON.
 
     Raises:
-        TooMuch: The props alone, or an attachment without its text, are too long.
+        TooMuch: The props alone, or an attachment without its text, are too long; or so are the props of them all.
     """
-    if _length(props) > longest_props:
+    own = _length(props)
+    if own > longest_props:
+        raise TooMuch("props")
+    most = REPEATED * longest_props // own
+    if len(message) > most * longest_message:
         raise TooMuch("props")
     pieces = [message[at : at + longest_message] for at in range(0, len(message), longest_message)] or [""]
     portions = [Portion(piece, dict(props)) for piece in pieces]
@@ -51,6 +58,8 @@ def in_portions(
         attachment = each
         size = _length(attachment) + 1
         if used + size > longest_props and "attachments" in portions[-1].props:
+            if len(portions) >= most:
+                raise TooMuch("props")
             portions.append(Portion("", dict(props)))
             used = empty
         if used + size > longest_props:

@@ -10,13 +10,15 @@ import msgspec
 
 from manor import NotFound, Transaction
 from manor_chat import faults
-from manor_chat.domain.attachments import attachments_in, with_action_ids
+from manor_chat.domain.attachments import actions_in, attachments_in, with_action_ids
 from manor_chat.domain.hashtags import hashtags_in
+from manor_chat.domain.names import PROPS
 from manor_chat.domain.post_props import OF_INTEGRATIONS, OF_SERVER
 from manor_chat.domain.post_types import EPHEMERAL
 from manor_chat.domain.slack import with_links
 from manor_chat.events import PostEdited
 from manor_chat.ids import new_token, read_ids, shown_id
+from manor_chat.integrations.posting import too_much
 from manor_chat.integrations.proving import Integration, Proofs
 from manor_chat.posts.checking import check_message, check_props
 from manor_chat.posts.showing import show_post, show_posts
@@ -151,8 +153,15 @@ def update(transaction: Transaction, pressed: Pressed, updated: Updated, user_id
 
 
 def sealed(proofs: Proofs, post: Post) -> Post:
-    """A post that nobody keeps, its buttons with all that they need to be pressed by the one who sees it."""
+    """A post that nobody keeps, its buttons with all that they need to be pressed by the one who sees it.
+
+    Raises:
+        BadRequest: 400: that is too much, for each of them needs all props.
+    """
     integrations = {name: value for name, value in post.props.items() if name != "attachments"}
+    count = sum(len(actions_in(each)) for each in attachments_in(post.props))
+    if count * len(msgspec.json.encode(integrations)) > PROPS:
+        raise too_much()
 
     def seal(action: dict[str, Any]) -> dict[str, Any]:
         found = _integration_of(post, action, integrations)
@@ -176,9 +185,8 @@ def words(answer: ActionAnswer) -> str:
 
 def _integration(post: Post, action_id: str) -> Integration:
     for attachment in attachments_in(post.props):
-        actions = attachment.get("actions")
-        for action in actions if isinstance(actions, list) else []:
-            if isinstance(action, dict) and action.get("id") == action_id:
+        for action in actions_in(attachment):
+            if action.get("id") == action_id:
                 found = _integration_of(post, action, {})
                 if found is not None:
                     return found

@@ -223,11 +223,13 @@ def unknown_hook() -> Exception:
 def _channel(
     transaction: Transaction, hook: IncomingHook, owner: Person, wanted: str, *, within_teams: bool
 ) -> Channel:
+    if not is_active(transaction, hook.team_id):
+        raise _no_channel()
     if wanted.startswith("@"):
         return _direct(transaction, hook, owner, wanted[1:], within_teams=within_teams)
     channel = _found(transaction, hook, wanted)
-    if channel is None or channel.team_id != hook.team_id or not is_active(transaction, hook.team_id):
-        raise NotFound("Could not find the channel.", code="web.incoming_webhook.channel.app_error")
+    if channel is None or channel.team_id != hook.team_id:
+        raise _no_channel()
     if hook.channel_locked and channel.id != hook.channel_id:
         raise _locked()
     # An administrator's own rights are not lent to whoever has the address: only the channel it was made for.
@@ -258,6 +260,10 @@ def _direct(transaction: Transaction, hook: IncomingHook, owner: Person, name: s
     except Unauthorized as error:
         raise _not_permitted() from error
     return open_direct(transaction, rights, [owner.id, person.id], within_teams=within_teams)
+
+
+def _no_channel() -> NotFound:
+    return NotFound("Could not find the channel.", code="web.incoming_webhook.channel.app_error")
 
 
 def _locked() -> Forbidden:

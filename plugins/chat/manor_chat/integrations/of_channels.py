@@ -16,6 +16,9 @@ from manor_chat.integrations.of_texts import prefer
 from manor_chat.store.channels import DEFAULT_CHANNELS, DIRECT, OPEN, Channel, find_channel_by_name, member_ids
 from manor_chat.store.preferences import Preference
 
+MOST_INVITED = 50
+"""People whom one command names."""
+
 
 def _set(doing: Doing, text: str, *, trigger: str, member: str) -> Outcome:
     if not text:
@@ -33,6 +36,8 @@ def _invite(doing: Doing, text: str) -> Outcome:
         (channels if word.startswith("~") else names).append(word)
     if not names:
         raise refusal("A username must be provided with the /invite command.")
+    if len(names) > MOST_INVITED:
+        raise refusal(f"The /invite command adds {MOST_INVITED} people at most.")
     channel = _named_channel(doing, channels[0]) if channels else doing.channel
     people = [named(doing.transaction, name) for name in dict.fromkeys(names)]
     before = set(member_ids(doing.transaction, channel.id))

@@ -140,7 +140,7 @@ def _described(wanted: WantedOutgoing) -> dict[str, Any]:
     for name, longest in _LONGEST.items():
         if len(getattr(wanted, name)) > longest:
             raise _bad(name, f"longer than {longest} characters")
-    words, urls = wanted.trigger_words or [], wanted.callback_urls or []
+    words, urls = wanted.trigger_words or [], list(dict.fromkeys(wanted.callback_urls or []))
     if not all(word.strip() == word and len(word.split()) == 1 for word in words):
         raise _bad("trigger_words", "each is one word")
     if sum(map(len, words)) > _LISTS:

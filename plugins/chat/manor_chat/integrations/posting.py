@@ -73,7 +73,7 @@ def checked_type(spoken: Spoken) -> str:
     if not may_be_sent(spoken.type):
         raise faults.bad_body_param("post.type")
     if is_too_deep([spoken.props, spoken.attachments]):
-        raise _too_much()
+        raise too_much()
     return SLACK_ATTACHMENT if spoken.attachments and spoken.type == NORMAL else spoken.type
 
 
@@ -121,7 +121,7 @@ def speak(
     try:
         portions = in_portions(spoken.text, props, spoken.attachments, longest_message=MESSAGE, longest_props=PROPS)
     except TooMuch as error:
-        raise _too_much() from error
+        raise too_much() from error
     new = NewPost(channel=channel, author=author, type=kind, root_id=root_id, set_online=set_online)
     return [
         create_post(
@@ -133,7 +133,8 @@ def speak(
     ]
 
 
-def _too_much() -> Exception:
+def too_much() -> Exception:
+    """400: there is more beside the text than can be kept, or shown."""
     return faults.bad_value(
         "web.incoming_webhook.split_props_length.app_error", "The props and attachments do not fit into a post."
     )
