@@ -41,7 +41,7 @@ class ChatConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     personal_access_tokens: Annotated[
         bool,
         Meta(
-            description="Whether tokens of people open anything; those of bots always do. Who may make them is a role's.",
+            description="Whether tokens of people open anything; those of bots always do. Who makes them is a role's.",
             extra=LIVE,
         ),
     ] = True

@@ -14,12 +14,13 @@ import emoji
 _SKIN_TONE = re.compile(r"_(?:light|medium_light|medium|medium_dark|dark)_skin_tone$")
 _FAMILY = re.compile(r"(?:man|woman)(?:-(?:man|woman|boy|girl|heart|kiss)){1,3}")
 _GENDERED = re.compile(r"(?:fe)?male[-_]([a-z-]+)")
-_ROLES = frozenset(
-    "artist astronaut construction-worker cook detective doctor elf factory-worker fairy farmer firefighter genie guard "
-    "judge mage mechanic office-worker pilot police-officer scientist singer student superhero supervillain teacher "
-    "technologist vampire zombie".split()
+_ROLE_WORDS = (
+    "artist astronaut construction-worker cook detective doctor elf factory-worker fairy farmer firefighter genie "
+    "guard judge mage mechanic office-worker pilot police-officer scientist singer student superhero supervillain "
+    "teacher technologist vampire zombie"
 )
-_OTHERS = frozenset(
+_ROLES = frozenset(_ROLE_WORDS.split())
+_OTHER_WORDS = (
     "-1 bald_person barely_sunny curly_haired_person drum_with_drumsticks eject face_palm face_with_cowboy_hat "
     "face_with_finger_covering_closed_lips face_with_one_eyebrow_raised face_with_open_mouth_vomiting fencer "
     "first_place_medal flag_england flag_scotland flag_wales giraffe_face "
@@ -36,8 +37,9 @@ _OTHERS = frozenset(
     "smiling_face_with_smiling_eyes_and_hand_covering_mouth snow_cloud spock_hand staff_of_aesculapius "
     "sun_small_cloud the_horns third_place_medal tornado_cloud white_haired_person woman_with_beard "
     "woman_with_bunny_ears_partying woman_wrestling womans_flat_shoe women_with_bunny_ears_partying wrestlers "
-    "zebra_face".split()
+    "zebra_face"
 )
+_OTHERS = frozenset(_OTHER_WORDS.split())
 _FIRST_REGIONAL = 0x1F1E6
 
 
@@ -64,4 +66,4 @@ def _known() -> frozenset[str]:
 
 
 def _folded(name: str) -> str:
-    return name if name == "-1" else name.replace("-", "_").replace("’", "").replace(".", "")
+    return name if name == "-1" else name.replace("-", "_").replace("\u2019", "").replace(".", "")
