@@ -10,7 +10,9 @@ from manor_chat.tables.channels import channels
 
 def count_posts(transaction: Transaction) -> int:
     """Posts that people wrote, by the totals that are kept with the channels."""
-    return transaction.connection.execute(select(func.coalesce(func.sum(channels.c.total_msg_count), 0))).scalar_one()
+    query = select(func.coalesce(func.sum(channels.c.total_msg_count), 0))
+    count: int = transaction.connection.execute(query).scalar_one()
+    return count
 
 
 def count_people(transaction: Transaction) -> int:
