@@ -70,6 +70,9 @@ async def test_whoever_makes_a_team_leads_it_and_is_in_its_channels(crew: Crew) 
         ({"display_name": ""}, "model.team.is_valid.name.app_error"),
         ({"display_name": "d" * 65}, "model.team.is_valid.name.app_error"),
         ({"description": "d" * 256}, "model.team.is_valid.description.app_error"),
+        ({"company_name": "c" * 65}, "model.team.is_valid.company.app_error"),
+        ({"allowed_domains": "d" * 501}, "model.team.is_valid.domains.app_error"),
+        ({"email": "e" * 129}, "model.team.is_valid.email.app_error"),
         ({"name": 7}, "api.context.invalid_body_param.app_error"),
     ],
 )
@@ -147,6 +150,36 @@ async def test_an_open_team_lets_everybody_in_and_another_only_by_its_members(cr
     assert (await crew.bob.client.post(path, json=eve)).status == 201
     assert (await crew.bob.client.post(path, json={"user_id": UNKNOWN})).status == 404
     assert (await crew.bob.client.post(path, json={"user_id": "x"})).status == 400
+
+
+async def test_a_team_of_some_domains_is_for_addresses_of_theirs(crew: Crew) -> None:
+    ann, eve, path = crew.ann.client, crew.eve, f"{API}/teams/{crew.team}"
+    too_long = await ann.request("PUT", f"{path}/patch", json={"allowed_domains": "d" * 501})
+    assert (too_long.status, too_long.json()["id"]) == (400, "model.team.is_valid.domains.app_error")
+    settings = {"allowed_domains": "@Example.com, example.net", "allow_open_invite": True}
+    team = (await ann.request("PUT", f"{path}/patch", json=settings)).json()
+    robot = await chatter(crew.house, "robot", is_bot=True)
+
+    other = "api.team.join_user_to_team.allowed_domains.app_error"
+    for refused in (
+        await eve.client.post(f"{path}/members", json={"user_id": eve.chat_id}),
+        await eve.client.post(f"{API}/teams/members/invite?invite_id={team['invite_id']}"),
+        await ann.post(f"{path}/members", json={"user_id": eve.chat_id}),
+        await ann.post(f"{path}/members/batch", json=[{"user_id": robot.chat_id}, {"user_id": eve.chat_id}]),
+    ):
+        assert (refused.status, refused.json()["id"]) == (400, other)
+    both = [{"user_id": eve.chat_id}, {"user_id": robot.chat_id}]
+    told_ = (await ann.post(f"{path}/members/batch?graceful=true", json=both)).json()
+    assert [(each["member"] is None, (each["error"] or {}).get("id")) for each in told_] == [
+        (True, other),
+        (False, None),
+    ]
+    # Who is in it already stays.
+    assert (await ann.post(f"{path}/members", json={"user_id": crew.bob.chat_id})).status == 201
+    asked = (await ann.post(f"{path}/invite/email?graceful=true", json=["a@example.org", "a@EXAMPLE.net"])).json()
+    assert [each["error"] is None for each in asked] == [False, True]
+    await ann.request("PUT", f"{path}/patch", json={"allowed_domains": "example.org"})
+    assert (await eve.client.post(f"{path}/members", json={"user_id": eve.chat_id})).status == 201
 
 
 async def test_several_are_added_at_once_and_graceful_tells_of_each(crew: Crew) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from manor import Reply, Request, Route, Transaction
+from manor import Refused, Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK, answer, etagged
 from manor_chat.http.api import SIGNED_IN, operation
@@ -16,7 +16,7 @@ from manor_chat.ids import shown_id
 from manor_chat.parts import Shared
 from manor_chat.rights import Rights
 from manor_chat.store.people import Person, find_person
-from manor_chat.store.team_members import find_team_member, list_team_members
+from manor_chat.store.team_members import TeamMemberRow, find_team_member, list_team_members
 from manor_chat.store.teams import ChatTeam
 from manor_chat.teams.managing import change_role, join_several, join_team, leave_team, show_member
 
@@ -126,14 +126,12 @@ class TeamMemberHandlers:
                 return [
                     {
                         "user_id": shown_id(each),
-                        "member": None if member is None else show_member(member),
-                        "error": None if member is not None else _unjoined(),
+                        "member": None if isinstance(member, Refused) else show_member(member),
+                        "error": _unjoined(member) if isinstance(member, Refused) else None,
                     }
                     for each, member in joined
                 ]
-            if any(member is None for _, member in joined):
-                raise faults.missing_user()
-            return [show_member(member) for _, member in joined if member is not None]
+            return [show_member(_joined(member)) for _, member in joined]
 
         return answer(await self._shared.write(request, work), 201)
 
@@ -193,9 +191,14 @@ def _may_add(rights: Rights, team: ChatTeam, person: Person) -> None:
     rights.require_in_team("add_user_to_team", team.id)
 
 
-def _unjoined() -> dict[str, Any]:
-    fault = faults.missing_user()
-    return {"id": fault.code, "message": fault.detail, "detailed_error": "", "status_code": fault.status}
+def _joined(member: TeamMemberRow | Refused) -> TeamMemberRow:
+    if isinstance(member, Refused):
+        raise member
+    return member
+
+
+def _unjoined(refused: Refused) -> dict[str, Any]:
+    return {"id": refused.code, "message": refused.detail, "detailed_error": "", "status_code": refused.status}
 
 
 def team_member_routes(shared: Shared) -> list[Route]:

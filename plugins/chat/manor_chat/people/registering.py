@@ -32,8 +32,7 @@ from manor_chat.people.profiles import ProfileBody, changes_of, keep_mention_key
 from manor_chat.people.quotas import take_registration
 from manor_chat.people.showing import show_to_themselves
 from manor_chat.store.people import Person, find_person
-from manor_chat.store.teams import ChatTeam, select_teams, team_of
-from manor_chat.tables.people import teams
+from manor_chat.store.teams import ChatTeam, find_team_by_invite
 from manor_chat.teams.keeping import keep_member, keep_team
 from manor_chat.wire.people import UserShown
 
@@ -190,13 +189,10 @@ def _checked(body: ProfileBody, **more: Any) -> Wanted:
 
 
 def _team_of_invite(transaction: Transaction, wanted: Wanted) -> ChatTeam:
-    query = select_teams().where(teams.c.invite_id == wanted.invite_id)
-    row = transaction.connection.execute(query).mappings().one_or_none()
-    team = None if row is None else team_of(row)
+    team = find_team_by_invite(transaction, wanted.invite_id)
     if team is None or not team.is_active or team.delete_at:
         raise _bad_link()
-    domains = [domain.strip().lower().removeprefix("@") for domain in team.allowed_domains.replace(",", " ").split()]
-    if domains and wanted.email.rpartition("@")[2] not in domains:
+    if not team.takes(wanted.email):
         raise BadRequest(
             "The email you provided does not belong to an accepted domain.",
             code="api.user.create_user.accepted_domain.app_error",

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, Select, case, func, select
+from sqlalchemy import Select, case, func, select
 
 from manor import Transaction, members_table, teams_table, users_table
 from manor_chat.tables.channels import channel_members, channels
@@ -134,5 +134,4 @@ def _threads(user_id: UUID) -> Select[Any]:
 
 
 def _rows(transaction: Transaction, query: Select[Any]) -> list[TeamMemberRow]:
-    rows: Sequence[Row[Any]] = transaction.connection.execute(query).all()
-    return [TeamMemberRow(*row) for row in rows]
+    return [TeamMemberRow(**row) for row in transaction.connection.execute(query).mappings()]

@@ -41,6 +41,12 @@ class ChatTeam(msgspec.Struct, frozen=True, kw_only=True):
         """When it was made, in milliseconds."""
         return to_milliseconds(self.created_at)
 
+    def takes(self, email: str) -> bool:
+        """Whether people with this address may join: it is at one of the team's domains, or the team names none."""
+        listed = self.allowed_domains.replace(",", " ").lower().split()
+        domains = [domain.removeprefix("@") for domain in listed if domain != "@"]
+        return not domains or email.lower().rpartition("@")[2] in domains
+
 
 _OF_CORE = ("id", "name", "display_name", "description", "owner_id", "is_active", "created_at")
 _OF_CHAT = [name for name in ChatTeam.__struct_fields__ if name not in _OF_CORE]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from manor import Conflict, Refused, Transaction, check_email, find_user, invite, team_invite_letter
+from manor import BadRequest, Conflict, Refused, Transaction, check_email, find_user, invite, team_invite_letter
 from manor_chat import faults
 from manor_chat.parts import Shared
 from manor_chat.store.people import Person
@@ -34,12 +34,14 @@ class Inviting:
             Each address with its error, or None.
 
         Raises:
-            BadRequest: 400: one of them is no address.
+            BadRequest: 400: one of them is no address, or not of the team's domains.
         """
         outcome: list[dict[str, Any]] = []
         for email in emails:
             try:
                 check_email(email)
+                if not team.takes(email):
+                    raise BadRequest("The team is for addresses of other domains.")
                 self._ask(transaction, team, email, by)
             except Conflict:
                 outcome.append({"email": email, "error": None})

@@ -11,6 +11,7 @@ import msgspec
 from manor import (
     Conflict,
     Forbidden,
+    Refused,
     Transaction,
     accept_invite,
     add_member,
@@ -23,6 +24,7 @@ from manor import (
 )
 from manor_chat import faults
 from manor_chat.domain import names
+from manor_chat.domain.people_rules import EMAIL
 from manor_chat.rights import Rights
 from manor_chat.store.people import Person, find_people
 from manor_chat.store.team_members import TeamMemberRow, find_team_member
@@ -57,12 +59,13 @@ class TeamPatch(msgspec.Struct, frozen=True):
     allow_open_invite: bool | None = None
 
 
-def check_texts(display_name: str | None, description: str | None, company_name: str | None) -> None:
+def check_texts(wanted: NewTeam | TeamPatch) -> None:
     """See that a team may be described so.
 
     Raises:
         BadRequest: 400 with the id of what is wrong.
     """
+    display_name, description, company_name = wanted.display_name, wanted.description, wanted.company_name
     if display_name is not None and not 1 <= len(display_name.strip()) <= names.DISPLAY_NAME:
         raise faults.bad_value("model.team.is_valid.name.app_error", "Invalid name.")
     if display_name is not None and not display_name.isprintable():
@@ -71,6 +74,8 @@ def check_texts(display_name: str | None, description: str | None, company_name:
         raise faults.bad_value("model.team.is_valid.description.app_error", "Invalid description.")
     if company_name is not None and len(company_name) > names.DISPLAY_NAME:
         raise faults.bad_value("model.team.is_valid.company.app_error", "Invalid company name.")
+    if wanted.allowed_domains is not None and len(wanted.allowed_domains) > names.ALLOWED_DOMAINS:
+        raise faults.bad_value("model.team.is_valid.domains.app_error", "Invalid allowed domains.")
 
 
 def make_team(transaction: Transaction, owner: Person, wanted: NewTeam) -> ChatTeam:
@@ -87,7 +92,9 @@ def make_team(transaction: Transaction, owner: Person, wanted: NewTeam) -> ChatT
         )
     if not names.is_team_name(wanted.name):
         raise faults.bad_value("model.team.is_valid.reserved.app_error", "This URL is unavailable.")
-    check_texts(wanted.display_name, wanted.description, wanted.company_name)
+    check_texts(wanted)
+    if len(wanted.email) > EMAIL:
+        raise faults.bad_value("model.team.is_valid.email.app_error", "Invalid email.")
     try:
         made = create_team(
             transaction,
@@ -106,8 +113,8 @@ def make_team(transaction: Transaction, owner: Person, wanted: NewTeam) -> ChatT
         type=wanted.type,
         allow_open_invite=wanted.allow_open_invite or wanted.type == OPEN,
         company_name=wanted.company_name,
-        allowed_domains=wanted.allowed_domains[:500],
-        email=wanted.email[:128],
+        allowed_domains=wanted.allowed_domains,
+        email=wanted.email,
     )
 
 
@@ -117,7 +124,7 @@ def patch_team(transaction: Transaction, team: ChatTeam, patch: TeamPatch) -> Ch
     Raises:
         BadRequest: 400: something about it cannot be.
     """
-    check_texts(patch.display_name, patch.description, patch.company_name)
+    check_texts(patch)
     description: str | msgspec.UnsetType | None = msgspec.UNSET
     if patch.description is not None:
         description = patch.description or None
@@ -149,11 +156,16 @@ def join_team(transaction: Transaction, team: ChatTeam, person: Person, *, by: P
     """Have somebody in a team and its default channels; who is in it stays as they are.
 
     Raises:
+        BadRequest: 400: the team is for people of other domains.
         Forbidden: 403: the team is switched off, or they may not sign in.
     """
     if not team.is_active or not person.is_active:
         raise Forbidden("The team or the person is switched off", code="api.context.permissions.app_error")
     if find_member(transaction, team.id, person.id) is None:
+        if not (person.is_bot or team.takes(person.email)):
+            raise faults.bad_value(
+                "api.team.join_user_to_team.allowed_domains.app_error", "The team is for addresses of other domains."
+            )
         add_member(transaction, team.id, person.id)
     keep_member(transaction, team.id, person.id, by=by)
     return _there(transaction, team.id, person.id)
@@ -161,18 +173,19 @@ def join_team(transaction: Transaction, team: ChatTeam, person: Person, *, by: P
 
 def join_several(
     transaction: Transaction, team: ChatTeam, ids: Sequence[UUID], *, by: Person
-) -> list[tuple[UUID, TeamMemberRow | None]]:
-    """Have several people in a team; None stands for somebody who is not there or switched off."""
+) -> list[tuple[UUID, TeamMemberRow | Refused]]:
+    """Have several people in a team; a refusal stands for somebody who is not there, or may not be in it."""
     people = find_people(transaction, ids)
-    return [
-        (
-            each,
-            join_team(transaction, team, person, by=by)
-            if (person := people.get(each)) is not None and person.is_active
-            else None,
-        )
-        for each in ids
-    ]
+    outcome: list[tuple[UUID, TeamMemberRow | Refused]] = []
+    for each in ids:
+        person = people.get(each)
+        try:
+            if person is None or not person.is_active:
+                raise faults.missing_user()
+            outcome.append((each, join_team(transaction, team, person, by=by)))
+        except Refused as refused:
+            outcome.append((each, refused))
+    return outcome
 
 
 def join_by_token(transaction: Transaction, person: Person, token: str) -> TeamMemberRow:
