@@ -241,3 +241,13 @@ async def test_an_export_overwrites_nothing_and_is_its_owners_alone(house: House
             await house.commands["chat.export"].run(Export(path=str(path)))
     assert (tmp_path / "out.zip").read_bytes() == before
     assert [each.name for each in tmp_path.glob("*.part")] == []
+
+
+async def test_a_trouble_that_many_lines_have_hides_no_other(house: House, tmp_path: Path) -> None:
+    lines = [*SMALL, *(post("x", at, by="nobody") for at in range(25)), post("x", 26, by="noone"), AFTER]
+    report = await imported(house, zipped(tmp_path / "in.zip", lines))
+
+    told = [each.what for each in report.troubles]
+    assert told == ["post: its author nobody is nobody here"] * 10 + ["post: its author noone is nobody here"]
+    assert report.trouble_count == 26
+    assert report.made["posts"] == 1

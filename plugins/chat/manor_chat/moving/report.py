@@ -10,6 +10,9 @@ import msgspec
 MOST_TROUBLES = 1000
 """Troubles that are told one by one; the others are only counted."""
 
+MOST_ALIKE = 10
+"""Of those that say the same: all posts of one unknown author would hide every other trouble."""
+
 
 class Trouble(msgspec.Struct, frozen=True):
     """Something that could not be carried over; `line` is 0 where it stands on no line."""
@@ -29,7 +32,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         unchanged: What was there just so, by kind.
         left_out: What is not carried over, by what it is.
         trouble_count: How many troubles there were.
-        troubles: The first thousand of them.
+        troubles: The first thousand of them, at most ten that say the same.
     """
 
     is_dry_run: bool = False
@@ -53,12 +56,12 @@ class Tally:
         self.left_out: Counter[str] = Counter()
         self.trouble_count = 0
         self.troubles: list[Trouble] = []
+        self._alike: Counter[str] = Counter()
 
     def trouble(self, line: int, what: str) -> None:
         """Note that something on a line could not be carried over."""
         self.trouble_count += 1
-        if len(self.troubles) < MOST_TROUBLES:
-            self.troubles.append(Trouble(line, what))
+        self._tell(Trouble(line, what))
 
     def add(self, other: Tally) -> None:
         """Add what another counted."""
@@ -66,7 +69,8 @@ class Tally:
         for mine, theirs in zip(self._counters(), other._counters(), strict=True):
             mine.update(theirs)
         self.trouble_count += other.trouble_count
-        self.troubles += other.troubles[: MOST_TROUBLES - len(self.troubles)]
+        for trouble in other.troubles:
+            self._tell(trouble)
 
     def report(self, *, is_dry_run: bool = False) -> Report:
         """All of it, kinds in the order of their names; troubles in that of their lines."""
@@ -81,6 +85,11 @@ class Tally:
             trouble_count=self.trouble_count,
             troubles=sorted(self.troubles, key=lambda each: each.line),
         )
+
+    def _tell(self, trouble: Trouble) -> None:
+        if len(self.troubles) < MOST_TROUBLES and self._alike[trouble.what] < MOST_ALIKE:
+            self._alike[trouble.what] += 1
+            self.troubles.append(trouble)
 
     def _counters(self) -> tuple[Counter[str], ...]:
         return self.made, self.changed, self.unchanged, self.left_out
