@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manor import Principal
+from manor import Principal, list_credentials
 from manor.testing import Answer, Client, House, SetClock
 from manor_chat.domain.callbacks import is_callback
 from manor_chat.domain.pkce import verifies
+from manor_chat.oauth.granting import REFRESH
 from tests.chat_people import API, Crew
 from tests.people import PASSWORD
 
@@ -233,6 +234,10 @@ async def test_the_implicit_grant_brings_a_token_in_the_fragment(house: House, c
     members = parse_qs(urlsplit(answer.json()["redirect"]).fragment)
     assert members["state"] == ["s&1"]
     assert await opens(house, members["access_token"][0])
+    assert "refresh_token" not in members
+    # Nor is one kept that nobody was told.
+    kept = await house.storage.read(lambda transaction: list_credentials(transaction, kind=REFRESH))
+    assert kept == []
 
 
 @pytest.mark.parametrize(

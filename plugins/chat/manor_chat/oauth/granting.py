@@ -126,7 +126,7 @@ def allow(transaction: Transaction, user_id: UUID, asked: Asked) -> str:
     scope = asked.scope or SCOPE
     grant(transaction, user_id, app.id, scope[:256])
     if asked.response_type == "token":
-        tokens = _issue(transaction, app, user_id, scope[:256])
+        tokens = _issue(transaction, app, user_id, scope[:256], is_renewed=False)
         return _led(
             asked,
             "#",
@@ -243,11 +243,14 @@ def deauthorize(transaction: Transaction, user_id: UUID, app_id: UUID) -> None:
     revoke_tokens(transaction, user_id, app_id)
 
 
-def _issue(transaction: Transaction, app: OAuthApp, user_id: UUID, scope: str) -> Tokens:
-    access_token, refresh_token = new_token(OAUTH_LETTER), new_token(REFRESH_LETTER)
+def _issue(transaction: Transaction, app: OAuthApp, user_id: UUID, scope: str, *, is_renewed: bool = True) -> Tokens:
+    """Tokens for a program; without one that renews them where that would be told to nobody."""
+    access_token, refresh_token, meta = new_token(OAUTH_LETTER), "", {}
     scopes = tuple(scope.split())
-    renewing = NewCredential(kind=REFRESH, user_id=user_id, resource=app.id, scopes=scopes, label=app.name)
-    renewed = issue(transaction, renewing, refresh_token)
+    if is_renewed:
+        refresh_token = new_token(REFRESH_LETTER)
+        renewing = NewCredential(kind=REFRESH, user_id=user_id, resource=app.id, scopes=scopes, label=app.name)
+        meta = {"refresh": str(issue(transaction, renewing, refresh_token).id)}
     acting = NewCredential(
         kind=OAUTH,
         user_id=user_id,
@@ -255,7 +258,7 @@ def _issue(transaction: Transaction, app: OAuthApp, user_id: UUID, scope: str) -
         scopes=scopes,
         label=app.name,
         expires_at=transaction.now + TOKEN_LIFE,
-        meta={"refresh": str(renewed.id)},
+        meta=meta,
     )
     issue(transaction, acting, access_token)
     return Tokens(
