@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from manor import NewCredential, Principal, issue, remove_member, set_active, to_chat_id
+from manor import NewCredential, Principal, issue, open_session, remove_member, set_active, to_chat_id
 from manor.testing import Answer, Client, House
 from manor_chat.channels.membership import leave_channel
-from manor_chat.ids import OAUTH_LETTER, new_token
+from manor_chat.ids import OAUTH_LETTER, SESSION_LETTER, new_token
 from manor_chat.store.channels import find_channel
 from manor_chat.store.people import find_person
-from tests.chat_access_asking import CONFIG, Asking, leaked, opened_asking
+from tests.chat_access_asking import CONFIG, ENTRIES, Asking, leaked, opened_asking
 from tests.chat_live import Ear, listening
 from tests.chat_people import API
 
@@ -261,6 +262,36 @@ async def test_no_credential_outlives_its_person(house: House, asking: Asking) -
     believed = asking.nobody(principals=[Principal("chat_session", user_id=fred_id)])
     assert (await believed.get(f"{API}/users/me")).status == 401
     assert (await ask(believed, "POST /posts", {"channel_id": "y" * 26, "message": "m"})).status == 401
+
+
+async def test_a_page_elsewhere_changes_nothing_with_somebodys_cookie(house: House, asking: Asking) -> None:
+    """No operation that changes anything takes a cookie without the proof that a script of ours sends."""
+    token = new_token(SESSION_LETTER)
+
+    def sign_in(transaction: Any) -> None:
+        ada_id, day = asking.objects.world.id_of("ada"), timedelta(days=1)
+        session = open_session(
+            transaction, user_id=ada_id, kind="chat_session", ip="", user_agent="", life=day, absolute=day
+        )
+        issue(transaction, NewCredential(kind="chat_session", user_id=ada_id, session_id=session.id), token)
+
+    await house.storage.write(sign_in)
+    browser = asking.nobody(headers={"Cookie": f"MMAUTHTOKEN={token}"})
+    assert (await browser.get(f"{API}/users/me")).status == 200
+    pages = (
+        (401, browser(headers={"Content-Type": "text/plain"})),
+        (403, browser(headers={"Origin": "https://evil.org"})),
+    )
+    wrong = []
+    for entry in ENTRIES:
+        if entry.method != "GET" and entry.public == 401:
+            for expected, page in pages:
+                answer = await asking.ask(entry, entry.cases[0], "ada", page)
+                if answer.status != expected:
+                    wrong.append(f"{entry.operation}: {answer.status}, not {expected}")
+
+    assert not wrong, "\n".join(wrong)
+    assert (await browser.get(f"{API}/users/me")).status == 200
 
 
 # --- Names that are nobody's to know -------------------------------------------------------------------------------
