@@ -394,6 +394,13 @@ async def test_an_app_that_acts_for_somebody_changes_no_address(house: House, cr
     assert told_id(await app.request("PUT", f"{API}/users/me/patch", json=body)) == FORBIDDEN
     assert told_id(await app.request("DELETE", f"{API}/users/me")) == FORBIDDEN
     assert (await app.request("PUT", f"{API}/users/me/patch", json={"nickname": "x"})).status == 200
+    # Whoever has an address resets the password: an administrator's app gives nobody one, nor makes an account.
+    of_ada = Client(house.dispatcher)(principals=[Principal("chat_oauth", user_id=crew.ada.id, is_admin=True)])
+    bob = f"{API}/users/{crew.bob.chat_id}/patch"
+    assert told_id(await of_ada.request("PUT", bob, json={"email": "robert@example.org"})) == FORBIDDEN
+    new = {"email": "mia@example.org", "username": "mia", "password": PASSWORD}
+    assert told_id(await of_ada.post(f"{API}/users", json=new)) == FORBIDDEN
+    assert (await of_ada.request("PUT", bob, json={"nickname": "Robert"})).status == 200
 
 
 # --- Roles, and being here -----------------------------------------------------------------------------------------

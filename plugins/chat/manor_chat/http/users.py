@@ -61,12 +61,14 @@ class UsersHandlers:
 
     async def create(self, request: Request[ProfileBody, InviteQuery]) -> Reply:
         """Make an account."""
-        person = request.person
+        by_admin = request.person is not None and request.person.is_admin
+        if by_admin:
+            refuse_apps(request)
         shown = await self._registering.register(
             request.body,
             token=request.query.t,
             invite_id=request.query.iid,
-            by_admin=person is not None and person.is_admin,
+            by_admin=by_admin,
             address=request.head.address,
         )
         return answer(shown, 201)

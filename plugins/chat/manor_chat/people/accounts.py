@@ -51,14 +51,16 @@ class Accounts:
         """
         person = await self._shared.read(request, lambda transaction, rights: _changeable(transaction, rights, user_id))
         is_own = request.user_id == user_id
-        if is_own and is_new_email(person, body):
+        if is_new_email(person, body):
+            # Whoever has somebody's address resets their password.
             refuse_apps(request)
-            await self._check_password(user_id, body.password, request.head.address)
+            if is_own:
+                await self._check_password(user_id, body.password, request.head.address)
 
         def work(transaction: Transaction, rights: Rights) -> UserShown:
             before = _changeable(transaction, rights, user_id)
-            if is_own and before.email != person.email:
-                # Changed meanwhile: what the password was asked for is another change now.
+            if before.email != person.email and is_new_email(before, body):
+                # Changed meanwhile: what was asked before is another change now.
                 raise faults.bad_body_param("email")
             changed = change_person(transaction, before, body, self._shared.config, by_admin=not is_own)
             if changed.email != before.email:
