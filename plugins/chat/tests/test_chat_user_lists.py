@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from manor import Transaction, add_member, new_id, set_active, to_chat_id
 from manor.testing import House
 from manor_chat.channels.membership import join_channel
 from manor_chat.store.channels import Channel, add_channel
 from manor_chat.store.people import change_profile, find_person
+from manor_chat.tables.channels import channel_members
 from manor_chat.tables.personal import statuses
 from manor_chat.teams.keeping import keep_member
 from tests.chat_people import API, Crew, chatter
@@ -108,6 +109,14 @@ async def test_a_list_stands_in_the_order_that_is_asked_for(house: House, crew: 
     assert await names(bob, f"{team}&sort=create_at") == ["ann", "bob", "zoe"]
     channel = f"?in_channel={to_chat_id(crew.off_topic.id)}"
     assert await names(bob, f"{channel}&sort=status") == ["bob", "zoe", "ann"]
+
+    def lead(transaction: Transaction) -> None:
+        leads = (channel_members.c.channel_id == crew.off_topic.id) & (channel_members.c.user_id == zoe.id)
+        transaction.connection.execute(update(channel_members).where(leads).values(is_admin=True))
+
+    await house.storage.write(lead)
+    assert await names(bob, f"{channel}&sort=admin") == ["zoe", "ann", "bob"]
+    assert await names(bob, f"{channel}&sort=admin&per_page=1&page=1") == ["ann"]
 
 
 @pytest.mark.parametrize(

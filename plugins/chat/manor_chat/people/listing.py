@@ -54,7 +54,7 @@ def list_page(transaction: Transaction, rights: Rights, query: PeopleQuery) -> S
     wanted = read_query(query)
     _require(rights, query, wanted)
     people = select_people().where(everybody(), *_conditions(query, wanted))
-    return list_people(transaction, _sorted(people, query.sort).limit(query.limit).offset(query.offset))
+    return list_people(transaction, _sorted(people, query.sort, wanted).limit(query.limit).offset(query.offset))
 
 
 def everybody() -> ColumnElement[bool]:
@@ -203,7 +203,7 @@ def _channel_roles(query: PeopleQuery, wanted: dict[str, UUID]) -> list[ColumnEl
     ]
 
 
-def _sorted(people: Select[Any], sort: str) -> Select[Any]:
+def _sorted(people: Select[Any], sort: str, wanted: dict[str, UUID]) -> Select[Any]:
     """The order; whoever is equal by it stands by their name."""
     by_name = users_table.c.handle
     match sort:
@@ -213,6 +213,10 @@ def _sorted(people: Select[Any], sort: str) -> Select[Any]:
                 return people.order_by(statuses.c.last_activity_at.desc().nulls_last(), by_name)
             ranks = {"online": 0, "away": 1, "dnd": 2}
             return people.order_by(case(ranks, value=statuses.c.status, else_=3), by_name)
+        case "admin":
+            here = channel_members.c.channel_id == wanted["in_channel"]
+            people = people.join(channel_members, here & (channel_members.c.user_id == users_table.c.id))
+            return people.order_by(channel_members.c.is_admin.desc(), by_name)
         case "create_at":
             return people.order_by(users_table.c.created_at.desc(), by_name)
     return people.order_by(by_name)
