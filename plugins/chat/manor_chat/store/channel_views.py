@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import BindParameter, Select, bindparam, case, func, or_, select, update
 
-from manor import Transaction, users_table
+from manor import Prepared, Transaction, users_table
 from manor_chat.store.channels import MEMBER, ChannelMember
-from manor_chat.store.posts import POST, Post
+from manor_chat.store.posts import POST, Post, read_posts
 from manor_chat.tables.channels import channel_members, channels
 from manor_chat.tables.people import profiles
 from manor_chat.tables.posts import files, posts, thread_members
@@ -73,24 +74,34 @@ def pinned_posts(transaction: Transaction, channel_id: UUID) -> list[Post]:
     """The pinned posts of a channel, newest first."""
     pinned = (posts.c.channel_id == channel_id) & posts.c.is_pinned & (posts.c.delete_at == 0)
     query = select(*POST).where(pinned, posts.c.original_id.is_(None)).order_by(posts.c.sequence.desc())
-    return [Post(**row) for row in transaction.connection.execute(query).mappings()]
+    return read_posts(transaction, query)
 
 
-def count_in(transaction: Transaction, channel_id: UUID) -> Totals:
-    """Active members, pinned posts and files of a channel."""
+def _totals() -> Select[Any]:
+    here: BindParameter[UUID] = bindparam("channel")
     members = (
         select(func.count())
         .select_from(channel_members)
         .join(users_table, users_table.c.id == channel_members.c.user_id)
-        .where(channel_members.c.channel_id == channel_id, users_table.c.is_active)
+        .where(channel_members.c.channel_id == here, users_table.c.is_active)
     )
-    pinned = select(func.count()).where(posts.c.channel_id == channel_id, posts.c.is_pinned, posts.c.delete_at == 0)
+    pinned = select(func.count()).where(
+        posts.c.channel_id == here, posts.c.is_pinned, posts.c.delete_at == 0, posts.c.original_id.is_(None)
+    )
     attached = select(func.count()).where(
-        files.c.channel_id == channel_id, files.c.post_id.is_not(None), files.c.delete_at == 0
+        files.c.channel_id == here, files.c.post_id.is_not(None), files.c.delete_at == 0
     )
-    queries = (members, pinned.where(posts.c.original_id.is_(None)), attached)
-    row = transaction.connection.execute(select(*(query.scalar_subquery() for query in queries))).one()
-    return Totals(*row)
+    counts = zip(Totals.__struct_fields__, (members, pinned, attached), strict=True)
+    return select(*(query.scalar_subquery().label(name) for name, query in counts))
+
+
+_TOTALS = Prepared(_totals(), ["channel"])
+
+
+def count_in(transaction: Transaction, channel_id: UUID) -> Totals:
+    """Active members, pinned posts and files of a channel."""
+    (row,) = _TOTALS.read(transaction.connection, channel_id.bytes)
+    return Totals(**row)
 
 
 def count_members_of(transaction: Transaction, channel_ids: Collection[UUID]) -> dict[UUID, int]:
