@@ -54,6 +54,9 @@ async def test_a_hook_is_made_shown_listed_changed_and_removed(crew: Crew, helm:
     changed = await client.put(path, json=body)
     assert changed.status == 201
     assert (changed.json()["display_name"], changed.json()["username"]) == ("Bell", "")
+    for more, is_locked in (({}, True), ({"channel_locked": False}, False), ({}, False)):
+        as_documented = {"id": hook["id"], "channel_id": helm["id"], "display_name": "Bell", "description": "", **more}
+        assert (await client.put(path, json=as_documented)).json()["channel_locked"] is is_locked
 
     assert (await client.delete(path)).json() == {"status": "OK"}
     assert refused(await client.get(path)) == (404, "app.webhooks.get_incoming.app_error")

@@ -89,6 +89,12 @@ async def test_a_hook_is_made_shown_listed_changed_and_removed(crew: Crew, helm:
     changed = (await client.put(path, json=body)).json()
     assert (changed["display_name"], changed["channel_id"], changed["trigger_when"]) == ("Ship", "", 1)
     assert changed["token"] == hook["token"]
+    assert (await client.put(path, json={"content_type": "application/json", "trigger_words": ["go"]})).status == 200
+    as_documented = {"id": hook["id"], "channel_id": helm["id"], "display_name": "Boat", "description": "d"}
+    boat = (await client.put(path, json=as_documented)).json()
+    assert (boat["display_name"], boat["description"], boat["channel_id"]) == ("Boat", "d", helm["id"])
+    assert (boat["trigger_words"], boat["trigger_when"], boat["callback_urls"]) == (["go"], 1, [URL])
+    assert boat["content_type"] == "application/json"
     renewed = (await client.post(f"{path}/regen_token")).json()
     assert renewed["token"] not in (hook["token"], "")
 

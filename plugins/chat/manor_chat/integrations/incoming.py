@@ -30,7 +30,7 @@ _LONGEST = {"display_name": 64, "description": 500, "icon_url": 1024}
 
 
 class WantedIncoming(msgspec.Struct, frozen=True, kw_only=True):
-    """An incoming webhook as somebody wants it."""
+    """An incoming webhook as somebody wants it; without `channel_locked` one that is there stays locked, or not."""
 
     id: str = ""
     user_id: str = ""
@@ -40,7 +40,7 @@ class WantedIncoming(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     username: str = ""
     icon_url: str = ""
-    channel_locked: bool = False
+    channel_locked: bool | None = None
 
 
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +98,7 @@ def make(
         user_id=user_id,
         channel_id=channel_id,
         team_id=team_id,
+        channel_locked=bool(wanted.channel_locked),
         **_described(wanted),
     )
     add_incoming(transaction, hook)
@@ -122,7 +123,8 @@ def change(
         raise faults.bad_body_param("channel_id")
     _require_to_read(rights, channel)
     _check(wanted)
-    return change_incoming(transaction, hook, channel_id=channel_id, **_described(wanted))
+    is_locked = hook.channel_locked if wanted.channel_locked is None else wanted.channel_locked
+    return change_incoming(transaction, hook, channel_id=channel_id, channel_locked=is_locked, **_described(wanted))
 
 
 def managed(transaction: Transaction, rights: Rights, hook_id: UUID) -> IncomingHook:
@@ -171,8 +173,7 @@ def _check(wanted: WantedIncoming) -> None:
 
 
 def _described(wanted: WantedIncoming) -> dict[str, Any]:
-    names = ("display_name", "description", "username", "icon_url", "channel_locked")
-    return {name: getattr(wanted, name) for name in names}
+    return {name: getattr(wanted, name) for name in ("display_name", "description", "username", "icon_url")}
 
 
 # --- Posting -------------------------------------------------------------------------------------------------------

@@ -29,14 +29,16 @@ _LISTS = 1024
 
 
 class WantedOutgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """An outgoing webhook as somebody wants it."""
+    """An outgoing webhook as somebody wants it; what it is triggered by, and whom it calls how, stays where it is
+    left out.
+    """
 
     id: str = ""
     team_id: str = ""
     channel_id: str = ""
     creator_id: str = ""
     trigger_words: list[str] | None = None
-    trigger_when: int = EQUALS
+    trigger_when: int | None = None
     callback_urls: list[str] | None = None
     display_name: str = ""
     description: str = ""
@@ -105,7 +107,7 @@ def change(
     hook = managed(transaction, rights, hook_id)
     if wanted.team_id and read_ids([wanted.team_id]) != [hook.team_id]:
         raise faults.bad_value("api.webhook.team_mismatch.app_error", "A webhook stays in its team.")
-    described = _described(wanted)
+    described = _described(_with_what_stays(wanted, hook))
     _check(transaction, hook.team_id, channel_id, described, but=hook.id)
     return change_outgoing(transaction, hook, channel_id=channel_id, **described)
 
@@ -136,6 +138,17 @@ def managed(transaction: Transaction, rights: Rights, hook_id: UUID) -> Outgoing
     return hook
 
 
+def _with_what_stays(wanted: WantedOutgoing, hook: OutgoingHook) -> WantedOutgoing:
+    """The API's document names the id, the channel and the descriptions alone, so that some clients send no more."""
+    return msgspec.structs.replace(
+        wanted,
+        trigger_words=hook.trigger_words if wanted.trigger_words is None else wanted.trigger_words,
+        trigger_when=hook.trigger_when if wanted.trigger_when is None else wanted.trigger_when,
+        callback_urls=hook.callback_urls if wanted.callback_urls is None else wanted.callback_urls,
+        content_type=wanted.content_type or hook.content_type,
+    )
+
+
 def _described(wanted: WantedOutgoing) -> dict[str, Any]:
     for name, longest in _LONGEST.items():
         if len(getattr(wanted, name)) > longest:
@@ -151,14 +164,15 @@ def _described(wanted: WantedOutgoing) -> dict[str, Any]:
         raise _bad("url", "each begins with http:// or https://")
     if wanted.icon_url and not is_web_address(wanted.icon_url):
         raise _bad("icon_url", "expected a web address")
-    if wanted.trigger_when not in (EQUALS, STARTS_WITH):
+    when = EQUALS if wanted.trigger_when is None else wanted.trigger_when
+    if when not in (EQUALS, STARTS_WITH):
         raise _bad("trigger_when", "expected 0 or 1")
     if wanted.content_type not in ("", FORM, JSON):
         raise _bad("content_type", f"expected {FORM} or {JSON}")
     return {name: getattr(wanted, name) for name in _LONGEST} | {
         "trigger_words": words,
         "callback_urls": urls,
-        "trigger_when": wanted.trigger_when,
+        "trigger_when": when,
         "content_type": wanted.content_type or FORM,
     }
 
