@@ -277,6 +277,18 @@ async def test_addresses_that_are_none_are_refused_or_told_one_by_one(crew: Crew
     assert [(each["email"], each["error"] is None) for each in told_] == [("nobody", False), ("gus@example.org", True)]
 
 
+async def test_nobody_has_the_server_write_to_strangers_without_end(crew: Crew) -> None:
+    path = f"{API}/teams/{crew.team}/invite/email"
+
+    some = [f"nobody-{number}" for number in range(20)]
+    answers = [(await crew.bob.client.post(path, json=some)).status for _ in range(6)]
+
+    assert answers == [400] * 5 + [429]
+    assert (await crew.ann.client.post(path, json=["gus@example.org"])).status == 200
+    # An administrator asks in a whole school.
+    assert [(await crew.ada.client.post(path, json=some)).status for _ in range(6)] == [400] * 6
+
+
 # --- Of one person -------------------------------------------------------------------------------------------------
 
 

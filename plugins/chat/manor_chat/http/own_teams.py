@@ -15,6 +15,7 @@ from manor_chat.http.params import id_param, user_param
 from manor_chat.ids import shown_id
 from manor_chat.parts import Shared
 from manor_chat.people.profiles import existing_person
+from manor_chat.people.quotas import take_invites
 from manor_chat.rights import Rights
 from manor_chat.store.team_members import TeamUnread, find_team_member, team_members_of, unread_of
 from manor_chat.store.teams import teams_of
@@ -73,6 +74,8 @@ class OwnTeamHandlers:
         if not 1 <= len(emails) <= _MOST_INVITED:
             raise faults.bad_body_param("user_email")
         is_graceful = request.query.graceful.lower() == "true"
+        if request.person is not None and not request.person.is_admin:
+            take_invites(self._shared.context.limits, str(request.user_id), len(emails))
 
         def work(transaction: Transaction, rights: Rights) -> Any:
             team = rights.team(team_id)

@@ -1,4 +1,4 @@
-"""How much one network address or one mailbox may have us do. In memory; asked on the loop alone."""
+"""How much one network address, one person or one mailbox may have us do. In memory; asked on the loop alone."""
 
 from __future__ import annotations
 
@@ -20,6 +20,18 @@ def take_registration(limits: RateLimiter, address: str) -> None:
     verdict = limits.take("chat registrations", Address(address), _HOUR, cost=60 // _REGISTRATIONS)
     if not verdict.allowed:
         raise TooManyRequests("Too many accounts from one address", retry_after=verdict.retry_after)
+
+
+def take_invites(limits: RateLimiter, who: str, count: int) -> None:
+    """Count letters that somebody has the server write to strangers: whoever has an account may make a team and ask
+    people into it. A hundred at once, five a minute then.
+
+    Raises:
+        TooManyRequests: They have had them.
+    """
+    verdict = limits.take("chat invites", who, Rate(5, burst=100), cost=count)
+    if not verdict.allowed:
+        raise TooManyRequests("Too many invitations by one person", retry_after=verdict.retry_after)
 
 
 def takes_mail(limits: RateLimiter, kind: str, email: str) -> bool:
