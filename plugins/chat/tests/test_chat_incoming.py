@@ -79,8 +79,10 @@ async def test_only_those_who_administer_the_team_keep_hooks(crew: Crew, helm: d
 async def test_a_hook_may_speak_for_somebody_else(crew: Crew, helm: dict[str, Any]) -> None:
     hook = await incoming(crew, helm["id"], user_id=crew.bob.chat_id)
     assert hook["user_id"] == crew.bob.chat_id
-    body = {"channel_id": helm["id"], "user_id": NONE}
-    assert (await crew.ann.client.post(f"{API}/hooks/incoming", json=body)).status == 404
+    for user_id, status in ((NONE, 404), (crew.eve.chat_id, 403), (crew.ada.chat_id, 403)):
+        body = {"channel_id": helm["id"], "user_id": user_id}
+        assert (await crew.ann.client.post(f"{API}/hooks/incoming", json=body)).status == status
+    assert (await incoming(crew, helm["id"], crew.ada, user_id=crew.eve.chat_id))["user_id"] == crew.eve.chat_id
 
 
 NO_HOOKS: list[tuple[dict[str, Any], int, str]] = [

@@ -114,6 +114,18 @@ async def test_only_those_who_administer_the_team_keep_hooks(crew: Crew) -> None
         assert refused(await who.client.get(f"{API}/hooks/outgoing?team_id={crew.team}")) == denied
 
 
+async def test_a_hook_speaks_for_those_in_its_team_alone_and_for_no_administrator(crew: Crew) -> None:
+    body = {"team_id": crew.team, "trigger_words": ["x"], "callback_urls": [URL]}
+    for who, maker, status in (
+        (crew.bob, crew.ann, 201),
+        (crew.eve, crew.ann, 403),
+        (crew.ada, crew.ann, 403),
+        (crew.eve, crew.ada, 201),
+    ):
+        asked = body | {"creator_id": who.chat_id, "trigger_words": [f"{who.username}-{maker.username}"]}
+        assert (await maker.client.post(f"{API}/hooks/outgoing", json=asked)).status == status
+
+
 NO_HOOKS: list[tuple[dict[str, Any], int, str]] = [
     ({"team_id": ""}, 400, "api.context.invalid_body_param.app_error"),
     ({"team_id": NONE}, 404, "app.team.get.find.app_error"),

@@ -20,7 +20,7 @@ from manor_chat.rights import Rights
 from manor_chat.store.channels import OPEN, Channel, find_channel, find_channel_by_name, find_member
 from manor_chat.store.hooks import IncomingHook, add_incoming, change_incoming, find_incoming
 from manor_chat.store.people import Person, find_person, find_person_by_name
-from manor_chat.store.teams import is_active
+from manor_chat.store.teams import is_active, is_in_team
 from manor_chat.times import to_milliseconds
 
 MANAGE, MANAGE_OTHERS = "manage_incoming_webhooks", "manage_others_incoming_webhooks"
@@ -85,8 +85,8 @@ def make(
         speaker = find_person(transaction, user_id)
         if speaker is None:
             raise faults.missing_user()
-        if speaker.is_admin:
-            # What a webhook may is what its owner may.
+        if speaker.is_admin or not is_in_team(transaction, team_id, user_id):
+            # What a webhook may is what its owner may; and who is not in a team has nothing said for them there.
             rights.require("manage_system")
     _check(wanted)
     now = to_milliseconds(transaction.now)

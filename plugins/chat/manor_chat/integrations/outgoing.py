@@ -16,6 +16,7 @@ from manor_chat.rights import Rights
 from manor_chat.store.channels import OPEN, find_channel
 from manor_chat.store.hooks import OutgoingHook, add_outgoing, change_outgoing, find_outgoing, list_outgoing
 from manor_chat.store.people import find_person
+from manor_chat.store.teams import is_in_team
 from manor_chat.times import to_milliseconds
 
 MANAGE, MANAGE_OTHERS = "manage_outgoing_webhooks", "manage_others_outgoing_webhooks"
@@ -75,8 +76,11 @@ def make(
     rights.require_in_team(MANAGE, team_id)
     if creator_id is not None and creator_id != rights.user_id:
         rights.require_in_team(MANAGE_OTHERS, team_id)
-        if find_person(transaction, creator_id) is None:
+        speaker = find_person(transaction, creator_id)
+        if speaker is None:
             raise faults.missing_user()
+        if speaker.is_admin or not is_in_team(transaction, team_id, creator_id):
+            rights.require("manage_system")
     described = _described(wanted)
     _check(transaction, team_id, channel_id, described)
     now = to_milliseconds(transaction.now)
