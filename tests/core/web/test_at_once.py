@@ -12,7 +12,7 @@ from manor.auth import ADMIN, Bearer
 from manor.daemon import HeadLimits
 from manor.daemon.at_once import read_plain_get, render_head
 from manor.errors import NotFound
-from manor.matching import route_faults
+from manor.route_faults import route_faults
 from manor.routing import Api, Door, Rate, Reply, Request, Route, Stream, Write
 from tests.core.web.serving import API, PATIENCE, Count, Serve, route
 
