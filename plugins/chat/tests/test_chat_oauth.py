@@ -235,9 +235,7 @@ async def test_the_implicit_grant_brings_a_token_in_the_fragment(house: House, c
     assert members["state"] == ["s&1"]
     assert await opens(house, members["access_token"][0])
     assert "refresh_token" not in members
-    # Nor is one kept that nobody was told.
-    kept = await house.storage.read(lambda transaction: list_credentials(transaction, kind=REFRESH))
-    assert kept == []
+    assert await house.storage.read(lambda transaction: list_credentials(transaction, kind=REFRESH)) == []
 
 
 @pytest.mark.parametrize(
