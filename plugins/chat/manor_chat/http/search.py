@@ -75,7 +75,7 @@ class SearchHandlers:
                 transaction, scope, query, is_or=body.is_or_search, offset=body.offset, limit=body.limit
             )
             found = find_posts(transaction, ids)
-            posts = [found[each] for each in ids if each in found]
+            posts = [found[each] for each in ids if each in found and not found[each].delete_at]
             matches = {shown_id(post.id): matched_words(query, post.message) for post in posts}
             return post_list(show_posts(transaction, posts, rights.user_id)), matches
 
