@@ -13,7 +13,7 @@ from tests.chat_access_objects import Objects, png
 from tests.chat_access_table import Case, Entry, read_table
 from tests.chat_access_world import PLACES
 
-COLUMNS, ENTRIES = read_table(Path(__file__).parents[1] / "plugins" / "chat" / "tests" / "access.toml")
+COLUMNS, ENTRIES = read_table(Path(__file__).parents[1] / "plugins" / "chat" / "tests" / "chat" / "access.toml")
 
 CONFIG = {
     "identity": {"registration": "closed"},
