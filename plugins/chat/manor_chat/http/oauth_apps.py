@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from manor import PUBLIC, NotFound, Reply, Request, Route, Transaction, new_id
 from manor_chat import faults
-from manor_chat.domain.callbacks import MOST, is_callback, is_web_address
 from manor_chat.http.answers import STATUS_OK, answer
 from manor_chat.http.api import SIGNED_IN, operation
 from manor_chat.http.params import PageQuery, id_member, id_param, user_param
-from manor_chat.ids import new_token, shown_id
+from manor_chat.ids import new_token
+from manor_chat.oauth.describing import WantedApp, check_described, described, show_app
 from manor_chat.oauth.granting import digest, revoke_tokens
 from manor_chat.parts import Shared
 from manor_chat.people.checking import refuse_apps
@@ -28,20 +26,6 @@ from manor_chat.store.oauth import (
 )
 from manor_chat.times import to_milliseconds
 
-_BAD = "model.oauth.is_valid"
-
-
-class WantedApp(msgspec.Struct, frozen=True, kw_only=True):
-    """A program as somebody describes it."""
-
-    id: str = ""
-    name: str = ""
-    description: str = ""
-    icon_url: str = ""
-    callback_urls: list[str] = []
-    homepage: str = ""
-    is_trusted: bool = False
-
 
 class OAuthAppHandlers:
     """One method for each operation."""
@@ -52,13 +36,13 @@ class OAuthAppHandlers:
     async def make(self, request: Request[WantedApp]) -> Reply:
         """Make a program known; its secret is in this answer and in no other."""
         refuse_apps(request)
-        _check(request.body)
+        check_described(request.body)
         secret = new_token()
 
         def work(transaction: Transaction, rights: Rights) -> Any:
             rights.require("manage_oauth")
             now = to_milliseconds(transaction.now)
-            wanted = _described(request.body, is_admin=rights.may("manage_system"))
+            wanted = described(request.body, is_admin=rights.may("manage_system"))
             app = OAuthApp(
                 id=new_id(),
                 creator_id=rights.user_id,
@@ -68,7 +52,7 @@ class OAuthAppHandlers:
                 **wanted,
             )
             add_app(transaction, app)
-            return _shown(app, secret)
+            return show_app(app, secret)
 
         return answer(await self._shared.write(request, work), 201)
 
@@ -80,7 +64,7 @@ class OAuthAppHandlers:
             rights.require("manage_oauth")
             creator_id = None if rights.may("manage_system_wide_oauth") else rights.user_id
             apps = list_apps(transaction, creator_id=creator_id, offset=query.offset, limit=query.limit)
-            return [_shown(app) for app in apps]
+            return [show_app(app) for app in apps]
 
         return answer(await self._shared.read(request, work))
 
@@ -89,7 +73,7 @@ class OAuthAppHandlers:
         app_id = id_param(request, "app_id")
 
         def work(transaction: Transaction, rights: Rights) -> Any:
-            return _shown(_managed(transaction, rights, app_id))
+            return show_app(_managed(transaction, rights, app_id))
 
         return answer(await self._shared.read(request, work))
 
@@ -99,12 +83,12 @@ class OAuthAppHandlers:
         app_id = id_param(request, "app_id")
         if id_member(request.body.id, "app_id") != app_id:
             raise faults.bad_body_param("app_id")
-        _check(request.body)
+        check_described(request.body)
 
         def work(transaction: Transaction, rights: Rights) -> Any:
             app = _managed(transaction, rights, app_id)
-            changes = _described(request.body, is_admin=rights.may("manage_system"))
-            return _shown(change_app(transaction, app, **changes))
+            changes = described(request.body, is_admin=rights.may("manage_system"))
+            return show_app(change_app(transaction, app, **changes))
 
         return answer(await self._shared.write(request, work))
 
@@ -125,7 +109,7 @@ class OAuthAppHandlers:
         app_id = id_param(request, "app_id")
 
         def work(transaction: Transaction, rights: Rights) -> Any:
-            return _shown(_existing(transaction, app_id))
+            return show_app(_existing(transaction, app_id))
 
         return answer(await self._shared.read(request, work))
 
@@ -136,7 +120,7 @@ class OAuthAppHandlers:
 
         def work(transaction: Transaction, rights: Rights) -> Any:
             app = _managed(transaction, rights, app_id)
-            return _shown(change_app(transaction, app, secret_hash=digest(secret)), secret)
+            return show_app(change_app(transaction, app, secret_hash=digest(secret)), secret)
 
         return answer(await self._shared.write(request, work))
 
@@ -147,7 +131,7 @@ class OAuthAppHandlers:
         def work(transaction: Transaction, rights: Rights) -> Any:
             rights.require_self(user_id)
             apps = granted_apps(transaction, user_id, offset=query.offset, limit=query.limit)
-            return [_shown(app) for app in apps]
+            return [show_app(app) for app in apps]
 
         return answer(await self._shared.read(request, work))
 
@@ -171,33 +155,6 @@ def _managed(transaction: Transaction, rights: Rights, app_id: Any) -> OAuthApp:
     if app.creator_id != rights.user_id:
         rights.require("manage_system_wide_oauth")
     return app
-
-
-def _check(wanted: WantedApp) -> None:
-    if not 1 <= len(wanted.name.strip()) <= 64:
-        raise faults.bad_value(f"{_BAD}.name.app_error", "Invalid name.")
-    if len(wanted.description) > 512:
-        raise faults.bad_value(f"{_BAD}.description.app_error", "Invalid description.")
-    if not 1 <= len(wanted.callback_urls) <= MOST or not all(map(is_callback, wanted.callback_urls)):
-        raise faults.bad_value(f"{_BAD}.callback.app_error", "Callback URLs must be valid, without a fragment.")
-    if not 1 <= len(wanted.homepage) <= 256 or not is_web_address(wanted.homepage):
-        raise faults.bad_value(f"{_BAD}.homepage.app_error", "Homepage must be a valid URL.")
-    if wanted.icon_url and (len(wanted.icon_url) > 512 or not is_web_address(wanted.icon_url)):
-        raise faults.bad_value(f"{_BAD}.icon_url.app_error", "Icon URL must be a valid URL.")
-
-
-def _described(wanted: WantedApp, *, is_admin: bool) -> dict[str, Any]:
-    names = ("description", "icon_url", "homepage", "callback_urls")
-    described = {name: getattr(wanted, name) for name in names}
-    # Who trusts a program for everybody is an administrator.
-    return described | {"name": wanted.name.strip(), "is_trusted": wanted.is_trusted and is_admin}
-
-
-def _shown(app: OAuthApp, secret: str = "") -> dict[str, Any]:
-    shown = msgspec.structs.asdict(app)
-    del shown["secret_hash"]
-    ids = {"id": shown_id(app.id), "creator_id": shown_id(app.creator_id)}
-    return shown | ids | {"client_secret": secret, "mattermost_app_id": ""}
 
 
 def oauth_app_routes(shared: Shared) -> list[Route]:

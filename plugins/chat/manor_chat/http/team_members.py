@@ -1,4 +1,4 @@
-"""The tag teams: who is in a team, what they are there, and what they have not read."""
+"""The tag teams: who is in a team."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from manor_chat.rights import Rights
 from manor_chat.store.people import Person, find_person
 from manor_chat.store.team_members import TeamMemberRow, find_team_member, list_team_members
 from manor_chat.store.teams import ChatTeam
-from manor_chat.teams.managing import change_role, join_several, join_team, leave_team, show_member
+from manor_chat.teams.managing import join_several, join_team, leave_team, show_member
 
 _MOST_AT_ONCE = 256
-_ROLES = frozenset({"team_user", "team_admin"})
 
 
 class WantedMember(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,20 +35,6 @@ class GracefulQuery(msgspec.Struct, frozen=True):
     """With `graceful=true` those who cannot be added are told one by one."""
 
     graceful: str = ""
-
-
-class WantedRoles(msgspec.Struct, frozen=True):
-    """Names of roles."""
-
-    roles: str
-
-
-class SchemeRoles(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody is."""
-
-    scheme_admin: bool
-    scheme_user: bool
-    scheme_guest: bool = False
 
 
 class TeamMemberHandlers:
@@ -151,30 +136,6 @@ class TeamMemberHandlers:
         await self._shared.write(request, work)
         return STATUS_OK
 
-    async def change_roles(self, request: Request[WantedRoles]) -> Reply:
-        """Have somebody lead a team, or no more, by the names of roles."""
-        names = request.body.roles.split()
-        if "team_user" not in names or not _ROLES.issuperset(names):
-            raise faults.bad_body_param("team_member_roles")
-        return await self._change(request, is_admin="team_admin" in names)
-
-    async def change_scheme_roles(self, request: Request[SchemeRoles]) -> Reply:
-        """The same by flags."""
-        if not request.body.scheme_user or request.body.scheme_guest:
-            raise faults.bad_body_param("scheme_user")
-        return await self._change(request, is_admin=request.body.scheme_admin)
-
-    async def _change(self, request: Request[Any, Any], *, is_admin: bool) -> Reply:
-        team_id, user_id = id_param(request, "team_id"), user_param(request)
-
-        def work(transaction: Transaction, rights: Rights) -> None:
-            rights.team(team_id)
-            rights.require_in_team("manage_team_roles", team_id)
-            change_role(transaction, team_id, user_id, is_admin=is_admin)
-
-        await self._shared.write(request, work)
-        return STATUS_OK
-
 
 def _seen_team(rights: Rights, team_id: UUID) -> ChatTeam:
     team = rights.team(team_id)
@@ -215,6 +176,4 @@ def team_member_routes(shared: Shared) -> list[Route]:
         route(f"POST {members}/ids", handlers.by_ids, body=list[str]),
         route(f"GET {members}/{{user_id}}", handlers.get),
         route(f"DELETE {members}/{{user_id}}", handlers.remove),
-        route(f"PUT {members}/{{user_id}}/roles", handlers.change_roles, body=WantedRoles),
-        route(f"PUT {members}/{{user_id}}/schemeRoles", handlers.change_scheme_roles, body=SchemeRoles),
     ]

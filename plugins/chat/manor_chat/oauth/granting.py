@@ -12,6 +12,7 @@ import msgspec
 
 from manor import (
     BadRequest,
+    Credential,
     Forbidden,
     NewCredential,
     NotFound,
@@ -45,6 +46,9 @@ REFRESH = "chat_oauth_refresh"
 REFRESH_LETTER = "r"
 SCOPE = "user"
 LONGEST_STATE = 2048
+
+MOST_SIGN_INS = 20
+"""How often one program may be let in by one person, on as many devices; with one more the oldest is out."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,10 +209,7 @@ def refresh(transaction: Transaction, app: OAuthApp, token: str) -> Tokens:
     user = find_user(transaction, user_id=known.user_id)
     if user is None or not user.is_active:
         raise fault("get_access_token.refresh_token", "invalid_grant: Invalid refresh token", NotFound)
-    revoke(transaction, known.id)
-    for each in list_credentials(transaction, kind=OAUTH, user_id=known.user_id, resource=app.id):
-        if each.meta.get("refresh") == str(known.id):
-            revoke(transaction, each.id)
+    _revoke_pair(transaction, known)
     return _issue(transaction, app, known.user_id, " ".join(known.scopes))
 
 
@@ -248,6 +249,7 @@ def _issue(transaction: Transaction, app: OAuthApp, user_id: UUID, scope: str, *
     access_token, refresh_token, meta = new_token(OAUTH_LETTER), "", {}
     scopes = tuple(scope.split())
     if is_renewed:
+        _make_room(transaction, app, user_id)
         refresh_token = new_token(REFRESH_LETTER)
         renewing = NewCredential(kind=REFRESH, user_id=user_id, resource=app.id, scopes=scopes, label=app.name)
         meta = {"refresh": str(issue(transaction, renewing, refresh_token).id)}
@@ -267,3 +269,20 @@ def _issue(transaction: Transaction, app: OAuthApp, user_id: UUID, scope: str, *
         scope=scope,
         refresh_token=refresh_token,
     )
+
+
+def _revoke_pair(transaction: Transaction, renewing: Credential) -> None:
+    """A refresh token and what came with it open nothing any more."""
+    revoke(transaction, renewing.id)
+    acting = list_credentials(transaction, kind=OAUTH, user_id=renewing.user_id, resource=renewing.resource)
+    for each in acting:
+        if each.meta.get("refresh") == str(renewing.id):
+            revoke(transaction, each.id)
+
+
+def _make_room(transaction: Transaction, app: OAuthApp, user_id: UUID) -> None:
+    """Have the oldest tokens open nothing: a program that asks anew at each start would pile them up."""
+    theirs = list_credentials(transaction, kind=REFRESH, user_id=user_id, resource=app.id)
+    usable = [each for each in theirs if each.is_usable(transaction.now)]
+    for each in usable[: max(0, len(usable) - MOST_SIGN_INS + 1)]:
+        _revoke_pair(transaction, each)

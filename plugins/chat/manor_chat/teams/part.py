@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from manor import Part, Route
 from manor_chat.http.own_teams import own_team_routes
 from manor_chat.http.team_members import team_member_routes
+from manor_chat.http.team_roles import team_role_routes
 from manor_chat.http.teams import team_routes
 from manor_chat.parts import Shared
 
@@ -19,4 +20,5 @@ class Teams(Part):
 
     def routes(self) -> Sequence[Route]:
         """Operations."""
-        return [*team_routes(self._shared), *team_member_routes(self._shared), *own_team_routes(self._shared)]
+        areas = (team_routes, team_member_routes, team_role_routes, own_team_routes)
+        return [route for area in areas for route in area(self._shared)]

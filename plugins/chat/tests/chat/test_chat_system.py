@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from manor.testing import Client
-from manor_chat.http.unlicensed import ABSENT, EMPTY
+from manor_chat.system.absent import ABSENT, EMPTY
 from tests.chat_people import Crew
 
 UNKNOWN = "y" * 26
