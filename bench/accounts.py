@@ -33,7 +33,7 @@ def main() -> None:
     if options.mode == "people":
         trio.run(_add_people, options.config, options.people)
         return
-    run = {"logins": _logins, "flood": _flood, "tokens": _tokens}[options.mode]
+    run = {"logins": _logins, "chat-logins": _chat_logins, "flood": _flood, "tokens": _tokens}[options.mode]
     print(json.dumps(trio.run(run, options)))
 
 
@@ -41,7 +41,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "mode",
-        choices=["people", "logins", "flood", "tokens"],
+        choices=["people", "logins", "chat-logins", "flood", "tokens"],
         help="add people to a house that is closed; or the load that is measured",
     )
     parser.add_argument("--config", type=Path, help="of the house that people are added to")
@@ -81,6 +81,13 @@ async def _logins(options: argparse.Namespace) -> Figures:
     """Sign-ins a second, of people who know their password."""
     with _Cpu(options.pid) as cpu:
         answers = await _sign_in_all_the_time(options)
+    return {**answers.figures("login"), **cpu.figures(answers.count)}
+
+
+async def _chat_logins(options: argparse.Namespace) -> Figures:
+    """The same through chat."""
+    with _Cpu(options.pid) as cpu:
+        answers = await _all_the_time(options, lambda turn: _chat_login(turn % options.people))
     return {**answers.figures("login"), **cpu.figures(answers.count)}
 
 
@@ -260,6 +267,11 @@ def _request(method: str, path: str, *, headers: str = "", body: bytes = b"") ->
 def _login(number: int) -> bytes:
     body = json.dumps({"email": f"bench{number}", "password": PASSWORD}).encode()
     return _request("POST", "/auth/login", headers="Content-Type: application/json\r\n", body=body)
+
+
+def _chat_login(number: int) -> bytes:
+    body = json.dumps({"login_id": f"bench{number}", "password": PASSWORD}).encode()
+    return _request("POST", "/api/v4/users/login", headers="Content-Type: application/json\r\n", body=body)
 
 
 class _Connection:

@@ -1,7 +1,9 @@
-"""A chat with many posts, written by direct inserts: the same at every run."""
+"""A chat with many posts, the same at every run: by direct inserts, or as a bundle that the importer takes."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -105,3 +107,31 @@ def _count(transaction: Transaction) -> None:
         f"last_root_post_at = (SELECT COALESCE(MAX(create_at), 0) {of_channel}) "
         "WHERE EXISTS (SELECT 1 FROM chat_posts WHERE channel_id = chat_channels.id)"
     )
+
+
+def write_bundle(path: Path, language: Language, *, posts: int, people: int, rooms: int) -> None:
+    """A team of so many people, all of them in so many channels, with so many posts: in Mattermost's bulk format."""
+    names = [f"room-{number}" for number in range(rooms)]
+    seats = [{"name": name, "roles": "channel_user"} for name in ("town-square", *names)]
+    with path.open("w") as file:
+
+        def write(kind: str, **members: Any) -> None:
+            file.write(json.dumps({"type": kind, kind: members}) + "\n")
+
+        file.write('{"type": "version", "version": 1}\n')
+        write("team", name="bench", display_name="Bench", type="I", allow_open_invite=False)
+        for name in names:
+            write("channel", team="bench", name=name, display_name=name.title(), type="P")
+        for number in range(people):
+            who = f"person-{number}"
+            place = {"name": "bench", "roles": "team_user", "channels": seats}
+            write("user", username=who, email=f"{who}@example.org", roles="system_user", teams=[place])
+        for number, message in enumerate(language.texts(posts)):
+            write(
+                "post",
+                team="bench",
+                channel=names[number * 7919 % rooms],
+                user=f"person-{number * 31 % people}",
+                message=message,
+                create_at=FIRST + number * 1000,
+            )

@@ -103,7 +103,9 @@ def _quietest(scenario: Scenario, options: argparse.Namespace, loadgen: Path) ->
 def _once(scenario: Scenario, options: argparse.Namespace, loadgen: Path) -> Figures:
     # A fresh server each time: growth of memory and database belongs to the scenario that caused it.
     generator = [sys.executable, "-m", "bench.accounts"] if scenario.group == "accounts" else [str(loadgen)]
-    with Server(options.scratch, is_pinned=not options.unpinned, people=scenario.people) as server:
+    with Server(
+        options.scratch, is_pinned=not options.unpinned, people=scenario.people, has_chat=scenario.has_chat
+    ) as server:
         pin = [] if options.unpinned else ["taskset", "-c", str(LOAD_CORE)]
         arguments = [*scenario.arguments, "--port", str(server.port), "--pid", str(server.pid), "--tree"]
         with quiet() as busy:

@@ -28,12 +28,14 @@ class Scenario:
             `accounts.py` for accounts, `loadgen.c` for all others.
         arguments: the load generator's, without port and process.
         people: how many the house knows.
+        has_chat: whether they chat there.
     """
 
     name: str
     group: str
     arguments: list[str]
     people: int = 0
+    has_chat: bool = False
 
 
 def scenarios(seconds: int) -> Iterator[Scenario]:
@@ -55,5 +57,7 @@ def scenarios(seconds: int) -> Iterator[Scenario]:
     for connections in (1, 16):
         load = ["logins", "--conns", str(connections), *accounts]
         yield Scenario(f"sign in, {connections} at once", "accounts", load, PEOPLE)
+    storm = ["chat-logins", "--conns", "16", *accounts]
+    yield Scenario("sign in to chat, 16 at once", "accounts", storm, PEOPLE, has_chat=True)
     yield Scenario("publish while 16 sign in", "accounts", ["flood", "--conns", "16", *accounts], PEOPLE)
     yield Scenario("check tokens, 16 connections", "accounts", ["tokens", "--conns", "16", *accounts], PEOPLE)

@@ -34,10 +34,12 @@ class Server:
         scratch: a directory on the disk that is to carry the messages.
         is_pinned: whether the daemon gets core 0 to itself.
         people: how many with a password it knows.
+        has_chat: whether people chat there.
     """
 
-    def __init__(self, scratch: Path, *, is_pinned: bool = True, people: int = 0) -> None:
+    def __init__(self, scratch: Path, *, is_pinned: bool = True, people: int = 0, has_chat: bool = False) -> None:
         self._is_pinned = is_pinned
+        self._has_chat = has_chat
         self._folder = tempfile.TemporaryDirectory(dir=scratch, prefix="manor-bench-")
         self._log = Path(self._folder.name) / "log"
         self._config = Path(self._folder.name) / "config.toml"
@@ -113,7 +115,8 @@ class Server:
                 "data_dir": str(Path(self._folder.name) / "data"),
                 "pin_cpu": False,  # taskset does it, so that --unpinned can leave it out
                 "limits": limits,
-            }
+            },
+            "plugins": {"chat": {"enabled": self._has_chat}},
         }
 
 
