@@ -63,10 +63,10 @@ def test_a_stopped_command_leaves_nothing_on_the_disk_and_has_said_how_far_it_wa
         assert process.stderr is not None
         first, second = process.stderr.readline(), process.stderr.readline()
         process.send_signal(number)
-        process.stderr.read()
+        rest = process.stderr.read()
         status = process.wait(30)
 
     assert first.startswith(f"killing a daemon of its own 1000 times in {tmp_path}/selftest-")
-    assert second.startswith("kill 1 of 1000: ")
+    assert second.startswith("kill 1 of 1000: "), second + rest
     assert status == (-signal.SIGTERM if number is signal.SIGTERM else 130)
     assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,8 @@ import h11
 import msgspec
 import trio
 
-BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, h11.RemoteProtocolError)
-"""What a connection raises when the daemon behind it dies, or hangs."""
+BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, h11.ProtocolError)
+"""What a connection raises when the daemon behind it dies, hangs, or has said that it ends the connection."""
 
 ANSWERED_WITHIN = 30.0
 """Seconds for a whole answer."""
