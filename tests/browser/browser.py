@@ -15,7 +15,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 CHROMIUM = "/usr/bin/chromium"
 DRIVER = "/usr/bin/chromedriver"
-DEADLINE = 30.0
+DEADLINE = 60.0
 """Seconds that a page may take on a busy machine; a good run waits for none of them."""
 
 OFTEN = 0.1
