@@ -32,6 +32,16 @@ class InviteQuery(msgspec.Struct, frozen=True):
     invite_id: str = ""
 
 
+class InviteForm(msgspec.Struct, frozen=True):
+    """What the web app sends in place of a list of addresses.
+
+    Its `channelIds` and `message` mean nothing here: who is new in a team is in its default channels, as whoever joins
+    in any other way, and no letter says what a stranger typed.
+    """
+
+    emails: list[str]
+
+
 class GracefulQuery(msgspec.Struct, frozen=True):
     """With `graceful=true` each address has its own outcome."""
 
@@ -67,10 +77,11 @@ class OwnTeamHandlers:
 
         return answer(await self._shared.write(request, work), 201)
 
-    async def invite(self, request: Request[list[str], GracefulQuery]) -> Reply:
+    async def invite(self, request: Request[list[str] | InviteForm, GracefulQuery]) -> Reply:
         """Ask people into a team by mail."""
-        team_id = id_param(request, "team_id")
-        emails = list(dict.fromkeys(email.strip() for email in request.body))
+        team_id, body = id_param(request, "team_id"), request.body
+        asked = body.emails if isinstance(body, InviteForm) else body
+        emails = list(dict.fromkeys(email.strip() for email in asked))
         if not 1 <= len(emails) <= _MOST_INVITED:
             raise faults.bad_body_param("user_email")
         is_graceful = request.query.graceful.lower() == "true"
@@ -157,7 +168,7 @@ def own_team_routes(shared: Shared) -> list[Route]:
 
     return [
         route("POST /teams/members/invite", handlers.join, query=InviteQuery, status=201),
-        route("POST /teams/{team_id}/invite/email", handlers.invite, body=list[str], query=GracefulQuery),
+        route("POST /teams/{team_id}/invite/email", handlers.invite, body=list[str] | InviteForm, query=GracefulQuery),
         route("GET /users/{user_id}/teams", handlers.list_all),
         route("GET /users/{user_id}/teams/members", handlers.members),
         route("GET /users/{user_id}/teams/unread", handlers.unread, query=UnreadQuery),

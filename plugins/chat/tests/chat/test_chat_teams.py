@@ -277,6 +277,24 @@ async def test_addresses_that_are_none_are_refused_or_told_one_by_one(crew: Crew
     assert [(each["email"], each["error"] is None) for each in told_] == [("nobody", False), ("gus@example.org", True)]
 
 
+async def test_the_web_apps_form_asks_as_a_list_does(crew: Crew) -> None:
+    path = f"{API}/teams/{crew.team}/invite/email?graceful=true"
+    form = {"emails": ["gus@example.org", "nobody"], "channelIds": [crew.team], "message": "see https://evil.test/"}
+
+    answer = await crew.bob.client.post(path, json=form)
+
+    assert answer.status == 200, answer.text
+    assert [(each["email"], each["error"] is None) for each in answer.json()] == [
+        ("gus@example.org", True),
+        ("nobody", False),
+    ]
+    letters = await links(crew.house, "gus@example.org", "invite")
+    assert len(letters) == 1
+    assert "evil" not in letters[0]
+    for wrong in ({}, {"emails": []}, {"emails": "gus@example.org"}, {"emails": [7]}, {"emails": None}):
+        assert (await crew.bob.client.post(path, json=wrong)).status == 400, wrong
+
+
 async def test_nobody_has_the_server_write_to_strangers_without_end(crew: Crew) -> None:
     path = f"{API}/teams/{crew.team}/invite/email"
 
