@@ -1,10 +1,10 @@
 """The daemon: sockets, signals and systemd. Only this package knows hypercorn."""
 
 from manor.daemon.connection import ConnectionLimits
-from manor.daemon.framing import HeadLimits
 from manor.daemon.listeners import CannotListen, Listeners, open_listeners
 from manor.daemon.running import FirstStep, run, serve
 from manor.daemon.server import Server, ServerLimits, Tls
+from manor.front.framing import HeadLimits
 
 __all__ = [
     "CannotListen",

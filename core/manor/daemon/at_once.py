@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from manor.daemon.framing import END_OF_HEAD, HeadLimits, fault
+from manor.front.framing import END_OF_HEAD, HeadLimits, fault
 from manor.web import SendWhole
 
 _ELSEWHERE = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"http2-settings"))

@@ -16,8 +16,8 @@ from hypercorn.events import Closed, RawData, Updated
 from hypercorn.trio.worker_context import WorkerContext
 
 from manor.daemon.applications import App, Applications
-from manor.daemon.framing import HeadLimits
 from manor.daemon.protocols import Http1, Http2
+from manor.front.framing import HeadLimits
 from manor.web import CUT, FRAMES
 
 READ_SIZE = 65_536

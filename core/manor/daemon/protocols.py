@@ -27,8 +27,8 @@ from wsproto.events import CloseConnection, Message, Ping
 from wsproto.frame_protocol import CloseReason
 
 from manor.daemon.at_once import AnswersAtOnce, read_plain_get, render_head
-from manor.daemon.framing import HeadLimits
 from manor.daemon.strict import StrictConnection
+from manor.front.framing import HeadLimits
 from manor.web import CONTINUE
 
 JOINED = 65_536

@@ -6,7 +6,7 @@ from typing import Any
 
 import h11
 
-from manor.daemon.framing import END_OF_HEAD, HeadLimits, fault
+from manor.front.framing import END_OF_HEAD, HeadLimits, fault
 
 
 class StrictConnection(h11.Connection):

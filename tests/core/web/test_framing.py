@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from manor.daemon.framing import HeadLimits, fault
+from manor.front.framing import HeadLimits, fault
 from manor.routing import Live, Upgrade
 from tests.core.web.serving import Fountain, Serve, route
 
