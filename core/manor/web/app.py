@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
@@ -16,41 +14,18 @@ from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 
 from manor.answers import Finished
-from manor.config import Network
 from manor.dispatch import Call, Dispatcher
-from manor.errors import InternalError, Refused, TooManyRequests
+from manor.errors import InternalError, Refused
 from manor.incoming import BrokenOff
 from manor.routing import Door, Head, Reply
-from manor.web.access_log import blanked
 from manor.web.exchange import Exchange, Receive, Send
-from manor.web.heads import Proxies, read_head
+from manor.web.heads import read_head
 from manor.web.request_bodies import BodyTimes, incoming, read_body, refuse_announced
 from manor.web.sending import OpenStreams, SendWhole, send_finished, send_reply, whole
 from manor.web.sockets import SocketConnection
+from manor.web.visits import Visits, WebOptions, no_room
 
 log = structlog.get_logger("manor.access")
-
-Observe = Callable[[Call, int, float], None]
-
-
-@dataclass(frozen=True)
-class WebOptions:
-    """What the front is told.
-
-    Args:
-        trusted_proxies: Whose `X-Forwarded-…` and `X-Request-Id` headers count.
-        requests_per_address: At once, of one address behind a trusted proxy, where connections cannot be counted; 0
-            for no limit.
-        body_times: How slowly a body may come.
-        access_log: Whether each request is a line in the log.
-        observe: Told the call, the status and the seconds of every request that has ended, for the metrics.
-    """
-
-    trusted_proxies: Sequence[Network] = ()
-    requests_per_address: int = 64
-    body_times: BodyTimes = field(default_factory=BodyTimes)
-    access_log: bool = False
-    observe: Observe = lambda call, status, seconds: None
 
 
 class Front:
@@ -62,44 +37,41 @@ class Front:
     """
 
     def __init__(self, dispatcher: Dispatcher, options: WebOptions | None = None) -> None:
-        self._dispatcher = dispatcher
-        self._streams = OpenStreams()
-        self._quart = QuartDoor(self._streams)
-        self._forwarded: Counter[str] = Counter()
-        self.apply(options or WebOptions())
+        self.dispatcher = dispatcher
+        self.streams = OpenStreams()
+        self.visits = Visits(options or WebOptions())
+        self._quart = QuartDoor(self.streams, self.visits)
 
     def apply(self, options: WebOptions) -> None:
         """Take changed options; requests that have begun keep the old ones."""
-        self._options = options
-        self._proxies = Proxies(options.trusted_proxies)
-        self._quart.body_times = options.body_times
+        self.visits.apply(options)
 
     def end_streams(self) -> None:
         """End what is still open: event streams cleanly, WebSockets with 1001."""
-        self._streams.end()
+        self.streams.end()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one request or WebSocket."""
         start = time.perf_counter()
-        head = read_head(scope, self._proxies)
-        call = self._dispatcher.begin(head)
+        head = read_head(scope, self.visits.proxies)
+        call = self.dispatcher.begin(head)
         # HTTP/1.0 knows no `100 Continue`, and our HTTP/2 does not speak of it.
         is_waiting = scope["http_version"] == "1.1" and scope["type"] == "http" and "expect" in head.headers
         exchange = Exchange(receive, send, is_waiting=is_waiting)
         try:
-            with self._counted(scope, head) as has_room:
+            with self.visits.counted(call, _peer(scope)) as has_room:
                 if has_room:
                     await self._serve(scope, call, exchange)
                 else:
                     prefix = "http" if scope["type"] == "http" else "websocket.http"
-                    await send_reply(exchange.send, call.refuse(_too_many()), prefix=prefix)
+                    await send_reply(exchange.send, no_room(call), prefix=prefix)
         finally:
-            self._note(call, exchange.status, time.perf_counter() - start)
+            self.visits.note(call, exchange.status, start)
 
     @property
     def at_once(self) -> tuple[bytes, ...]:
         """What the requests begin with that `answer_at_once` may answer."""
-        return self._dispatcher.table.at_once
+        return self.dispatcher.table.at_once
 
     async def answer_at_once(self, scope: Mapping[str, Any], send: SendWhole) -> bool:
         """Answer a GET of a route of `Door.AT_ONCE` with one call of `send`; for any other do nothing, and say so.
@@ -109,63 +81,32 @@ class Front:
             send: Sends the answer.
         """
         start = time.perf_counter()
-        head = read_head(scope, self._proxies)
-        call = self._dispatcher.begin(head)
+        head = read_head(scope, self.visits.proxies)
+        call = self.dispatcher.begin(head)
         if call.route is None or call.route.door is not Door.AT_ONCE:
             return False
         status = 0
         try:
-            with self._counted(scope, head) as has_room:
-                reply = await _reply_at_once(call) if has_room else call.refuse(_too_many())
+            with self.visits.counted(call, _peer(scope)) as has_room:
+                reply = await _reply_at_once(call) if has_room else no_room(call)
                 status = reply.status
                 await send(status, *whole(reply))
         finally:
-            self._note(call, status, time.perf_counter() - start)
+            self.visits.note(call, status, start)
         return True
-
-    def _note(self, call: Call, status: int, seconds: float) -> None:
-        self._options.observe(call, status, seconds)
-        if self._options.access_log:
-            log.info(
-                "request",
-                method=call.head.method,
-                path=call.shown_path,
-                query=blanked(call.head.query_string, call.secret_parameters),
-                status=status,
-                seconds=round(seconds, 4),
-                address=call.head.address,
-                owner=call.owner,
-                request_id=call.head.request_id,
-            )
 
     async def _serve(self, scope: Any, call: Call, exchange: Exchange) -> None:
         is_bare = call.is_streamed or (call.route is not None and call.route.door is not Door.FRAMED)
         if scope["type"] == "http" and is_bare:
-            await answer_bare(scope, call, exchange, self._streams, self._options.body_times)
+            await answer_bare(scope, call, exchange, self.streams, self.visits.options.body_times)
             return
         scope["manor.call"] = call
         scope["manor.ask_for_body"] = exchange.ask_for_body
         await self._quart(scope, exchange.receive, exchange.send)
 
-    @contextmanager
-    def _counted(self, scope: Mapping[str, Any], head: Head) -> Iterator[bool]:
-        """Count the requests of an address behind a proxy; gives whether there is room for this one."""
-        peer = scope["client"][0] if scope.get("client") else ""
-        most = self._options.requests_per_address
-        if not most or head.address == peer:
-            yield True
-            return
-        self._forwarded[head.address] += 1
-        try:
-            yield self._forwarded[head.address] <= most
-        finally:
-            self._forwarded[head.address] -= 1
-            if not self._forwarded[head.address]:
-                del self._forwarded[head.address]
 
-
-def _too_many() -> TooManyRequests:
-    return TooManyRequests("Too many requests at once", retry_after=5)
+def _peer(scope: Mapping[str, Any]) -> str:
+    return scope["client"][0] if scope.get("client") else ""
 
 
 async def _reply_at_once(call: Call) -> Reply:
@@ -243,22 +184,20 @@ class ArrivingBody:
 class QuartDoor(QuartTrio):
     """Quart with routing, errors and answers that are ours: its URL map is not asked."""
 
-    streams: OpenStreams
-    body_times: BodyTimes
-
-    def __init__(self, streams: OpenStreams) -> None:
+    def __init__(self, streams: OpenStreams, visits: Visits) -> None:
         super().__init__("manor.web", static_folder=None)
         self.asgi_http_class = HttpConnection
         self.asgi_websocket_class = SocketConnection
         # Streams last for days; what may take too long has a deadline of its own, in the route.
         self.config["RESPONSE_TIMEOUT"] = None
         self.streams = streams
+        self._visits = visits
 
     async def handle_request(self, request: QuartRequest) -> Finished:  # type: ignore[override]  # see HttpConnection
         """Have the house answer; none of Quart's own contexts and hooks is in the way."""
         body: Any = request.body
         ask: Any = request.scope["manor.ask_for_body"]  # type: ignore[typeddict-item]  # ours, beside ASGI's keys
-        return await answer_call(_call(request), body, self.body_times, ask)
+        return await answer_call(_call(request), body, self._visits.options.body_times, ask)
 
 
 class HttpConnection(TrioASGIHTTPConnection):

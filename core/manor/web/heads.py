@@ -60,28 +60,54 @@ class Proxies:
 
 def read_head(scope: Mapping[str, Any], proxies: Proxies) -> Head:
     """Make the head of an ASGI scope of type `http` or `websocket`."""
-    headers = Headers(_joined_cookies(scope["headers"]))
-    peer = scope["client"][0] if scope.get("client") else _UNIX
-    is_trusted = proxies.trusts(peer)
-    forwarded = [value.decode("latin-1") for name, value in headers.raw if name == b"x-forwarded-for"]
-    scheme = "https" if scope["scheme"] in ("https", "wss") else "http"
-    request_id = ""
-    if is_trusted:
-        scheme = _forwarded_scheme(headers, scheme)
-        request_id = headers.get("x-request-id") or ""
-    return Head(
-        method=scope.get("method", "GET"),
-        raw_path=_path(scope["raw_path"]),
-        query_string=scope["query_string"],
-        headers=headers,
-        address=proxies.client(peer, forwarded) if is_trusted else peer,
-        scheme=scheme,
+    return make_head(
+        scope.get("method", "GET"),
+        path_of(scope["raw_path"]),
+        scope["query_string"],
+        scope["headers"],
+        peer=scope["client"][0] if scope.get("client") else _UNIX,
+        proxies=proxies,
+        scheme="https" if scope["scheme"] in ("https", "wss") else "http",
         upgrade=scope["type"] == "websocket",
-        request_id=request_id if _ID.fullmatch(request_id) else secrets.token_hex(13),
     )
 
 
-def _path(raw_path: bytes) -> bytes:
+def make_head(
+    method: str,
+    path: bytes,
+    query: bytes,
+    raw_headers: Sequence[tuple[bytes, bytes]],
+    *,
+    peer: str,
+    proxies: Proxies,
+    scheme: str = "http",
+    upgrade: bool = False,
+) -> Head:
+    """Make a request's head of what stands in it, and of what a trusted proxy says.
+
+    Args:
+        method: Upper case, as sent.
+        path: In origin form; see `path_of`.
+        query: What stands behind `?`.
+        raw_headers: With lower-case names.
+        peer: The connection's other end, "" for a Unix socket's.
+        proxies: Whose word counts.
+        scheme: Of the connection itself.
+        upgrade: Whether it is a WebSocket handshake.
+    """
+    headers = Headers(_joined_cookies(raw_headers))
+    address, request_id = peer, ""
+    if proxies.trusts(peer):
+        forwarded = [value.decode("latin-1") for name, value in headers.raw if name == b"x-forwarded-for"]
+        address = proxies.client(peer, forwarded)
+        scheme = _forwarded_scheme(headers, scheme)
+        request_id = headers.get("x-request-id") or ""
+    if not request_id or not _ID.fullmatch(request_id):
+        request_id = secrets.token_hex(13)
+    return Head(method, path, query, headers, address, scheme, upgrade, request_id)
+
+
+def path_of(raw_path: bytes) -> bytes:
     """The path of the absolute form too, which every server has to take (RFC 9112 section 3.2.2)."""
     if raw_path.startswith((b"/", b"*")):
         return raw_path
