@@ -18,7 +18,10 @@ PER_PAGE = 60
 MOST_PER_PAGE = 200
 
 _ID = re.compile(r"[A-Za-z0-9]{26}")
-_NUMBER = re.compile(r"[0-9]{1,12}")
+_DIGITS = re.compile(r"[0-9]+")
+_HUGE = 10**15
+"""More than there is of anything, and times any page's length still a number of SQLite's."""
+
 _LONG_NUMBER = re.compile(r"[0-9]{1,16}")
 
 
@@ -102,6 +105,21 @@ def number_query(text: str, name: str) -> int:
     return int(text)
 
 
+def count_query(text: str, default: int) -> int:
+    """A number in the query that says how much of a list is wanted, or where it begins.
+
+    Args:
+        text: As it came.
+        default: For what is no number, or negative.
+
+    Returns:
+        It; one that is larger than any list is cut down.
+    """
+    if _DIGITS.fullmatch(text) is None:
+        return default
+    return min(int(text), _HUGE) if len(text) <= len(str(_HUGE)) else _HUGE
+
+
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which part of a list; what is no number, or negative, is the default."""
 
@@ -111,10 +129,9 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def limit(self) -> int:
         """How many."""
-        asked = int(self.per_page) if _NUMBER.fullmatch(self.per_page) else PER_PAGE
-        return min(asked or PER_PAGE, MOST_PER_PAGE)
+        return min(count_query(self.per_page, PER_PAGE) or PER_PAGE, MOST_PER_PAGE)
 
     @property
     def offset(self) -> int:
         """Behind how many."""
-        return (int(self.page) if _NUMBER.fullmatch(self.page) else 0) * self.limit
+        return count_query(self.page, 0) * self.limit

@@ -10,7 +10,16 @@ from manor import Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import etagged
 from manor_chat.http.api import SIGNED_IN, operation
-from manor_chat.http.params import MOST_PER_PAGE, PER_PAGE, PageQuery, asked_id, id_param, number_query, user_param
+from manor_chat.http.params import (
+    MOST_PER_PAGE,
+    PER_PAGE,
+    PageQuery,
+    asked_id,
+    count_query,
+    id_param,
+    number_query,
+    user_param,
+)
 from manor_chat.parts import Shared
 from manor_chat.people.showing import show_people
 from manor_chat.posts import listing
@@ -46,11 +55,6 @@ class SavedQuery(PageQuery, frozen=True, kw_only=True):
 
     team_id: str = ""
     channel_id: str = ""
-
-
-def _limit(text: str, name: str) -> int:
-    number = number_query(text, name) if text else PER_PAGE
-    return min(number, MOST_PER_PAGE)
 
 
 def _anchor(transaction: Transaction, post_id: UUID, channel_id: UUID) -> Post:
@@ -135,8 +139,8 @@ class ListHandlers:
         user_id, channel_id = user_param(request), id_param(request, "channel_id")
         query = request.query
         limits = {
-            "limit_before": _limit(query.limit_before, "limit_before"),
-            "limit_after": _limit(query.limit_after, "limit_after"),
+            "limit_before": min(count_query(query.limit_before, PER_PAGE), MOST_PER_PAGE),
+            "limit_after": min(count_query(query.limit_after, PER_PAGE), MOST_PER_PAGE),
         }
         if not limits["limit_after"]:
             raise faults.bad_url_param("limit_after")

@@ -40,13 +40,21 @@ class SearchBody(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def limit(self) -> int:
-        """How many."""
-        return min(self.per_page, MOST_PER_PAGE) if self.per_page > 0 else PER_PAGE
+        """How many; none behind the deepest, so that who reads page after page comes to an end."""
+        return 0 if self._begin > _DEEPEST else self._length
 
     @property
     def offset(self) -> int:
         """Behind how many."""
-        return min(max(self.page, 0) * self.limit, _DEEPEST)
+        return min(self._begin, _DEEPEST)
+
+    @property
+    def _begin(self) -> int:
+        return max(self.page, 0) * self._length
+
+    @property
+    def _length(self) -> int:
+        return min(self.per_page, MOST_PER_PAGE) if self.per_page > 0 else PER_PAGE
 
     @property
     def zone(self) -> int:

@@ -10,7 +10,7 @@ from manor import PUBLIC, NotFound, Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import answer, etagged
 from manor_chat.http.api import SIGNED_IN, operation
-from manor_chat.http.params import PageQuery, id_param
+from manor_chat.http.params import MOST_PER_PAGE, PageQuery, id_param
 from manor_chat.ids import shown_id
 from manor_chat.parts import Shared
 from manor_chat.rights import Rights
@@ -73,6 +73,7 @@ class TeamHandlers:
         """Teams whose name or display name contains a term."""
         body = request.body
         is_paged = body.page is not None and body.per_page is not None
+        pages = PageQuery(page=str(body.page), per_page=str(body.per_page if is_paged else MOST_PER_PAGE))
 
         def work(transaction: Transaction, rights: Rights) -> Any:
             rights.require("list_public_teams")
@@ -82,13 +83,11 @@ class TeamHandlers:
                     "api.team.search_teams.pagination_not_implemented.public_team_search",
                     "Pagination not implemented for public-only team search.",
                 )
-            limit = min(max(body.per_page or 0, 0) or 60, 200) if is_paged else 200
-            offset = max(body.page or 0, 0) * limit if is_paged else 0
             teams, total = list_visible_teams(
                 transaction,
                 every=every,
-                offset=offset,
-                limit=limit,
+                offset=pages.offset if is_paged else 0,
+                limit=pages.limit,
                 term=body.term,
                 allow_open_invite=body.allow_open_invite,
             )

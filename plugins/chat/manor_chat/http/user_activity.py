@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import msgspec
@@ -12,7 +11,7 @@ from manor import Reply, Request, Route, Stream, Transaction, Write, teams_table
 from manor_chat.events import Told
 from manor_chat.http.answers import STATUS_OK, answer
 from manor_chat.http.api import SIGNED_IN, operation
-from manor_chat.http.params import MOST_PER_PAGE, PER_PAGE, id_member, user_param
+from manor_chat.http.params import PageQuery, id_member, user_param
 from manor_chat.ids import shown_id
 from manor_chat.parts import Shared
 from manor_chat.people.profiles import existing_person
@@ -22,7 +21,6 @@ from manor_chat.tables.channels import channel_members, channels
 from manor_chat.tables.people import teams
 from manor_chat.wire.channels import ChannelMemberShown, show_channel_member
 
-_NUMBER = re.compile(r"[0-9]{1,12}")
 _AT_ONCE = 500
 
 
@@ -33,12 +31,10 @@ class TypingBody(msgspec.Struct, frozen=True):
     parent_id: str | None = None
 
 
-class MembersQuery(msgspec.Struct, frozen=True, kw_only=True):
+class MembersQuery(PageQuery, frozen=True, kw_only=True):
     """Which part of the list; `page=-1` is all of it, a line each."""
 
-    page: str = ""
     pageSize: str = ""  # noqa: N815 - the API's name
-    per_page: str = ""
 
 
 class MemberOfTeamShown(ChannelMemberShown, frozen=True, kw_only=True):
@@ -83,10 +79,8 @@ class UserActivityHandlers:
                 # A client takes the text apart at its line ends, and cannot read what is left of nothing.
                 return answer([])
             return Stream(lambda write: self._write_all(request, first, write), content_type="application/x-ndjson")
-        asked = query.pageSize or query.per_page
-        limit = min(int(asked) if _NUMBER.fullmatch(asked) and int(asked) else PER_PAGE, MOST_PER_PAGE)
-        page = int(query.page) if _NUMBER.fullmatch(query.page) else 0
-        return answer(await self._page(request, page * limit, limit))
+        asked = msgspec.structs.replace(query, per_page=query.pageSize or query.per_page)
+        return answer(await self._page(request, asked.offset, asked.limit))
 
     async def _write_all(
         self, request: Request[None, MembersQuery], first: Sequence[MemberOfTeamShown], write: Write

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from manor import Reply, Request, Route, Transaction, users_table
 from manor_chat import faults
 from manor_chat.http.answers import answer, etagged
 from manor_chat.http.api import SIGNED_IN, operation
-from manor_chat.http.params import id_members
+from manor_chat.http.params import count_query, id_members
 from manor_chat.ids import shown_id
 from manor_chat.parts import Shared
 from manor_chat.people.acquaintance import known_ids, others_of_groups
@@ -23,7 +22,6 @@ from manor_chat.store.people import list_people, select_people
 from manor_chat.wire.people import UserShown
 
 _MOST_NAMED = 1000
-_NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 class SinceQuery(msgspec.Struct, frozen=True):
@@ -56,7 +54,7 @@ class UsersListsHandlers:
     async def by_ids(self, request: Request[list[str], SinceQuery]) -> list[UserShown]:
         """Those of these ids who are there."""
         ids = id_members(request.body, "user_ids")
-        since = int(request.query.since) if _NUMBER.fullmatch(request.query.since) else 0
+        since = count_query(request.query.since, 0)
         shown = await self._among(request, users_table.c.id.in_(ids))
         return [user for user in shown if user.update_at > since]
 

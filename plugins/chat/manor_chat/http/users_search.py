@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 from sqlalchemy import ColumnElement
 
 from manor import Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.api import SIGNED_IN, operation
-from manor_chat.http.params import read_id
+from manor_chat.http.params import count_query, read_id
 from manor_chat.parts import Shared
 from manor_chat.people.listing import in_channel, in_team, require_to_see, without_team
 from manor_chat.people.searching import LIMIT, MOST, search_people
 from manor_chat.people.showing import show_people
 from manor_chat.rights import Rights
 from manor_chat.wire.people import UserShown
-
-_NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 class AutocompleteQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +110,7 @@ class UsersSearchHandlers:
             raise faults.bad_url_param("team_id")
         if channel and channel_id is None:
             raise faults.bad_url_param("channel_id")
-        limit = min(int(query.limit), MOST) if _NUMBER.fullmatch(query.limit) and int(query.limit) else LIMIT
+        limit = min(count_query(query.limit, LIMIT) or LIMIT, MOST)
 
         def work(transaction: Transaction, rights: Rights) -> UserAutocomplete:
             config = self._shared.config

@@ -197,8 +197,8 @@ async def test_what_is_unread_stands_in_the_middle(desk: Desk) -> None:
     assert (found["next_post_id"], found["prev_post_id"]) == (ids[5], ids[0])
     read = await desk.get(crew.ann, path, limit_before=2)
     assert read["order"] == [ids[5], ids[4]]
-    for query in ({"limit_after": "0"}, {"limit_after": "x"}, {"limit_before": "-1"}):
-        assert (await crew.bob.client.get(API + path, query=query)).status == 400
+    assert (await crew.bob.client.get(API + path, query={"limit_after": "0"})).status == 400
+    assert (await desk.get(crew.bob, path, limit_before="-1", limit_after="x"))["order"] == ids[::-1]
     others = f"{API}/users/{crew.ann.chat_id}/channels/{channel_id}/posts/unread"
     assert (await crew.bob.client.get(others)).status == 403
     assert (await crew.ada.client.get(others)).status == 200
