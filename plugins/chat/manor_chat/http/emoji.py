@@ -144,11 +144,11 @@ class EmojiHandlers:
     async def image(self, request: Request) -> Reply:
         """An emoji's picture."""
         emoji = await self._existing(request)
+        blobs = self._shared.context.blobs
         try:
-            picture = await self._shared.context.blobs.get(emoji.blob)
+            return await send_picture(request, blobs, emoji.blob, tag=emoji.id.hex, name=emoji.name)
         except NoSuchBlob as error:
             raise missing_emoji() from error
-        return send_picture(request, picture, emoji.id.hex, emoji.name)
 
     async def delete(self, request: Request) -> Reply:
         """Have an emoji no more."""

@@ -16,6 +16,7 @@ CACHED = "max-age=86400, private"
 SMALL = 256 * 1024
 """Bytes that are sent in one piece."""
 
+_MOST_PICTURE = 32 * 1024 * 1024
 _CONFINED = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
 _NOT_PLAIN = re.compile(r"[^ !#-\[\]-~]")
 
@@ -56,13 +57,25 @@ async def send_file(request: Request[Any, Any], blobs: Blobs, file: File, *, dow
     return Stream(run, status, kind, headers, length=len(part))
 
 
-def send_picture(request: Request[Any, Any], picture: bytes, tag: str, name: str) -> Reply:
-    """A small picture of our own making; 304 where the client has it."""
-    kind = picture_kind(picture)
-    headers = headers_of(tag, name, kind)
+async def send_picture(request: Request[Any, Any], blobs: Blobs, key: str, *, tag: str, name: str) -> Reply:
+    """A small picture of our own making; 304, and nothing read, where the client has it.
+
+    Args:
+        request: With what the client has.
+        blobs: Where it is kept.
+        key: Under which; what is kept there never changes.
+        tag: Differs from any other picture's.
+        name: What it is saved as.
+
+    Raises:
+        NoSuchBlob: 404: the store has lost it.
+    """
+    headers = headers_of(tag, name, "image/png")
     if is_known(request, headers["ETag"]):
         return Reply(b"", 304, "", headers)
-    return Reply(picture, content_type=kind, headers=headers)
+    picture = await blobs.get(key, most_bytes=_MOST_PICTURE)
+    kind = picture_kind(picture)
+    return Reply(picture, content_type=kind, headers=headers_of(tag, name, kind))
 
 
 def picture_kind(picture: bytes) -> str:

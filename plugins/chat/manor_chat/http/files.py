@@ -23,7 +23,6 @@ from manor_chat.store.files import File, find_file
 from manor_chat.wire.posts import FileInfo, show_file
 
 _TRUE = ("1", "t", "true")
-_MOST_PICTURE = 32 * 1024 * 1024
 
 
 class UploadQuery(msgspec.Struct, frozen=True):
@@ -150,8 +149,8 @@ class FilesHandlers:
     async def _picture(self, request: Request[Any, Any], file: File, ending: str, missing: str) -> Reply:
         if file.width:
             try:
-                picture = await self._blobs.get(file.blob + ending, most_bytes=_MOST_PICTURE)
-                return send_picture(request, picture, file.id.hex + ending, file.name)
+                tag = file.id.hex + ending
+                return await send_picture(request, self._blobs, file.blob + ending, tag=tag, name=file.name)
             except NoSuchBlob as error:
                 raise faults.bad_value(missing, "There is no such picture of the file.") from error
         raise faults.bad_value(missing, "There is no such picture of the file.")

@@ -17,7 +17,7 @@ from manor_chat.parts import Shared
 from manor_chat.people.managing_bots import may_manage_bot
 from manor_chat.people.news import tell_changes
 from manor_chat.people.personal import remove_picture
-from manor_chat.people.pictures import MOST_BYTES, NoPicture, Pictures, TooManyPixels
+from manor_chat.people.pictures import MOST_BYTES, NoPicture, Pictures, TooManyPixels, initial_of
 from manor_chat.people.profiles import existing_person
 from manor_chat.rights import Rights
 from manor_chat.store.people import Person
@@ -39,17 +39,30 @@ class PicturesHandlers:
         """Somebody's picture, or the one that stands for who has none."""
         person = await self._person(request)
         key = person.profile.picture
-        if key is not None:
-            try:
-                return _image(request, await self._shared.context.blobs.get(key, most_bytes=MOST_BYTES))
-            except (NoSuchBlob, BlobsFailed) as error:
-                # A picture that is lost is no reason to show none.
-                self._shared.context.log.warning("a profile picture cannot be read", key=key, reason=str(error))
-        return _image(request, await self._pictures.initial(person))
+        if key is None:
+            return await self._initial(request, person)
+        # What is kept under a key never changes, so that nothing is read for who has it already.
+        headers = _headers(key)
+        if is_known(request, headers["ETag"]):
+            return Reply(b"", 304, "", headers)
+        try:
+            content = await self._shared.context.blobs.get(key, most_bytes=MOST_BYTES)
+        except (NoSuchBlob, BlobsFailed) as error:
+            # A picture that is lost is no reason to show none.
+            self._shared.context.log.warning("a profile picture cannot be read", key=key, reason=str(error))
+            return await self._initial(request, person)
+        return Reply(content, content_type="image/png", headers=headers)
 
     async def default(self, request: Request) -> Reply:
         """What stands for somebody who has no picture."""
-        return _image(request, await self._pictures.initial(await self._person(request)))
+        return await self._initial(request, await self._person(request))
+
+    async def _initial(self, request: Request[Any, Any], person: Person) -> Reply:
+        letter, colour = initial_of(person)
+        headers = _headers(f"{letter} {colour}")
+        if is_known(request, headers["ETag"]):
+            return Reply(b"", 304, "", headers)
+        return Reply(await self._pictures.initial(person), content_type="image/png", headers=headers)
 
     async def set(self, request: Request[bytes]) -> Reply:
         """Take a picture in place of the one before."""
@@ -116,13 +129,10 @@ def _changeable(transaction: Transaction, rights: Rights, user_id: UUID) -> Pers
     return person
 
 
-def _image(request: Request[Any, Any], content: bytes) -> Reply:
-    """A PNG that the client keeps; 304 when it has it."""
-    tag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": _CACHED}
-    if is_known(request, tag):
-        return Reply(b"", 304, "", headers)
-    return Reply(content, content_type="image/png", headers=headers)
+def _headers(source: str) -> dict[str, str]:
+    """What a picture's answer says, by what it was made of."""
+    tag = hashlib.blake2b(source.encode(), digest_size=12).hexdigest()
+    return {"ETag": f'"{tag}"', "Cache-Control": _CACHED}
 
 
 def _too_large() -> TooLarge:

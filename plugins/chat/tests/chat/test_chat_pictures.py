@@ -117,6 +117,19 @@ async def test_a_new_picture_takes_the_place_of_the_old_one_and_is_told(
     assert list(tmp_path.rglob("*.png")) == []
 
 
+async def test_nothing_is_read_for_who_has_the_picture(tmp_path: Path, crew: Crew) -> None:
+    path = f"{API}/users/{crew.ann.chat_id}/image"
+    await upload(crew.ann.client, picture())
+    etag = (await crew.bob.client.get(path)).headers["etag"]
+    (kept,) = tmp_path.rglob("*.png")
+    kept.unlink()
+
+    assert (await crew.bob.client.get(path, headers={"If-None-Match": etag})).status == 304
+    # The initial that stands for what is lost is another picture.
+    lost = await crew.bob.client.get(path)
+    assert (lost.status, lost.headers["etag"] == etag) == (200, False)
+
+
 @pytest.mark.parametrize(
     ("content", "refusal"),
     [
