@@ -14,50 +14,37 @@ import os
 import selectors
 import socket
 import struct
-import sys
 import tempfile
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import tomli_w
-
-from bench.chat_house import Crowd, gather
-from bench.processes import cpu_seconds, free_port, resident_kib, running
+from bench.chat_house import Crowd, chatting
+from bench.loads import LOAD_CORE, Figures, quietest
+from bench.processes import Target, cpu_seconds, resident_kib
 from bench.reports import keep
-from bench.server import READY_WITHIN, SERVER_CORE, quiet
+from bench.server import quiet
 
-LOAD_CORE = 1
 SETTLE = 2.0
-QUIET = 0.25
-"""Cores that others may use beside a run that is believed."""
 
 MARK = b"bench:"
 """Stands in a message before its number and the time at which it was due."""
-
-Figures = dict[str, Any]
 
 
 def main() -> int:
     """Measure; the exit status is 1 when anything was lost, doubled, out of order or refused."""
     options = _options()
     os.sched_setaffinity(0, {LOAD_CORE})
-    with tempfile.TemporaryDirectory(prefix="manor-bench-", dir=options.scratch) as folder:
-        config, port = _configured(folder)
-        crowd = gather(config, max(options.people, options.idle))
-        with _serving(config, port) as pid:
-            daemon = Daemon(port, pid)
-            results = [_idle(daemon, crowd, options.idle)]
-            with _listening(daemon, crowd, options.people) as ears:
-                post = partial(_posting, daemon, crowd, ears, options.seconds)
-                results += [_quietest(partial(post, rate=rate), options.tries) for rate in options.rates]
-                results += [_quietest(partial(post, posters=n), options.tries) for n in options.posters]
+    with chatting(options.scratch, max(options.people, options.idle)) as (daemon, crowd):
+        results = [_idle(daemon, crowd, options.idle)]
+        with _listening(daemon, crowd, options.people) as ears:
+            post = partial(_posting, daemon, crowd, ears, options.seconds)
+            results += [quietest(partial(post, rate=rate), options.tries) for rate in options.rates]
+            results += [quietest(partial(post, posters=n), options.tries) for n in options.posters]
     for row in results:
         print(_row(row))
     keep(options.name, "bench.chat", results)
@@ -75,51 +62,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tries", type=int, default=4, help="at the most, until nothing else uses the machine")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="where the data goes")
     return parser.parse_args()
-
-
-def _quietest(measure: Callable[[], Figures], tries: int) -> Figures:
-    """The figures of the run beside which the machine did least; what was wrong in any of them counts."""
-    rows: list[Figures] = []
-    while not rows or (rows[-1]["others"] > QUIET and len(rows) < tries):
-        rows.append(measure())
-    return {**min(rows, key=lambda row: float(row["others"])), "wrong": sum(row["wrong"] for row in rows)}
-
-
-# --- The daemon ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Daemon:
-    """The daemon under measurement."""
-
-    port: int
-    pid: int
-
-
-def _configured(folder: str) -> tuple[Path, int]:
-    port, many = free_port(), 20_000
-    limits = {"connections": many, "connections_per_address": many, "address_limit_factor": 0}
-    server = {"bind": [f"127.0.0.1:{port}"], "data_dir": f"{folder}/data", "pin_cpu": False, "limits": limits}
-    chat = {"enabled": True, "requests_per_second": 10_000, "requests_at_once": 100_000}
-    config = Path(folder) / "config.toml"
-    config.write_text(tomli_w.dumps({"server": server, "plugins": {"chat": chat, "topics": {"enabled": False}}}))
-    return config, port
-
-
-@contextmanager
-def _serving(config: Path, port: int) -> Iterator[int]:
-    command = (sys.executable, "-m", "manor", "serve", "--config", str(config))
-    with running(*command, core=SERVER_CORE) as process:
-        deadline = time.monotonic() + READY_WITHIN
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).close()
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-        yield process.pid
 
 
 # --- Those who listen ------------------------------------------------------------------------------------------------
@@ -163,7 +105,7 @@ class Ear:
         self.next_seq = seq + 1
 
 
-def _connected(daemon: Daemon, token: str) -> Ear:
+def _connected(daemon: Target, token: str) -> Ear:
     connection = socket.create_connection(("127.0.0.1", daemon.port))
     key = base64.b64encode(os.urandom(16)).decode()
     connection.sendall(
@@ -183,7 +125,7 @@ def _connected(daemon: Daemon, token: str) -> Ear:
 
 
 @contextmanager
-def _listening(daemon: Daemon, crowd: Crowd, count: int) -> Iterator[list[Ear]]:
+def _listening(daemon: Target, crowd: Crowd, count: int) -> Iterator[list[Ear]]:
     ears = [_connected(daemon, token) for token in crowd.tokens[:count]]
     try:
         _drain(ears, SETTLE)
@@ -201,7 +143,7 @@ def _drain(ears: list[Ear], seconds: float) -> None:
         time.sleep(0.05)
 
 
-def _idle(daemon: Daemon, crowd: Crowd, count: int) -> Figures:
+def _idle(daemon: Target, crowd: Crowd, count: int) -> Figures:
     before = resident_kib(daemon.pid)
     with _listening(daemon, crowd, count):
         after = resident_kib(daemon.pid)
@@ -215,7 +157,7 @@ def _idle(daemon: Daemon, crowd: Crowd, count: int) -> Figures:
 class Poster:
     """One HTTP connection that posts."""
 
-    def __init__(self, daemon: Daemon, crowd: Crowd, token: str) -> None:
+    def __init__(self, daemon: Target, crowd: Crowd, token: str) -> None:
         self.connection = socket.create_connection(("127.0.0.1", daemon.port))
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connection.setblocking(False)
@@ -253,7 +195,7 @@ class Poster:
 
 
 def _posting(
-    daemon: Daemon, crowd: Crowd, ears: list[Ear], seconds: float, *, rate: float = 0.0, posters: int = 8
+    daemon: Target, crowd: Crowd, ears: list[Ear], seconds: float, *, rate: float = 0.0, posters: int = 8
 ) -> Figures:
     """Post for some seconds, at a steady rate or as fast as the answers come, and wait until everybody has it all."""
     # A connection of the daemon's answers so many requests and is closed: fresh ones for each measurement.

@@ -1,14 +1,18 @@
-"""The crowd that `bench.chat` measures with: one team, one channel that everybody is in, a token for each."""
+"""A daemon with a crowd that chats: one team, one channel that everybody is in, a token for each."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
 import msgspec
 import trio
 
+from bench.processes import Target
+from bench.server import CHAT, Server
 from manor import NewCredential, NewUser, Transaction, add_member, add_user, create_team, issue, to_chat_id
 from manor.config import load
 from manor.house import open_house
@@ -29,9 +33,16 @@ class Crowd(msgspec.Struct, frozen=True):
     tokens: list[str]
 
 
-def gather(config: Path, people: int) -> Crowd:
-    """Make them, in a house that is closed."""
-    return trio.run(_gather, config, people)
+@contextmanager
+def chatting(scratch: Path, people: int) -> Iterator[tuple[Target, Crowd]]:
+    """A daemon for chat alone, on its core, with so many people; its data is on that disk."""
+    crowds: list[Crowd] = []
+
+    def gather(config: Path) -> None:
+        crowds.append(trio.run(_gather, config, people))
+
+    with Server(scratch, plugins={"chat": CHAT, "topics": {"enabled": False}}, furnish=gather) as server:
+        yield server.target, crowds[0]
 
 
 async def _gather(config: Path, people: int) -> Crowd:

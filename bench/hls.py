@@ -16,21 +16,17 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 
 from bench.hls_daemon import PLAYLIST, SEGMENT
-from bench.processes import cpu_seconds, free_port, port_of, running
+from bench.loads import LOAD_CORE, Figures
+from bench.processes import Target, cpu_seconds, free_port, port_of, running
 from bench.reports import keep
 from bench.server import READY_WITHIN, SERVER_CORE, quiet
 
-LOAD_CORE = 1
 CONNECTIONS = 8
-
-Figures = dict[str, Any]
 
 # One process and no master, so that its time is all of it.
 _NGINX = """
@@ -56,23 +52,14 @@ http {{
 """
 
 
-@dataclass(frozen=True)
-class Target:
-    """A server under measurement: what it is called, where it listens, and the process whose time it takes."""
-
-    name: str
-    port: int
-    pid: int
-
-
 def main() -> int:
     """Measure; the exit status is 1 when a server answered anything but 200."""
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="manor-bench-", dir=options.scratch) as folder, _servers(folder) as targets:
+    with tempfile.TemporaryDirectory(prefix="manor-bench-", dir=options.scratch) as folder, servers(folder) as targets:
         # The proxy's cache has the segment from here on; playlists it never keeps.
         _bodies_are_equal(targets)
         results = [
-            _measured(target, path, kind, options.seconds)
+            measured(target, path, kind, options.seconds)
             for _ in range(options.rounds)
             for kind, path in (("segments", SEGMENT), ("playlists", PLAYLIST))
             for target in targets
@@ -98,7 +85,7 @@ def _options() -> argparse.Namespace:
 
 
 @contextmanager
-def _servers(folder: str) -> Iterator[list[Target]]:
+def servers(folder: str) -> Iterator[list[Target]]:
     config = Path(folder) / "config.toml"
     limits = {"connections": 20_000, "connections_per_address": 20_000, "address_limit_factor": 0}
     server = {"data_dir": f"{folder}/data", "pin_cpu": False, "limits": limits}
@@ -141,7 +128,7 @@ def _bodies_are_equal(targets: list[Target]) -> None:
 # --- Measuring -------------------------------------------------------------------------------------------------------
 
 
-def _measured(target: Target, path: str, kind: str, seconds: int) -> Figures:
+def measured(target: Target, path: str, kind: str, seconds: int) -> Figures:
     before, began = cpu_seconds(target.pid), time.perf_counter()
     load = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"http://127.0.0.1:{target.port}{path}"]
     with quiet() as busy:

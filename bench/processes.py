@@ -8,9 +8,19 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server under measurement: what it is called, where it listens, and the process whose time it takes."""
+
+    name: str
+    port: int
+    pid: int
 
 
 @contextmanager

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from bench.loads import LOAD_CORE
+from bench.server import SERVER_CORE, sync_milliseconds
 
 HERE = Path(__file__).resolve().parent
 
@@ -33,6 +38,19 @@ def keep(name: str, module: str, results: Any, **beside: Any) -> None:
         "results": results,
     }
     (HERE / "results" / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+def machine(scratch: Path, *, is_pinned: bool) -> dict[str, Any]:
+    """What was measured on; `scratch` is on the disk that carried the data."""
+    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return {
+        "cpu": model[1] if model else platform.machine(),
+        "cores": os.cpu_count(),
+        "pinned": {"daemon": SERVER_CORE, "load": LOAD_CORE} if is_pinned else None,
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "fdatasync_4k_ms": round(sync_milliseconds(scratch), 3),
+    }
 
 
 def _git(*arguments: str) -> str:

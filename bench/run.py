@@ -6,41 +6,32 @@ Run it as `python -m bench.run` from the project's root, in its virtual environm
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import re
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from bench.reports import HERE, keep
+from bench.loads import Figures, built, driven, is_bad, quietest, raise_descriptor_limit
+from bench.reports import keep, machine
 from bench.scenarios import Scenario, scenarios
-from bench.server import SERVER_CORE, Server, quiet, sync_milliseconds
+from bench.server import CHAT, Server, create_topic
 
-LOAD_CORE = 1
 STARTS = 5
 SETTLED_AFTER = 2.0  # seconds; what a start leaves behind is collected by then
-NOISE = 0.25
-"""Cores that others may use before a run is repeated."""
-
-Figures = dict[str, Any]
 
 
 def main() -> int:
     """Run what was asked for; the exit status is 1 when a scenario lost messages or failed."""
     options = _options()
-    _raise_descriptor_limit()
-    with tempfile.TemporaryDirectory(prefix="manor-loadgen-") as built:
-        loadgen = _build(Path(built))
+    raise_descriptor_limit()
+    with built() as loadgen:
         results = _measure(options, loadgen)
-    keep(options.name, "bench.run", results, machine=_machine(options))
-    return 1 if any(_is_bad(result) for result in results) else 0
+    keep(options.name, "bench.run", results, machine=machine(options.scratch, is_pinned=not options.unpinned))
+    return 1 if any(is_bad(result) for result in results) else 0
 
 
 def _options() -> argparse.Namespace:
@@ -63,7 +54,7 @@ def _measure(options: argparse.Namespace, loadgen: Path) -> list[Figures]:
         print(_row(results[-1]), flush=True)
     for scenario in scenarios(options.seconds):
         if re.search(options.match, scenario.name):
-            results.append(_quietest(scenario, options, loadgen))
+            results.append(quietest(partial(_once, scenario, options, loadgen), options.tries))
             print(_row(results[-1]), flush=True)
     return results
 
@@ -86,46 +77,27 @@ def _start_up(options: argparse.Namespace) -> Figures:
     }
 
 
-def _quietest(scenario: Scenario, options: argparse.Namespace, loadgen: Path) -> Figures:
-    """Repeat until nobody else disturbs the run, and keep the least disturbed."""
-    best: Figures = {}
-    for _ in range(options.tries):
-        figures = _once(scenario, options, loadgen)
-        if "failed" in figures:
-            return figures
-        if not best or figures["others"] < best["others"]:
-            best = figures
-        if best["others"] <= NOISE:
-            break
-    return best
-
-
 def _once(scenario: Scenario, options: argparse.Namespace, loadgen: Path) -> Figures:
     # A fresh server each time: growth of memory and database belongs to the scenario that caused it.
+    is_pinned = not options.unpinned
     generator = [sys.executable, "-m", "bench.accounts"] if scenario.group == "accounts" else [str(loadgen)]
-    with Server(
-        options.scratch, is_pinned=not options.unpinned, people=scenario.people, has_chat=scenario.has_chat
-    ) as server:
-        pin = [] if options.unpinned else ["taskset", "-c", str(LOAD_CORE)]
-        arguments = [*scenario.arguments, "--port", str(server.port), "--pid", str(server.pid), "--tree"]
-        with quiet() as busy:
-            command = [*pin, *generator, *arguments]
-            done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=180)
-    told = {
+    plugins = {"chat": CHAT} if scenario.has_chat else {}
+    furnish = partial(_furnish, people=scenario.people)
+    with Server(options.scratch, is_pinned=is_pinned, plugins=plugins, furnish=furnish) as server:
+        figures = driven([*generator, *scenario.arguments], server.target, is_pinned=is_pinned)
+    return {
         "scenario": scenario.name,
         "group": scenario.group,
         "loadgen": [Path(generator[-1]).name, *scenario.arguments],
+        **figures,
     }
-    if done.returncode != 0 or not done.stdout:
-        return {**told, "failed": (done.stderr or done.stdout).strip()[-300:], "others": 0.0}
-    figures: Figures = json.loads(done.stdout)
-    others = busy[0] - figures["loadgen_cpu"] - figures.get("server_cpu", 0.0)
-    return {**told, "others": round(max(0.0, others), 2), **figures}
 
 
-def _is_bad(result: Figures) -> bool:
-    keys = ("lost", "dup", "misrouted", "errors", "non_2xx")
-    return "failed" in result or any(result.get(key) for key in keys)
+def _furnish(config: Path, *, people: int) -> None:
+    create_topic(config)
+    if people:
+        adding = [sys.executable, "-m", "bench.accounts", "people", "--people", str(people), "--config", str(config)]
+        subprocess.run(adding, check=True, stdout=subprocess.DEVNULL, timeout=60)
 
 
 def _row(result: Figures) -> str:
@@ -159,30 +131,6 @@ def _accounts_row(name: str, result: Figures) -> str:
         for kind in kinds
     )
     return f"{name} {'; '.join(figures)}; others {result['others']:.2f}"
-
-
-def _machine(options: argparse.Namespace) -> Figures:
-    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return {
-        "cpu": model[1] if model else platform.machine(),
-        "cores": os.cpu_count(),
-        "pinned": None if options.unpinned else {"daemon": SERVER_CORE, "load": LOAD_CORE},
-        "python": platform.python_version(),
-        "kernel": platform.release(),
-        "fdatasync_4k_ms": round(sync_milliseconds(options.scratch), 3),
-    }
-
-
-def _build(into: Path) -> Path:
-    target = into / "loadgen"
-    source = HERE / "loadgen.c"
-    subprocess.run(["gcc", "-O2", "-Wall", "-Wno-misleading-indentation", "-o", target, source], check=True)
-    return target
-
-
-def _raise_descriptor_limit() -> None:
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

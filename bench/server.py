@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -18,13 +18,16 @@ from typing import Self
 
 import tomli_w
 
-from bench.processes import free_port, resident_kib
+from bench.processes import Target, free_port, resident_kib
 
 SERVER_CORE = 0
 TOPIC = "bench0"
 """The load generator counts topics from zero."""
 READY_WITHIN = 30.0
 ENDED_WITHIN = 30.0
+
+CHAT = {"enabled": True, "requests_per_second": 10_000, "requests_at_once": 100_000}
+"""Chat's table, with no limit that a few people would meet who post all the time."""
 
 
 class Server:
@@ -33,24 +36,29 @@ class Server:
     Args:
         scratch: a directory on the disk that is to carry the messages.
         is_pinned: whether the daemon gets core 0 to itself.
-        people: how many with a password it knows.
-        has_chat: whether people chat there.
+        plugins: tables of the configuration, beside the defaults.
+        settings: keys of `[server]`, beside those that measuring needs.
+        furnish: makes what the house has, while it is closed; told where its configuration is. A topic, if not given.
     """
 
-    def __init__(self, scratch: Path, *, is_pinned: bool = True, people: int = 0, has_chat: bool = False) -> None:
+    def __init__(
+        self,
+        scratch: Path,
+        *,
+        is_pinned: bool = True,
+        plugins: Mapping[str, Mapping[str, object]] = {},
+        settings: Mapping[str, object] = {},
+        furnish: Callable[[Path], object] | None = None,
+    ) -> None:
         self._is_pinned = is_pinned
-        self._has_chat = has_chat
         self._folder = tempfile.TemporaryDirectory(dir=scratch, prefix="manor-bench-")
         self._log = Path(self._folder.name) / "log"
         self._config = Path(self._folder.name) / "config.toml"
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
         self.seconds_to_ready = 0.0
-        self._config.write_text(tomli_w.dumps(self._configuration()))
-        self._run("topics", "create", TOPIC)
-        if people:
-            adding = [sys.executable, "-m", "bench.accounts", "people", "--people", str(people)]
-            subprocess.run([*adding, "--config", str(self._config)], check=True, stdout=subprocess.DEVNULL, timeout=60)
+        self._config.write_text(tomli_w.dumps(self._configuration(plugins, settings)))
+        (furnish or create_topic)(self._config)
 
     def __enter__(self) -> Self:
         began = time.perf_counter()
@@ -77,14 +85,14 @@ class Server:
             raise RuntimeError(f"the daemon ended with {status}:\n{said}")
 
     @property
-    def pid(self) -> int:
-        """Its process."""
+    def target(self) -> Target:
+        """It, for those who put load on it."""
         assert self._process is not None
-        return self._process.pid
+        return Target("Manor", self.port, self._process.pid)
 
     def memory_kib(self) -> int:
         """Resident memory, in KiB."""
-        return resident_kib(self.pid)
+        return resident_kib(self.target.pid)
 
     def _wait_until_ready(self, began: float) -> None:
         assert self._process is not None
@@ -99,14 +107,13 @@ class Server:
                 time.sleep(0.005)
         raise RuntimeError(f"the daemon did not become ready:\n{self._log.read_text()[-2000:]}")
 
-    def _run(self, *arguments: str) -> None:
-        subprocess.run(self._command(*arguments), check=True, stdout=subprocess.DEVNULL, timeout=60)
-
     def _command(self, *arguments: str) -> list[str]:
         pin = ["taskset", "-c", str(SERVER_CORE)] if self._is_pinned else []
         return [*pin, sys.executable, "-m", "manor", *arguments, "--config", str(self._config)]
 
-    def _configuration(self) -> dict[str, object]:
+    def _configuration(
+        self, plugins: Mapping[str, Mapping[str, object]], settings: Mapping[str, object]
+    ) -> dict[str, object]:
         many = 20_000
         limits = {"connections": many, "connections_per_address": many, "address_limit_factor": 0}
         return {
@@ -115,9 +122,16 @@ class Server:
                 "data_dir": str(Path(self._folder.name) / "data"),
                 "pin_cpu": False,  # taskset does it, so that --unpinned can leave it out
                 "limits": limits,
+                **settings,
             },
-            "plugins": {"chat": {"enabled": self._has_chat}},
+            "plugins": {"chat": {"enabled": False}, **plugins},
         }
+
+
+def create_topic(config: Path) -> None:
+    """Make the topic that is measured with, in a house that is closed."""
+    command = [sys.executable, "-m", "manor", "topics", "create", TOPIC, "--config", str(config)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
 
 
 def sync_milliseconds(scratch: Path, *, times: int = 200) -> float:
