@@ -221,6 +221,8 @@ class Call:
         self.refused = refused
         self.ready: Reply | None = None
         headers = dict(manners.headers)
+        if manners.api.live_headers is not None:
+            headers |= manners.api.live_headers()
         if head.request_id:
             headers["X-Request-Id"] = head.request_id
         if manners.api.cors:

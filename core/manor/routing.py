@@ -279,6 +279,7 @@ class Api:
         signed_in_rate: Requests of one credential; None for no limit.
         rate_headers: What answers say of the rates.
         headers: On every answer.
+        live_headers: Gives others, asked anew for each answer: such as say what a reload changes.
         cors: Whether browsers of the configured origins may call it with a bearer credential.
         collapses_slashes: Whether a path below its prefixes means the same with a slash too many before a segment.
         prefixes: Paths without a route below these are answered in this API's dialect.
@@ -301,6 +302,7 @@ class Api:
     rate_headers: RateHeaders = RateHeaders.NONE
     collapses_slashes: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    live_headers: Callable[[], Mapping[str, str]] | None = None
     cors: bool = True
     prefixes: tuple[str, ...] = ()
     credential_first: bool = False

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from manor import Api, PluginContext, Request, Storage, Transaction, Unauthorized
 from manor_chat.config import ChatConfig
-from manor_chat.http.api import make_api
+from manor_chat.http.api import make_api, version_id
 from manor_chat.presence import Presence
 from manor_chat.rights import Rights
 from manor_chat.socket.hub import Hub
+from manor_chat.system.client_config import ToldConfig
 
 T = TypeVar("T")
 Work = Callable[[Transaction, Rights], T]
@@ -27,17 +28,24 @@ class Shared:
         api: What all operations have in common.
         presence: Who is there now.
         hub: Tells sockets at once what no transaction makes true: `hub.tell(Told(…))`, on the loop.
+        version_id: What clients are told of the server and its configuration as it is now: they compare it.
     """
 
     context: PluginContext[ChatConfig]
     api: Api
     presence: Presence
     hub: Hub
+    version_id: Callable[[], str]
 
     @classmethod
     def of(cls, context: PluginContext[ChatConfig]) -> Shared:
         """Make them."""
-        return cls(context, make_api(context.config), Presence(context.clock), Hub())
+        told = ToldConfig(context)
+
+        def version() -> str:
+            return version_id(told.digest())
+
+        return cls(context, make_api(context.config, version), Presence(context.clock), Hub(), version)
 
     @property
     def config(self) -> ChatConfig:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from manor import MATTERMOST, Api, Cookie, Head, Kinds, Rate, RateHeaders, Route
@@ -56,10 +56,14 @@ def version_id(config_hash: str) -> str:
     return f"{VERSION}.{VERSION}.{config_hash}.false"
 
 
-def make_api(config: ChatConfig) -> Api:
-    """The API as the admin has it."""
+def make_api(config: ChatConfig, version: Callable[[], str]) -> Api:
+    """The API as the admin has it.
+
+    Args:
+        config: The plugin's table at the start.
+        version: See `version_id`, as it is now: a reload changes it.
+    """
     rate = Rate(config.requests_per_second * 60, burst=config.requests_at_once)
-    digest = hashlib.md5(config.site_name.encode(), usedforsecurity=False).hexdigest()
     return Api(
         "chat",
         dialect=MATTERMOST,
@@ -72,7 +76,8 @@ def make_api(config: ChatConfig) -> Api:
         signed_in_rate=rate,
         rate_headers=RateHeaders.SECONDS,
         collapses_slashes=True,
-        headers={"X-Version-Id": version_id(digest), "Expires": "0"},
+        headers={"Expires": "0"},
+        live_headers=lambda: {"X-Version-Id": version()},
         prefixes=("/api/v4",),
         bad_value_status=400,
         missing_credential="Invalid or expired session, please login again.",

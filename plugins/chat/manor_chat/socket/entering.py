@@ -58,7 +58,7 @@ class Entrance:
         hub: Where lines are.
         read: Reads a snapshot of the database; the storage's.
         clock: Says which credentials have ended.
-        version: What clients are told of the server.
+        version: Says what clients are told of the server.
         authenticators: All credentials of chat's, the same that requests come with.
     """
 
@@ -68,7 +68,7 @@ class Entrance:
         read: Read,
         clock: Clock,
         *,
-        version: str,
+        version: Callable[[], str],
         authenticators: Callable[[], Sequence[Authenticator]],
     ) -> None:
         self._hub = hub
@@ -116,7 +116,7 @@ class Entrance:
             until=entry.until,
         )
         roster.add(line)
-        line.push(hello(self._version, line.connection_id))
+        line.push(hello(self._version(), line.connection_id))
         return Entered(line)
 
     def _resumable(self, user_id: UUID, asked: SocketQuery) -> Entered | None:

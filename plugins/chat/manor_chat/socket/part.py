@@ -52,7 +52,7 @@ class Live(Part):
             self.hub,
             read,
             context.clock,
-            version=shared.api.headers["X-Version-Id"],
+            version=shared.version_id,
             authenticators=authenticators,
         )
         self.sockets = Sockets(self.hub, self._entrance, Actions(shared), shared.presence, context.limits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -169,6 +171,28 @@ def client_config(context: PluginContext[ChatConfig], *, signed_in: bool) -> dic
             "ShowFullName": config.show_full_names,
         }
     return {name: _text(value) for name, value in told.items()}
+
+
+class ToldConfig:
+    """What clients are told of the configuration, in short: they fetch all of it when this is another.
+
+    Args:
+        context: The plugin's own, whose configuration a reload replaces.
+    """
+
+    def __init__(self, context: PluginContext[ChatConfig]) -> None:
+        self._context = context
+        self._config: ChatConfig | None = None
+        self._digest = ""
+
+    def digest(self) -> str:
+        """Of all that somebody who has signed in is told, as it is now."""
+        config = self._context.config
+        if config is not self._config:
+            told = json.dumps(client_config(self._context, signed_in=True), sort_keys=True)
+            self._digest = hashlib.md5(told.encode(), usedforsecurity=False).hexdigest()
+            self._config = config
+        return self._digest
 
 
 def _text(value: Any) -> str:

@@ -60,7 +60,9 @@ class Paused:
 
     def entrance(self) -> Entrance:
         house = self._house
-        return Entrance(hub_of(house), self.read, house.services.clock, version="10.5.0", authenticators=lambda: ())
+        return Entrance(
+            hub_of(house), self.read, house.services.clock, version=lambda: "10.5.0", authenticators=lambda: ()
+        )
 
 
 async def act(house: House, change: Any, channel: Channel, who: Chatter) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from manor.testing import Client
+from manor.config import load
+from manor.testing import Client, House
 from manor_chat.system.absent import ABSENT, EMPTY
 from tests.chat_people import Crew
 
 UNKNOWN = "y" * 26
+CHANGES = (
+    ("site_name", "'Elsewhere'"),
+    ("max_file_bytes", 2048),
+    ("link_previews", "false"),
+    ("post_edit_seconds", 60),
+)
 
 
 async def test_every_answer_has_the_headers_that_clients_look_at(client: Client) -> None:
@@ -20,6 +27,24 @@ async def test_every_answer_has_the_headers_that_clients_look_at(client: Client)
     assert "Cache-Control" not in answer.headers
     assert (answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"]) == ("100", "999")
     assert answer.headers["X-RateLimit-Reset"] == "1"
+
+
+async def test_clients_see_by_a_header_that_the_configuration_is_another(house: House, client: Client) -> None:
+    path = house.loaded.path
+    assert path is not None
+    written = path.read_text()
+
+    async def version_with(line: str) -> str:
+        path.write_text(written.replace("[plugins.chat]", f"[plugins.chat]\n{line}"))
+        house.reload(load(path, {}, cwd=path.parent))
+        return (await client.get("/api/v4/system/ping")).headers["X-Version-Id"]
+
+    before = (await client.get("/api/v4/system/ping")).headers["X-Version-Id"]
+    versions = [await version_with(f"{key} = {value}") for key, value in CHANGES]
+
+    assert len({before, *versions}) == 1 + len(CHANGES)
+    # What clients are not told is nothing to them.
+    assert await version_with("incoming_webhook_rate = 7") == before
 
 
 async def test_a_ping_tells_how_the_server_is_when_asked(client: Client) -> None:
