@@ -22,6 +22,9 @@ class StrictConnection(h11.Connection):
         """The next event; what is refused raises `RemoteProtocolError` with the status as its hint, and leaves a
         sentence for the client in `refusal`.
         """
+        if self.their_state is h11.MUST_CLOSE:
+            # What comes behind a client's own last request is not read (RFC 9112 section 9.6); to h11 it is a fault.
+            return h11.NEED_DATA
         if self.their_state is h11.IDLE:
             data, _ = self.trailing_data
             found = fault(data, self._limits) if data else None
