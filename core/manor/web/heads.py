@@ -62,7 +62,7 @@ def read_head(scope: Mapping[str, Any], proxies: Proxies) -> Head:
     """Make the head of an ASGI scope of type `http` or `websocket`."""
     return make_head(
         scope.get("method", "GET"),
-        path_of(scope["raw_path"]),
+        origin_path(scope["raw_path"]),
         scope["query_string"],
         scope["headers"],
         peer=scope["client"][0] if scope.get("client") else _UNIX,
@@ -87,7 +87,7 @@ def make_head(
 
     Args:
         method: Upper case, as sent.
-        path: In origin form; see `path_of`.
+        path: In origin form; see `origin_path`.
         query: What stands behind `?`.
         raw_headers: With lower-case names.
         peer: The connection's other end, "" for a Unix socket's.
@@ -107,7 +107,7 @@ def make_head(
     return Head(method, path, query, headers, address, scheme, upgrade, request_id)
 
 
-def path_of(raw_path: bytes) -> bytes:
+def origin_path(raw_path: bytes) -> bytes:
     """The path of the absolute form too, which every server has to take (RFC 9112 section 3.2.2)."""
     if raw_path.startswith((b"/", b"*")):
         return raw_path
