@@ -8,9 +8,10 @@ import json
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+import trio
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR, ECB
@@ -45,17 +46,19 @@ class BackedUp:
         root: The folder.
         table: `[plugins.hostservices.backup]`; without a repository, a folder of the host.
         programs: Runs restic.
+        backend: Which kind of host it is.
     """
 
     root: Path
     table: dict[str, Any] = field(default_factory=dict)
     programs: Programs = field(default_factory=HostPrograms)
+    backend: Literal["sandbox", "nixos"] = "sandbox"
 
     @property
     def backups(self) -> BackupJobs:
         """Anew, as every job's process has it."""
         backup = msgspec.convert({"repository": REPOSITORY, "exclude": ("/var/cache",), **self.table}, BackupConfig)
-        config = HostConfig(backend="sandbox", root=str(self.root), backup=backup)
+        config = HostConfig(backend=self.backend, root=str(self.root), backup=backup)
         return BackupJobs(config, Places(self.root), self.programs)
 
     async def do(self, kind: JobKind, snapshot: str | None = None, *, dry_run: bool = False) -> Progress:
@@ -73,6 +76,17 @@ class BackedUp:
         }
         done = await HostPrograms().run(["restic", *arguments], env=environment)
         assert done.status == 0, done.output
+
+    async def newest(self) -> str:
+        """The newest backup's short id."""
+        return str((await self.backups.known()).snapshots[-1]["short_id"])
+
+    def break_packs(self) -> None:
+        """Damage all that the repository holds."""
+        for pack in (self.root / "mnt/backups/data").rglob("*"):
+            if pack.is_file():
+                pack.chmod(0o600)
+                pack.write_bytes(b"x" * pack.stat().st_size)
 
     def read(self, path: str) -> str:
         """A file of the host."""
@@ -96,6 +110,14 @@ def new_host(root: Path, **table: Any) -> BackedUp:
     for path, text in FILES.items():
         host.write(path, text)
     return host
+
+
+def prepared(root: Path, kind: JobKind) -> Path:
+    """Make a host on which a job has been done that makes the repository, which opens quickly from then on."""
+    host = new_host(root)
+    trio.run(host.do, kind)
+    open_quickly(host.root / "mnt/backups", (host.own / "backup-password").read_text().strip())
+    return root
 
 
 def open_quickly(repository: Path, password: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from manor_hostservices.jobs.in_process import InProcessJobs
 from manor_hostservices.jobs.ledger import Ledger
 from manor_hostservices.places import Places
 from manor_hostservices.programs import WrittenDown
+from tests.host_backups import BackedUp, prepared
 from tests.host_contract import HostApi, Said
 from tests.host_pages import browser_of
 from tests.page_reading import Reader
@@ -95,3 +97,16 @@ async def nixos_helper(tmp_path: Path, clock: Any) -> AsyncIterator[Path]:
         nursery.start_soon(helper.serve, listener)
         yield path
         nursery.cancel_scope.cancel()
+
+
+@pytest.fixture(scope="session")
+def backed_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A host with one backup: made once, for restic takes a second to make keys."""
+    return prepared(tmp_path_factory.mktemp("backups") / "host [1]", "backup")
+
+
+@pytest.fixture
+def host(backed_up: Path, tmp_path: Path) -> BackedUp:
+    """A host with one backup of its own."""
+    shutil.copytree(backed_up, tmp_path / "host [1]")
+    return BackedUp(tmp_path / "host [1]")

@@ -12,12 +12,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import trio
 
 from manor_hostservices.backups import copying
 from manor_hostservices.programs import HostPrograms
 from manor_hostservices.refusals import Failed
-from tests.host_backups import BackedUp, new_host, open_quickly
+from tests.host_backups import BackedUp, prepared
 
 DATA = "var/lib/manor"
 NOBODY = 65534
@@ -28,10 +27,7 @@ as_root = pytest.mark.box
 @pytest.fixture(scope="module")
 def set_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A host with a repository: made once, for restic takes a second to make keys."""
-    host = new_host(tmp_path_factory.mktemp("backups") / "host")
-    trio.run(host.do, "init")
-    open_quickly(host.root / "mnt/backups", (host.own / "backup-password").read_text().strip())
-    return host.root
+    return prepared(tmp_path_factory.mktemp("backups") / "host", "init")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 from manor.clock import SetClock
 from manor_hostservices.backups.kit import NO_PASSWORD, NO_STORE, Kit, make_kit, written
 from manor_hostservices.backups.setting import Setting
+from manor_hostservices.backups.work import KEEP_IT
 from manor_hostservices.config import BackupConfig
 from manor_hostservices.places import Places
 from manor_hostservices.programs import HostPrograms
@@ -44,7 +45,8 @@ def exports(text: str) -> dict[str, str]:
 
 async def test_what_it_says_brings_everything_back_where_nothing_is_left_but_restic(tmp_path: Path) -> None:
     host = new_host(tmp_path / "it's here")
-    await host.do("backup")
+    said = await host.do("backup")
+    assert said.job.message == f"Backed up. {KEEP_IT}"
     text = written(await kit_of(host))
     typed = [line.strip() for line in text.splitlines() if line.startswith("   ") and line.split()[0] in TYPED]
     elsewhere = tmp_path / "another machine"

@@ -8,13 +8,9 @@ from pathlib import Path
 import pytest
 
 from manor_hostservices.refusals import Failed
-from tests.host_backups import BackedUp, new_host
+from tests.host_backups import new_host
 
 MADE = "var/lib/gitea"
-
-
-async def newest(host: BackedUp) -> str:
-    return str((await host.backups.known()).snapshots[-1]["short_id"])
 
 
 async def test_links_and_pipes_that_are_as_they_were_are_no_failure(tmp_path: Path) -> None:
@@ -25,7 +21,7 @@ async def test_links_and_pipes_that_are_as_they_were_are_no_failure(tmp_path: Pa
     await host.do("backup")
     host.write(f"{MADE}/a.txt", "broken")
 
-    said = await host.do("restore", await newest(host))
+    said = await host.do("restore", await host.newest())
 
     assert said.job.message == "Restored, and compared with the backup"
     assert host.read(f"{MADE}/a.txt") == "first"
@@ -38,7 +34,7 @@ async def test_a_link_in_a_folders_place_is_not_followed(tmp_path: Path) -> None
     host.write("var/home/eve/x/passwd", "root::0:0::/:/bin/sh")
     (tmp_path / "host/var/run").symlink_to("/run")
     await host.do("backup")
-    snapshot = await newest(host)
+    snapshot = await host.newest()
     theirs = tmp_path / "elsewhere"
     theirs.mkdir()
     (theirs / "passwd").write_text("good")
