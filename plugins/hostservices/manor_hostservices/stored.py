@@ -57,13 +57,17 @@ class StoredJson(Generic[T]):
         """
         return await trio.to_thread.run_sync(self.change_now, work)
 
-    async def put(self, text: bytes) -> None:
+    async def put(self, text: bytes, check: Callable[[T], object] | None = None) -> None:
         """Have it be this text, off the loop, whatever is there.
+
+        Args:
+            text: What is to be in it.
+            check: Gets the value before it is written; what it raises changes nothing.
 
         Raises:
             msgspec.DecodeError: Such a value is not in it; the file is left as it is.
         """
-        await trio.to_thread.run_sync(self.put_now, text)
+        await trio.to_thread.run_sync(self.put_now, text, check)
 
     def read_now(self) -> T:
         """Read it."""
@@ -72,9 +76,11 @@ class StoredJson(Generic[T]):
         except FileNotFoundError:
             return self._absent()
 
-    def put_now(self, text: bytes) -> None:
+    def put_now(self, text: bytes, check: Callable[[T], object] | None = None) -> None:
         """Have it be this text."""
-        self._decoded(text)
+        value = self._decoded(text)
+        if check is not None:
+            check(value)
         with self._locked():
             write_whole(self.path, text, self._mode_now())
 

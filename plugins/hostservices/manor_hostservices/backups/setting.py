@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import trio
 
 from manor import Clock
-from manor_hostservices.backends.state import STATE_FILE
 from manor_hostservices.backups.database import Database
+from manor_hostservices.backups.own_state import StateFile, state_files
 from manor_hostservices.backups.repository import Repository, escaped
 from manor_hostservices.backups.store import PASSWORD_FILE, Location, Store, read_password
 from manor_hostservices.config import BackupConfig
@@ -35,12 +35,14 @@ class Setting:
         places: Where the host's files are.
         programs: Runs restic.
         clock: What time it is.
+        userdata: The file that the NixOS configuration reads; "" on other hosts.
     """
 
     config: BackupConfig
     places: Places
     programs: Programs
     clock: Clock
+    userdata: str = ""
 
     @property
     def password_file(self) -> Path:
@@ -82,8 +84,15 @@ class Setting:
         """Patterns of what is not restored over what runs, as paths in the backup; elsewhere all is restored."""
         if not self.is_in_place:
             return []
-        own = [f"{HELPER_FOLDER}/{name}" for name in (*OWN_FILES, STATE_FILE)]
-        return [*own, *([escaped(password)] if (password := self.config.password_file) else []), self._manors_data]
+        own = [f"{HELPER_FOLDER}/{name}" for name in OWN_FILES]
+        states = [pattern for path in self.state_files for pattern in _with_what_is_beside(path)]
+        password = self.config.password_file
+        return [*own, *states, *([escaped(password)] if password else []), self._manors_data]
+
+    @property
+    def state_files(self) -> Mapping[str, StateFile]:
+        """What was set from here, by its path."""
+        return state_files(self.places, self.userdata)
 
     @property
     def is_in_place(self) -> bool:
@@ -93,6 +102,12 @@ class Setting:
     @property
     def _manors_data(self) -> str:
         return escaped(self.config.manor_data.rstrip("/")) or MANORS_DATA
+
+
+def _with_what_is_beside(path: str) -> Sequence[str]:
+    """Patterns of a file that is written whole: its lock and its halves are those who write it now."""
+    folder, _, name = escaped(path).rpartition("/")
+    return [f"{folder}/{name}", f"{folder}/{name}.lock", f"{folder}/.{name}.*"]
 
 
 def _make(folder: Path) -> None:

@@ -208,7 +208,7 @@ class Work:
         target = self._setting.places.at(self._setting.config.target)
         await self._repository.restore(self._report, str(found["id"]), target, self._setting.left_alone())
         if self._setting.is_in_place:
-            await bring_state_back(self._repository, self._report, str(found["id"]), self._setting.places)
+            await bring_state_back(self._repository, self._report, str(found["id"]), self._setting.state_files)
         self._report.message("Restored, and compared with the backup")
 
     async def _take_over(self) -> None:

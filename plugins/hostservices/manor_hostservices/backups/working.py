@@ -34,7 +34,13 @@ class BackupJobs:
     """
 
     def __init__(self, config: HostConfig, places: Places, programs: Programs, clock: Clock | None = None) -> None:
-        self._setting = Setting(config.backup, places, programs, clock or SystemClock())
+        self._setting = Setting(
+            config.backup,
+            places,
+            programs,
+            clock or SystemClock(),
+            userdata=config.userdata if config.backend == "nixos" else "",
+        )
         self._files = Files(places)
 
     async def known(self) -> Backups:

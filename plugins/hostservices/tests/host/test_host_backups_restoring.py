@@ -113,3 +113,59 @@ async def test_what_differs_after_a_restore_is_a_failure(host: BackedUp) -> None
         await host.do("restore", await host.newest())
 
     assert (await host.backups.known()).state == "ERROR"
+
+
+USERDATA = "etc/nixos/userdata/userdata.json"
+
+
+@pytest.fixture
+async def nixos(host: BackedUp) -> BackedUp:
+    """A NixOS host with a backup of the file that its configuration reads."""
+    nixos = BackedUp(host.root, {"paths": ("/etc",)}, backend="nixos")
+    nixos.write(USERDATA, '{"domain":"example.org","timezone":"Europe/Kyiv"}')
+    for beside in ("userdata.json.lock", ".userdata.json.abcdefgh"):
+        nixos.write(f"etc/nixos/userdata/{beside}", "then")
+    await nixos.do("backup")
+    return nixos
+
+
+async def test_what_nixos_reads_is_brought_back_whole(nixos: BackedUp) -> None:
+    for name in ("userdata.json", "userdata.json.lock", ".userdata.json.abcdefgh"):
+        nixos.write(f"etc/nixos/userdata/{name}", "now")
+    nixos.write("etc/passwd", "broken")
+    with (nixos.root / USERDATA).open() as reader:
+        await nixos.do("restore", await nixos.newest())
+
+        assert reader.read() == "now", "the file that is there is not written into"
+    assert nixos.read(USERDATA) == '{"domain":"example.org","timezone":"Europe/Kyiv"}'
+    assert nixos.read("etc/nixos/userdata/userdata.json.lock") == "now"
+    assert nixos.read("etc/nixos/userdata/.userdata.json.abcdefgh") == "now"
+    assert nixos.read("etc/passwd") == FILES["etc/passwd"]
+
+
+async def test_what_nixos_reads_comes_back_to_a_server_that_has_none(nixos: BackedUp) -> None:
+    shutil.rmtree(nixos.root / "etc/nixos")
+
+    await nixos.do("restore", await nixos.newest())
+
+    assert nixos.read(USERDATA) == '{"domain":"example.org","timezone":"Europe/Kyiv"}'
+
+
+@pytest.mark.parametrize("broken", ['{"timezone":', '{"users":[{"name":"eve"}]}', "\udcff"])
+async def test_what_nixos_could_not_read_is_not_brought_back(nixos: BackedUp, broken: str) -> None:
+    (nixos.root / USERDATA).write_bytes(broken.encode(errors="surrogateescape"))
+    await nixos.do("backup")
+    nixos.write(USERDATA, '{"timezone":"UTC"}')
+
+    said = await nixos.do("restore", await nixos.newest())
+
+    assert nixos.read(USERDATA) == '{"timezone":"UTC"}'
+    assert f"/{USERDATA} is broken in the backup; the one that is here stays" in said.lines
+
+
+async def test_on_other_hosts_a_file_of_that_name_is_a_file_as_any_other(nixos: BackedUp) -> None:
+    nixos.write(USERDATA, "now")
+
+    await BackedUp(nixos.root, nixos.table).do("restore", await nixos.newest())
+
+    assert nixos.read(USERDATA) == '{"domain":"example.org","timezone":"Europe/Kyiv"}'

@@ -95,6 +95,14 @@ class UserData:
         except msgspec.DecodeError as error:
             raise self._unreadable(error) from error
 
+    async def put(self, text: bytes) -> None:
+        """Have it be this text, such as that of a backup.
+
+        Raises:
+            msgspec.DecodeError: NixOS would not read it; the file is left as it is.
+        """
+        await self._file.put(text, self._state)
+
     def _state(self, data: Data) -> HostState:
         known = msgspec.convert(data, _Known)
         services = {
