@@ -149,7 +149,12 @@ class Outlet(Protocol):
     """The credentials that opened it, so that a revocation finds it."""
 
     send: Callable[[bytes], int] | None
-    """Writes what the socket takes now and says how much; None when only `pump` can write."""
+    """Writes what the socket takes now, without waiting, and says how much; None when only `pump` can write.
+
+    It never raises: a socket that is full or gone takes nothing. After a part of the bytes was taken, nothing may be
+    written before the rest of them, which comes through `pump`'s `write`. While other bytes wait to leave, it takes
+    nothing.
+    """
 
     def control(self, data: bytes) -> None:
         """Queue a pong or close, to go between frames."""
@@ -172,8 +177,8 @@ class Source(Protocol):
         ...
 
     async def pump(self, outlet: Outlet, write: Write) -> Closing:
-        """Write frames as they come until the source ends the outlet; says why it did. One frame a `write` on WebSocket
-        wires, one or more on SSE wires. The door detaches afterwards, however this ends.
+        """Write frames as they come until the source ends the outlet; says why it did. One frame a `write` on the
+        `TEXT` wire, one or more on the others. The door detaches afterwards, however this ends.
         """
         ...
 

@@ -488,7 +488,7 @@ async def test_a_plain_socket_gets_the_protocols_ping_too(
     await nursery.start(listener.listen, live.feed([hall], ping=lambda: Said(0, "p"), ping_seconds=25))
     await trio.sleep(30)
 
-    assert listener.writes == [b"p", b"\x89\x00"]
+    assert listener.writes == [b"p\x89\x00"]
 
 
 async def test_a_channel_lasts_as_long_as_someone_hears_it(live: LiveService, nursery: trio.Nursery) -> None:

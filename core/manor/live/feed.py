@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Awaitable, Callable, Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from manor.live.frames import PING_OPCODE, websocket_frame
-from manor.live.ring import Channel, Entry, Voice
+from manor.live.pieces import Piece, pieces
+from manor.live.ring import Channel, Entry, Voice, merged
 from manor.routing import GOING_AWAY, TOO_SLOW, Closing, Outlet, Wire, Write
 
 if TYPE_CHECKING:
     from manor.live.service import LiveService
-
-MOST_JOINED = 65_536
-"""Bytes of waiting frames that leave in one write; a longer frame goes alone."""
 
 CUT_AFTER = 2.0
 """Seconds that a write under way gets to finish once its outlet is ended; then it is cut.
@@ -33,35 +29,47 @@ Ping = Callable[[], Entry]
 """Makes the entry that says the stream is alive."""
 
 _PROTOCOL_PING = websocket_frame(b"", PING_OPCODE)
-_by_position = attrgetter("position")
 
 
 class Feed:
     """A `routing.Source` for one outlet, over one channel or many, merged by position. Made by `LiveService.feed`.
 
     It has no queue: its place is one number, the position of what it took last, and the channels' rings are the
-    buffer. What it has taken and not yet written is at most a ring's content. A door either lets `pump` write, or (an
-    outlet with `send`) may write the ring's frames itself between `attach` and `detach` and leave only what a full
-    socket did not take to `pump`.
+    buffer. What it has taken and not yet written is at most a piece, or with a pump at work a ring's content.
+
+    An outlet that can be written to at once (one with `send`) is written to by the service's own task, as long as its
+    pump has nothing left to do and waits. What the socket does not take then is the pump's: it writes the rest, reads
+    on from the ring, and waits again.
+
+    Attributes:
+        outlet: Whom it is for, once attached.
+        channels: What it hears.
+        voice: Says everything in other words; None for the entries' own.
+        position: The position of what it took last: that was written, or is being written.
+        ping_due: When it wants its next ping, in `trio.current_time()`; infinite when it wants none.
+        ready_wire: The wire, where it can be given its only channel's entries in their own words at once; or None.
     """
 
     __slots__ = (
-        "_channels",
         "_closing",
         "_greeting",
         "_ping",
-        "_ping_due",
         "_ping_seconds",
-        "_position",
         "_released",
         "_replay",
         "_replaying",
+        "_rest",
         "_scope",
+        "_send",
         "_service",
         "_task",
-        "_voice",
         "_wants_ping",
+        "channels",
         "outlet",
+        "ping_due",
+        "position",
+        "ready_wire",
+        "voice",
     )
 
     outlet: Outlet
@@ -79,37 +87,42 @@ class Feed:
         voice: Voice | None = None,
     ) -> None:
         self._service = service
-        self._channels = tuple(channels)
+        self.channels = tuple(channels)
         self._greeting = tuple(greeting)
         self._replay = replay
         self._ping = ping
         self._ping_seconds = ping_seconds
         self._released = released
-        self._voice = voice
-        self._ping_due = float("inf")
-        self._position = 0
+        self.voice = voice
+        self.ping_due = float("inf")
+        self.position = 0
         self._replaying = False
         self._wants_ping = False
         self._closing: Closing | None = None
         self._scope: trio.CancelScope | None = None
         self._task: trio.lowlevel.Task | None = None
+        self._send: Callable[[bytes], int] | None = None
+        self._rest: tuple[Piece, int] | None = None
+        self.ready_wire: str | None = None
 
     # --- The door's side -------------------------------------------------------------------------------------------
 
     def attach(self, outlet: Outlet, cursor: int | None) -> None:
         """Hear everything from here on, after a replay of what is stored after `cursor`. One outlet a feed."""
         self.outlet = outlet
-        self._position = self._newest() if cursor is None else cursor
+        if outlet.wire is not Wire.TEXT:
+            self._send = outlet.send
+        self.position = self._newest() if cursor is None else cursor
         self._replaying = cursor is not None and self._replay is not None
         if self._ping is not None:
-            self._ping_due = trio.current_time() + self._ping_seconds
-        for channel in self._channels:
+            self.ping_due = trio.current_time() + self._ping_seconds
+        for channel in self.channels:
             channel.feeds.add(self)
         self._service.joined(self)
 
     def detach(self, outlet: Outlet) -> None:
         """Hear no more; twice does no harm."""
-        for channel in self._channels:
+        for channel in self.channels:
             channel.feeds.discard(self)
         self._service.left(self)
         self._release()
@@ -140,33 +153,58 @@ class Feed:
     # --- The service's side ----------------------------------------------------------------------------------------
 
     @property
-    def position(self) -> int:
-        """The position of what it took last: that was written, or is being written."""
-        return self._position
+    def is_ready(self) -> bool:
+        """Whether it can be given a piece: it has told everything that it took, and waits for more."""
+        return self._task is not None and self._send is not None
 
-    @property
-    def ping_due(self) -> float:
-        """When it wants its next ping, in `trio.current_time()`; infinite when it wants none."""
-        return self._ping_due
+    def give(self, piece: Piece) -> None:
+        """Write it at once, to an outlet that is ready; what its socket does not take is left to the pump."""
+        self.position = piece.last
+        data = piece.data
+        if data:
+            send = self._send
+            assert send is not None
+            taken = send(data)
+            if taken < len(data):
+                self._rest = piece, taken
+                self.wake()
+
+    def hear(self, channel: Channel) -> bool:
+        """That channel has something new. Whether it waits to be given it; if not, its pump reads it from the ring.
+
+        One whose pump is at work is ended when it has fallen behind what the ring holds.
+        """
+        if self._task is None:
+            if channel.evicted > self.position and not self._replaying:
+                self.end(TOO_SLOW)
+            return False
+        if self._send is None:
+            self.wake()
+            return False
+        return True
 
     def ask_ping(self) -> None:
-        """Have the pump write a ping between two frames."""
-        self._ping_due += self._ping_seconds
-        self._wants_ping = True
-        self.wake()
+        """Write a ping, or have the pump write it between two frames."""
+        self.ping_due += self._ping_seconds
+        if self.is_ready:
+            self.give(self._ping_piece())
+        else:
+            self._wants_ping = True
+            self.wake()
+
+    def frame(self, entry: Entry) -> bytes:
+        """An entry as this outlet hears it; empty for one that it does not hear of."""
+        wire = self.outlet.wire
+        if self.voice is None:
+            return entry.frame(wire)
+        return entry.frame_in(self.voice, wire) if self.voice.wants(entry) else b""
 
     def wake(self) -> None:
         """Have a waiting pump look at its channels again."""
         if self._task is not None:
             task, self._task = self._task, None
+            self.ready_wire = None
             trio.lowlevel.reschedule(task)
-
-    def hear(self, channel: Channel) -> None:
-        """That channel has something new: wake the pump, or end it when it has fallen behind what the ring holds."""
-        if self._task is not None:
-            self.wake()
-        elif channel.evicted > self._position and not self._replaying:
-            self.end(TOO_SLOW)
 
     def end(self, closing: Closing, *, grace: float = CUT_AFTER) -> None:
         """Stop it, and say why. The first reason stays; a write under way has `grace` seconds left."""
@@ -193,18 +231,22 @@ class Feed:
             # The replay may have stopped half-way: anything newer would hide the rest from a client that resumes.
             return closing
         while True:
+            if self._rest is not None:
+                await self._write_rest(write)
             closing = self._ended()
             if closing is not None and closing is not GOING_AWAY:
                 return closing
             if self._is_behind():
                 return TOO_SLOW
             if entries := self._waiting():
-                self._position = entries[-1].position
+                self.position = entries[-1].position
                 await self._write_entries(write, entries)
             elif closing is not None:
                 return closing
             elif self._wants_ping:
-                await self._write_ping(write)
+                self._wants_ping = False
+                if data := self._ping_piece().data:
+                    await write(data)
             else:
                 await self._wait()
 
@@ -214,41 +256,33 @@ class Feed:
             # Whatever the rings have by now was committed before the read below begins, so an empty page also says
             # that nothing up to here is left to show (it may have been deleted meanwhile).
             known = self._newest()
-            page = await self._replay(self._position)
+            page = await self._replay(self.position)
             if page:
-                self._position = page[-1].position
+                self.position = page[-1].position
                 await self._write_entries(write, page)
                 continue
-            self._position = max(self._position, known)
+            self.position = max(self.position, known)
             # Still behind the ring: more was said during the read than a ring holds. Read on.
             self._replaying = self._is_behind()
         self._replaying = False
 
     async def _write_entries(self, write: Write, entries: Sequence[Entry]) -> None:
         """Write them in order, several in one write where the wire is a byte stream."""
-        wire = self.outlet.wire
-        joins = not wire.is_websocket
-        frames: list[bytes] = []
-        size = 0
-        for entry in entries:
-            frame = self._frame(entry, wire)
-            if not frame:
-                continue
-            if frames and (not joins or size + len(frame) > MOST_JOINED):
-                await write(b"".join(frames))
+        batches = [entries] if self.outlet.wire is not Wire.TEXT else [[entry] for entry in entries]
+        for batch in batches:
+            for piece in pieces(batch, self.frame):
+                if piece.data:
+                    await write(piece.data)
                 if self._is_cut():
                     return
-                frames, size = [], 0
-            frames.append(frame)
-            size += len(frame)
-        if frames:
-            await write(frames[0] if len(frames) == 1 else b"".join(frames))
 
-    def _frame(self, entry: Entry, wire: Wire) -> bytes:
-        """An entry as this outlet hears it; empty for one that it does not hear of."""
-        if self._voice is None:
-            return entry.frame(wire)
-        return entry.frame_in(self._voice, wire) if self._voice.wants(entry) else b""
+    async def _write_rest(self, write: Write) -> None:
+        """Go on where a full socket stopped: nothing else may be written before, whatever has happened since."""
+        assert self._rest is not None
+        (piece, taken), self._rest = self._rest, None
+        rest = piece.rest_of_frame(taken) if self._is_cut() else piece.data[taken:]
+        if rest:
+            await write(rest)
 
     def _ended(self) -> Closing | None:
         """Why it ends, once it does: asked anew after each await."""
@@ -260,31 +294,31 @@ class Feed:
 
     def _is_behind(self) -> bool:
         """Whether a ring has forgotten something that was neither written nor is in hand."""
-        return any(channel.evicted > self._position for channel in self._channels)
+        return any(channel.evicted > self.position for channel in self.channels)
 
-    async def _write_ping(self, write: Write) -> None:
-        self._wants_ping = False
+    def _ping_piece(self) -> Piece:
         assert self._ping is not None
-        wire = self.outlet.wire
-        if frame := self._frame(self._ping(), wire):
-            await write(frame)
-        if wire is Wire.FRAME:
+        frame = self.frame(self._ping())
+        frames = [frame] if frame else []
+        if self.outlet.wire is Wire.FRAME:
             # On the other WebSocket wire the door frames, so the protocol's own ping is the door's too.
-            await write(_PROTOCOL_PING)
+            frames.append(_PROTOCOL_PING)
+        return Piece(frames, self.position)
 
     def _waiting(self) -> Sequence[Entry]:
-        if len(self._channels) == 1:
-            return self._channels[0].after(self._position)
-        lists = [entries for channel in self._channels if (entries := channel.after(self._position))]
-        return lists[0] if len(lists) == 1 else list(heapq.merge(*lists, key=_by_position))
+        channels = self.channels
+        return channels[0].after(self.position) if len(channels) == 1 else merged(channels, self.position)
 
     def _newest(self) -> int:
-        return max((channel.newest for channel in self._channels), default=0)
+        return max((channel.newest for channel in self.channels), default=0)
 
     async def _wait(self) -> None:
         self._task = trio.lowlevel.current_task()
+        if self._send is not None and self.voice is None and len(self.channels) == 1:
+            self.ready_wire = self.outlet.wire.value
         await trio.lowlevel.wait_task_rescheduled(self._give_up)
 
     def _give_up(self, _: Any) -> trio.lowlevel.Abort:
         self._task = None
+        self.ready_wire = None
         return trio.lowlevel.Abort.SUCCEEDED

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from manor.live.frames import chunk, sse_frame, typed_text, websocket_frame
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES = 256
 MOST_BYTES = 1024 * 1024
+
+_by_position = attrgetter("position")
 
 
 class Voice(Protocol):
@@ -184,3 +188,9 @@ class Channel:
         for feed in ended:
             feed.end(closing)
         return len(ended)
+
+
+def merged(channels: Iterable[Channel], position: int) -> Sequence[Entry]:
+    """What was said on several channels after that position, in the order of positions."""
+    lists = [entries for channel in channels if (entries := channel.after(position))]
+    return lists[0] if len(lists) == 1 else list(heapq.merge(*lists, key=_by_position))

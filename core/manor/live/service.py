@@ -1,20 +1,18 @@
-"""The one task that wakes all outlets, and the names of the channels they hear."""
+"""The one task that writes to all outlets or wakes them, and the names of the channels they hear."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from weakref import WeakValueDictionary
 
 import trio
 
+from manor.live.delivery import Delivery, turns
 from manor.live.feed import CUT_AFTER, Feed, Ping, Replay
 from manor.live.ring import Channel, Entry, Voice
 from manor.routing import GOING_AWAY, Closing, Outlet
-
-AT_ONCE = 200
-"""Outlets that are woken before others get a turn on the loop."""
 
 SHORTEST_SLEEP = 1.0
 """Seconds between two looks at who wants a ping: thousands of outlets are looked at together."""
@@ -114,7 +112,7 @@ class LiveService:
         return len(ended)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Wake outlets when something was said or a ping is due; runs as long as the house is open."""
+        """Write to outlets when something was said or a ping is due; runs as long as the house is open."""
         task_status.started()
         while True:
             with trio.move_on_at(min(self._look_at, self._cuts[0][0] if self._cuts else self._look_at)):
@@ -123,13 +121,8 @@ class LiveService:
             # time has taken its entries before a ring is trimmed.
             await trio.lowlevel.checkpoint()
             self._roused = trio.Event()
-            dirty, self._dirty = self._dirty, {}
-            for channel in dirty:
-                channel.trim()
-                for turn in _turns(channel.feeds):
-                    for feed in turn:
-                        feed.hear(channel)
-                    await trio.lowlevel.checkpoint()
+            spoke, self._dirty = self._dirty, {}
+            await Delivery(spoke, self._dirty).run()
             if trio.current_time() >= self._look_at:
                 await self._ask_pings()
             while self._cuts and trio.current_time() >= self._cuts[0][0]:
@@ -146,7 +139,7 @@ class LiveService:
         """
         self._is_stopping = True
         told_at = trio.current_time() + TOLD_WITHIN
-        for turn in _turns(self._feeds, LEAVING_AT_ONCE):
+        for turn in turns(self._feeds, LEAVING_AT_ONCE):
             for feed in turn:
                 feed.end(GOING_AWAY, grace=grace)
             with trio.move_on_at(min(trio.current_time() + LEAVE_WITHIN, told_at)):
@@ -185,17 +178,10 @@ class LiveService:
 
     async def _ask_pings(self) -> None:
         now = trio.current_time()
-        for turn in _turns(self._feeds):
+        for turn in turns(self._feeds):
             for feed in turn:
                 if feed.ping_due <= now:
                     feed.ask_ping()
             await trio.lowlevel.checkpoint()
         due = min((feed.ping_due for feed in self._feeds), default=float("inf"))
         self._look_at = max(now + SHORTEST_SLEEP, due)
-
-
-def _turns(feeds: Collection[Feed], at_once: int = AT_ONCE) -> Iterator[Sequence[Feed]]:
-    """Those that are there now, in the portions that are woken before others get a turn on the loop."""
-    there = list(feeds)
-    for start in range(0, len(there), at_once):
-        yield there[start : start + at_once]

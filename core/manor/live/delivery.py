@@ -1,0 +1,128 @@
+"""One fan-out: what was said since the last one, written to everybody who waits for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+import trio
+
+from manor.live.feed import Feed
+from manor.live.pieces import Piece, pieces
+from manor.live.ring import Channel, merged
+
+AT_ONCE = 200
+"""Outlets that are written to, or woken, before others get a turn on the loop."""
+
+
+class Delivery:
+    """What the channels that spoke have to say, joined once for everybody who is at the same place in one of them.
+
+    It knows two ways to reach a feed. One whose outlet can be written to, and whose pump waits with nothing left to
+    write, is given a `Piece` at once; for any other the pump is woken and reads the rings itself. A feed of several
+    channels is reached last, once for all of them.
+
+    Args:
+        spoke: The channels that spoke since the last fan-out.
+        speaking: Those that spoke since this one began; it fills while others have their turn on the loop.
+    """
+
+    def __init__(self, spoke: Iterable[Channel], speaking: Collection[Channel]) -> None:
+        self._spoke = spoke
+        self._speaking = speaking
+        self._joined: dict[Channel, _Joined] = {}
+        self._several: dict[Feed, list[Channel]] = defaultdict(list)
+
+    async def run(self) -> None:
+        """Write to all of them, in turns that leave time for others."""
+        for channel in self._spoke:
+            channel.trim()
+            await self._tell(channel)
+        await self._tell_several()
+
+    async def _tell(self, channel: Channel) -> None:
+        joined = self._joined[channel] = _Joined(channel)
+        plain = joined.plain
+        feeds: Collection[Feed] = channel.feeds
+        while feeds:
+            behind: list[Feed] = []
+            for turn in turns(feeds):
+                for feed in turn:
+                    wire = feed.ready_wire
+                    if wire is None:
+                        if feed.hear(channel):
+                            self._several[feed].append(channel)
+                        continue
+                    piece = plain[wire].get(feed.position) or joined.plain_piece(feed)
+                    feed.give(piece)
+                    if not piece.is_last:
+                        behind.append(feed)
+                await trio.lowlevel.checkpoint()
+            feeds = behind
+
+    async def _tell_several(self) -> None:
+        """Those who hear several channels, or one in a voice of its own."""
+        feeds: Collection[Feed] = self._several
+        while feeds:
+            behind: list[Feed] = []
+            for turn in turns(feeds):
+                for feed in turn:
+                    if feed.is_ready and (piece := self._piece_for(feed)) is not None:
+                        feed.give(piece)
+                        if not piece.is_last:
+                            behind.append(feed)
+                await trio.lowlevel.checkpoint()
+            feeds = behind
+
+    def _piece_for(self, feed: Feed) -> Piece | None:
+        # It had heard everything before this fan-out; what came since its channels were gathered may be on any of them.
+        channels: Iterable[Channel] = feed.channels if self._speaking else self._several[feed]
+        new = [channel for channel in channels if channel.newest > feed.position]
+        if not new:
+            return None
+        if len(new) > 1:
+            return next(pieces(merged(new, feed.position), feed.frame))
+        joined = self._joined.get(new[0])
+        if joined is None:
+            joined = self._joined[new[0]] = _Joined(new[0])
+        return joined.piece(feed)
+
+
+class _Joined:
+    """The pieces of one channel, for as long as a fan-out takes.
+
+    Attributes:
+        plain: Those in the entries' own words, by wire and by the position that they follow.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.plain: defaultdict[str, dict[int, Piece]] = defaultdict(dict)
+        self._begun: dict[tuple[str, str, int], Piece] = {}
+
+    def plain_piece(self, feed: Feed) -> Piece:
+        """What a feed without a voice is given; from now on it is in `plain`."""
+        piece = self.plain[feed.outlet.wire.value][feed.position] = self.piece(feed)
+        return piece
+
+    def piece(self, feed: Feed) -> Piece:
+        """What follows where a feed is: the same for everybody there who speaks in the same voice."""
+        entries = self._channel.after(feed.position)
+        if not entries:
+            return Piece((), feed.position)
+        voice = feed.voice
+        if voice is not None and not all(map(voice.wants, entries)):
+            return next(pieces(entries, feed.frame))
+        # Outlets with different positions may be at the same place: nothing was said here between the two.
+        place = (feed.outlet.wire.value, "" if voice is None else voice.name, entries[0].position)
+        piece = self._begun.get(place)
+        if piece is None:
+            piece = self._begun[place] = next(pieces(entries, feed.frame))
+        return piece
+
+
+def turns(feeds: Collection[Feed], at_once: int = AT_ONCE) -> Iterator[Sequence[Feed]]:
+    """Those that are there now, in portions between which others get a turn on the loop."""
+    there = list(feeds)
+    for start in range(0, len(there), at_once):
+        yield there[start : start + at_once]
