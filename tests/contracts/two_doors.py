@@ -182,7 +182,7 @@ class Reader:
         text = (await self._until(b"\r\n\r\n")).decode("latin-1")
         line, *lines = text[:-4].split("\r\n")
         pairs = [each.partition(":") for each in lines]
-        return line, tuple(sorted((name.lower(), _steady(value.strip(" \t"))) for name, _, value in pairs))
+        return line, tuple(sorted(_header(name.lower(), value.strip(" \t")) for name, _, value in pairs))
 
     async def rest(self) -> bytes:
         """What comes until the connection ends; a reset is an end."""
@@ -196,6 +196,15 @@ class Reader:
         while len(self._buffer) < count:
             await self._more()
         return self._take(count)
+
+    async def server_frame(self) -> bytes:
+        """The next frame of a WebSocket, as it came."""
+        start = await self.exactly(2)
+        size = start[1] & 0x7F
+        if size >= 126:
+            length = await self.exactly(2 if size == 126 else 8)
+            return start + length + await self.exactly(int.from_bytes(length, "big"))
+        return start + await self.exactly(size)
 
     async def _body(self, body: bytearray, line: str, headers: dict[str, str], method: str) -> None:
         status = int(line.split(" ")[1])
@@ -240,12 +249,14 @@ class Reader:
         return taken
 
 
-def _steady(value: str) -> str:
+def _header(name: str, value: str) -> tuple[str, str]:
+    if name in ("connection", "upgrade"):
+        return name, value.lower()  # tokens, and no case means more than another
     if _DATE.fullmatch(value):
-        return "(a date)"
-    return (
-        "(an id)" if _OWN_ID.fullmatch(value) else _RANDOM.sub(b"(random)", value.encode("latin-1")).decode("latin-1")
-    )
+        return name, "(a date)"
+    if _OWN_ID.fullmatch(value):
+        return name, "(an id)"
+    return name, steady(value.encode("latin-1")).decode("latin-1")
 
 
 def steady(body: bytes) -> bytes:

@@ -236,7 +236,8 @@ async def talk(conversation: Conversation) -> None:
     while True:
         match await conversation.receive():
             case "now":
-                assert conversation.send_now(b"at once")
+                if not conversation.send_now(b"at once"):
+                    await conversation.send("at once")
             case "leave":
                 return
             case "close":

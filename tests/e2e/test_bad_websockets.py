@@ -10,33 +10,9 @@ from wsproto.events import BytesMessage, CloseConnection, TextMessage
 
 from tests.e2e.clients import Wire, ask, connected, subscribed
 from tests.e2e.daemon import DEADLINE, Daemon
+from tests.websocket_bytes import CLOSE, PING, PONG, TEXT, closing, frame, handshake
 
-MASK = b"\x01\x02\x03\x04"
 LONGEST = 4096
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-
-
-def handshake(**headers: str | None) -> bytes:
-    """A good handshake, with some headers changed or, as None, left out; `_` stands for `-`."""
-    lines = {
-        "Host": "manor.test",
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-        "Sec-WebSocket-Version": "13",
-    } | {name.replace("_", "-"): value for name, value in headers.items()}
-    text = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value is not None)
-    return f"GET /welcome/ws HTTP/1.1\r\n{text}\r\n".encode()
-
-
-def frame(payload: bytes, *, opcode: int = TEXT, is_masked: bool = True, is_final: bool = True, bits: int = 0) -> bytes:
-    """A client's frame (RFC 6455 section 5.2)."""
-    first = opcode | bits | (0x80 if is_final else 0)
-    mask_bit = 0x80 if is_masked else 0
-    size = bytes([mask_bit | len(payload)]) if len(payload) < 126 else struct.pack("!BH", mask_bit | 126, len(payload))
-    if not is_masked:
-        return bytes([first]) + size + payload
-    return bytes([first]) + size + MASK + bytes(byte ^ MASK[index % 4] for index, byte in enumerate(payload))
 
 
 async def opened(wire: Wire) -> None:
@@ -124,9 +100,9 @@ CLOSED = {
     "a ping in parts": (frame(b"", opcode=PING, is_final=False), 1002),
     "a ping that is too long": (frame(b"x" * 126, opcode=PING), 1002),
     "text that is no UTF-8": (frame(b"\xff\xfe"), 1007),
-    "a close code nobody may send": (frame(struct.pack("!H", 1005), opcode=CLOSE), 1002),
+    "a close code nobody may send": (closing(1005), 1002),
     "half a close code": (frame(b"\x03", opcode=CLOSE), 1002),
-    "a goodbye": (frame(struct.pack("!H", 1000), opcode=CLOSE), 1000),
+    "a goodbye": (closing(1000), 1000),
 }
 
 
@@ -160,7 +136,7 @@ async def test_clients_that_vanish_or_half_close_are_forgotten(shared: Daemon) -
     async with subscribed(shared.port, "attic") as watching:
         async with connected(shared.port) as vanished, connected(shared.port) as half_open:
             for wire in (vanished, half_open):
-                await wire.send(handshake().replace(b"/welcome/", b"/attic/"))
+                await wire.send(handshake("/attic/ws"))
                 assert (await wire.head()).status == 101
                 assert await server_frame(wire) == TEXT
             assert (await ask(shared.port, "GET", "/api/topics/attic")).json["connection_count"] == 3
