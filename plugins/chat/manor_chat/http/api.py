@@ -20,6 +20,11 @@ KINDS = frozenset({SESSION, ACCESS_TOKEN, OAUTH})
 SIGNED_IN = Kinds(*sorted(KINDS))
 """Whoever has signed in, by whatever credential of chat's; what they may is asked of their roles."""
 
+IN_PERSON = Kinds(SESSION, ACCESS_TOKEN)
+"""The same without programs that people let act for them, and may send away again: those change neither how somebody
+comes in nor where they are signed in, and have nothing that still opens something when they are gone.
+"""
+
 COOKIE = "MMAUTHTOKEN"
 
 

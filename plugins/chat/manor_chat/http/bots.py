@@ -6,7 +6,7 @@ import msgspec
 
 from manor import Reply, Request, Route, Transaction
 from manor_chat.http.answers import answer
-from manor_chat.http.api import SIGNED_IN, operation
+from manor_chat.http.api import IN_PERSON, SIGNED_IN, operation
 from manor_chat.http.params import id_param, user_param
 from manor_chat.parts import Shared
 from manor_chat.people.accounts import Accounts
@@ -117,12 +117,12 @@ def bots_routes(shared: Shared, accounts: Accounts) -> list[Route]:
     here, api, bots, one = BotsHandlers(shared, accounts), shared.api, "bots", BotShown
     return [
         operation(api, "GET /bots", here.bots, access=SIGNED_IN, tag=bots, query=BotsQuery, returns=list[BotShown]),
-        operation(api, "POST /bots", here.create, access=SIGNED_IN, tag=bots, body=BotBody, returns=one, status=201),
+        operation(api, "POST /bots", here.create, access=IN_PERSON, tag=bots, body=BotBody, returns=one, status=201),
         operation(api, "GET /bots/{bot_user_id}", here.bot, access=SIGNED_IN, tag=bots, query=DeletedQuery,
                   returns=one),
-        operation(api, "PUT /bots/{bot_user_id}", here.change, access=SIGNED_IN, tag=bots, body=BotBody, returns=one),
-        operation(api, "POST /bots/{bot_user_id}/assign/{user_id}", here.assign, access=SIGNED_IN, tag=bots,
+        operation(api, "PUT /bots/{bot_user_id}", here.change, access=IN_PERSON, tag=bots, body=BotBody, returns=one),
+        operation(api, "POST /bots/{bot_user_id}/assign/{user_id}", here.assign, access=IN_PERSON, tag=bots,
                   returns=one),
-        operation(api, "POST /bots/{bot_user_id}/disable", here.disable, access=SIGNED_IN, tag=bots, returns=one),
-        operation(api, "POST /bots/{bot_user_id}/enable", here.enable, access=SIGNED_IN, tag=bots, returns=one),
+        operation(api, "POST /bots/{bot_user_id}/disable", here.disable, access=IN_PERSON, tag=bots, returns=one),
+        operation(api, "POST /bots/{bot_user_id}/enable", here.enable, access=IN_PERSON, tag=bots, returns=one),
     ]  # fmt: skip

@@ -9,13 +9,14 @@ import msgspec
 from manor import Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK, answer
-from manor_chat.http.api import SIGNED_IN, operation
+from manor_chat.http.api import IN_PERSON, SIGNED_IN, operation
 from manor_chat.http.params import asked_id, id_member, id_param
 from manor_chat.integrations import commands
 from manor_chat.integrations.built_in import BUILT_IN
 from manor_chat.integrations.commands import MANAGE, WantedCommand
 from manor_chat.integrations.completing import built_in_commands, commands_for
 from manor_chat.parts import Shared
+from manor_chat.people.checking import is_app
 from manor_chat.rights import Rights
 from manor_chat.store.commands import SlashCommand, list_commands
 from manor_chat.wire.integrations import CommandShown, show_command
@@ -41,21 +42,23 @@ class CommandHandlers:
         self._shared = shared
 
     async def list_all(self, request: Request[None, CommandsQuery]) -> Reply:
-        """All that can be typed in a team; for those who keep its own, all of these."""
+        """All that can be typed in a team; for those who keep its own, all of these.
+
+        They see the tokens, too; no program does that acts for them.
+        """
         query = request.query
+        in_person = not is_app(request)
         team_id = asked_id(query.team_id, "team_id")
         if team_id is None:
             raise faults.bad_url_param("team_id")
 
         def work(transaction: Transaction, rights: Rights) -> list[CommandShown]:
-            if query.custom_only == "true":
-                rights.require_in_team(MANAGE, team_id)
-                return [show_command(each, whole=True) for each in list_commands(transaction, team_id)]
-            rights.require_in_team("view_team", team_id)
+            is_custom_only = query.custom_only == "true"
+            rights.require_in_team(MANAGE if is_custom_only else "view_team", team_id)
             if not rights.may_in_team(MANAGE, team_id):
                 return commands_for(transaction, team_id)
-            own = [show_command(each, whole=True) for each in list_commands(transaction, team_id)]
-            return [*built_in_commands(), *own]
+            own = [show_command(each, whole=in_person) for each in list_commands(transaction, team_id)]
+            return own if is_custom_only else [*built_in_commands(), *own]
 
         return answer(await self._shared.read(request, work))
 
@@ -113,14 +116,29 @@ def command_routes(shared: Shared) -> list[Route]:
     """All of them."""
     handlers = CommandHandlers(shared)
 
-    def route(line: str, handler: Any, **more: Any) -> Route:
-        return operation(shared.api, line, handler, access=SIGNED_IN, tag="commands", **more)
+    def route(line: str, handler: Any, access: Any = SIGNED_IN, **more: Any) -> Route:
+        return operation(shared.api, line, handler, access=access, tag="commands", **more)
 
     return [
         route("GET /commands", handlers.list_all, query=CommandsQuery, returns=list[CommandShown]),
-        route("POST /commands", handlers.make, body=WantedCommand, returns=CommandShown, status=201, errors=(501,)),
-        route("GET /commands/{command_id}", handlers.get, returns=CommandShown),
-        route("PUT /commands/{command_id}", handlers.change, body=WantedCommand, returns=CommandShown, errors=(501,)),
-        route("DELETE /commands/{command_id}", handlers.remove),
-        route("PUT /commands/{command_id}/regen_token", handlers.renew_token, returns=TokenShown),
+        route(
+            "POST /commands",
+            handlers.make,
+            access=IN_PERSON,
+            body=WantedCommand,
+            returns=CommandShown,
+            status=201,
+            errors=(501,),
+        ),
+        route("GET /commands/{command_id}", handlers.get, access=IN_PERSON, returns=CommandShown),
+        route(
+            "PUT /commands/{command_id}",
+            handlers.change,
+            access=IN_PERSON,
+            body=WantedCommand,
+            returns=CommandShown,
+            errors=(501,),
+        ),
+        route("DELETE /commands/{command_id}", handlers.remove, access=IN_PERSON),
+        route("PUT /commands/{command_id}/regen_token", handlers.renew_token, access=IN_PERSON, returns=TokenShown),
     ]

@@ -7,7 +7,7 @@ from typing import Any
 from manor import Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK, answer
-from manor_chat.http.api import SIGNED_IN, operation
+from manor_chat.http.api import IN_PERSON, operation
 from manor_chat.http.hooks import hiding
 from manor_chat.http.params import PageQuery, asked_id, id_member, id_param
 from manor_chat.integrations import incoming
@@ -109,7 +109,7 @@ def incoming_routes(shared: Shared) -> list[Route]:
     handlers, api = IncomingHandlers(shared), hiding(shared.api)
 
     def route(line: str, handler: Any, **more: Any) -> Route:
-        return operation(api, line, handler, access=SIGNED_IN, tag="webhooks", **more)
+        return operation(api, line, handler, access=IN_PERSON, tag="webhooks", **more)
 
     return [
         route("GET /hooks/incoming", handlers.list_all, query=IncomingQuery, returns=list[IncomingHookShown]),

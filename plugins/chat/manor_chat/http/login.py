@@ -11,7 +11,7 @@ from manor import PUBLIC, Reply, Request, Route, Transaction, end_session, end_s
 from manor_chat import faults
 from manor_chat.domain.people_rules import DEVICE
 from manor_chat.http.answers import STATUS_OK, answer
-from manor_chat.http.api import COOKIE, SESSION, SIGNED_IN, ChatCookie, operation
+from manor_chat.http.api import COOKIE, IN_PERSON, SESSION, SIGNED_IN, ChatCookie, operation
 from manor_chat.http.params import id_member, user_param
 from manor_chat.parts import Shared
 from manor_chat.people.cookies import Cookies, is_page
@@ -164,8 +164,8 @@ def login_routes(shared: Shared, cookies: Cookies) -> list[Route]:
         operation(api, "POST /users/logout", here.sign_out, access=PUBLIC, tag=users),
         operation(api, "GET /users/{user_id}/sessions", here.sessions, access=SIGNED_IN, tag=users,
                   returns=list[SessionShown]),
-        operation(api, "POST /users/{user_id}/sessions/revoke", here.revoke_session, access=SIGNED_IN, tag=users,
+        operation(api, "POST /users/{user_id}/sessions/revoke", here.revoke_session, access=IN_PERSON, tag=users,
                   body=SessionBody),
-        operation(api, "POST /users/{user_id}/sessions/revoke/all", here.revoke_sessions, access=SIGNED_IN, tag=users),
+        operation(api, "POST /users/{user_id}/sessions/revoke/all", here.revoke_sessions, access=IN_PERSON, tag=users),
         operation(api, "PUT /users/sessions/device", here.attach_device, access=SIGNED_IN, tag=users, body=DeviceBody),
     ]  # fmt: skip

@@ -23,7 +23,7 @@ from manor import (
     redirect,
 )
 from manor_chat.http.answers import STATUS_OK, answer
-from manor_chat.http.api import COOKIE, SESSION, SIGNED_IN, ChatCookie
+from manor_chat.http.api import COOKIE, IN_PERSON, SESSION, ChatCookie
 from manor_chat.http.params import id_member
 from manor_chat.oauth.granting import (
     SCOPE,
@@ -40,7 +40,6 @@ from manor_chat.oauth.granting import (
 )
 from manor_chat.oauth.token_form import read_token_form
 from manor_chat.parts import Shared
-from manor_chat.people.checking import refuse_apps
 from manor_chat.people.cookies import CONSENT_PATH
 from manor_chat.rights import Rights
 from manor_chat.store.oauth import is_granted
@@ -80,7 +79,7 @@ class OAuthHandlers:
         return [
             page("GET", "/oauth/authorize", self.ask, access=signed_in, query=Asked, api=OAUTH_PAGES),
             page("POST", CONSENT_PATH, self.decide, access=signed_in, form=ConsentForm, api=OAUTH_PAGES),
-            Route("POST", "/oauth/authorize", self.authorize, api=api, access=SIGNED_IN, body=Asked, tag="OAuth"),
+            Route("POST", "/oauth/authorize", self.authorize, api=api, access=IN_PERSON, body=Asked, tag="OAuth"),
             Route(
                 "POST",
                 "/oauth/access_token",
@@ -95,7 +94,7 @@ class OAuthHandlers:
                 tag="OAuth",
             ),
             Route(
-                "POST", "/oauth/deauthorize", self.deauthorize, api=api, access=SIGNED_IN, body=DeauthorizedApp,
+                "POST", "/oauth/deauthorize", self.deauthorize, api=api, access=IN_PERSON, body=DeauthorizedApp,
                 tag="OAuth",
             ),
             Route(
@@ -134,7 +133,6 @@ class OAuthHandlers:
 
     async def authorize(self, request: Request[Asked]) -> Reply:
         """The same for a page of an app's own: where to lead the browser. No program lets another one in."""
-        refuse_apps(request)
 
         def work(transaction: Transaction, rights: Rights) -> str:
             return allow(transaction, rights.user_id, request.body)

@@ -7,13 +7,12 @@ from typing import Any
 from manor import PUBLIC, NotFound, Reply, Request, Route, Transaction, new_id
 from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK, answer
-from manor_chat.http.api import SIGNED_IN, operation
+from manor_chat.http.api import IN_PERSON, SIGNED_IN, operation
 from manor_chat.http.params import PageQuery, id_member, id_param, user_param
 from manor_chat.ids import new_token
 from manor_chat.oauth.describing import WantedApp, check_described, described, show_app
 from manor_chat.oauth.granting import digest, revoke_tokens
 from manor_chat.parts import Shared
-from manor_chat.people.checking import refuse_apps
 from manor_chat.rights import Rights
 from manor_chat.store.oauth import (
     OAuthApp,
@@ -35,7 +34,6 @@ class OAuthAppHandlers:
 
     async def make(self, request: Request[WantedApp]) -> Reply:
         """Make a program known; its secret is in this answer and in no other."""
-        refuse_apps(request)
         check_described(request.body)
         secret = new_token()
 
@@ -79,7 +77,6 @@ class OAuthAppHandlers:
 
     async def change(self, request: Request[WantedApp]) -> Reply:
         """Describe a program otherwise."""
-        refuse_apps(request)
         app_id = id_param(request, "app_id")
         if id_member(request.body.id, "app_id") != app_id:
             raise faults.bad_body_param("app_id")
@@ -115,7 +112,6 @@ class OAuthAppHandlers:
 
     async def renew_secret(self, request: Request) -> Reply:
         """Give a program another secret; the old one is worthless."""
-        refuse_apps(request)
         app_id, secret = id_param(request, "app_id"), new_token()
 
         def work(transaction: Transaction, rights: Rights) -> Any:
@@ -166,12 +162,12 @@ def oauth_app_routes(shared: Shared) -> list[Route]:
 
     return [
         route("GET /oauth/apps", handlers.list_all, query=PageQuery),
-        route("POST /oauth/apps", handlers.make, body=WantedApp, status=201),
+        route("POST /oauth/apps", handlers.make, access=IN_PERSON, body=WantedApp, status=201),
         route("POST /oauth/apps/register", handlers.register, access=PUBLIC, body=bytes, errors=(501,)),
         route("GET /oauth/apps/{app_id}", handlers.get),
-        route("PUT /oauth/apps/{app_id}", handlers.change, body=WantedApp),
-        route("DELETE /oauth/apps/{app_id}", handlers.remove),
+        route("PUT /oauth/apps/{app_id}", handlers.change, access=IN_PERSON, body=WantedApp),
+        route("DELETE /oauth/apps/{app_id}", handlers.remove, access=IN_PERSON),
         route("GET /oauth/apps/{app_id}/info", handlers.info),
-        route("POST /oauth/apps/{app_id}/regen_secret", handlers.renew_secret),
+        route("POST /oauth/apps/{app_id}/regen_secret", handlers.renew_secret, access=IN_PERSON),
         route("GET /users/{user_id}/oauth/apps/authorized", handlers.authorized, query=PageQuery),
     ]

@@ -8,7 +8,7 @@ from typing import Any
 from manor import Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK, answer
-from manor_chat.http.api import SIGNED_IN, operation
+from manor_chat.http.api import IN_PERSON, operation
 from manor_chat.http.params import PageQuery, asked_id, id_member, id_param
 from manor_chat.integrations import outgoing
 from manor_chat.integrations.outgoing import MANAGE, MANAGE_OTHERS, WantedOutgoing
@@ -134,7 +134,7 @@ def outgoing_routes(shared: Shared, forget: Callable[[], None]) -> list[Route]:
 
     def route(line: str, handler: Any, **more: Any) -> Route:
         return operation(
-            shared.api, line, handler, access=SIGNED_IN, tag="webhooks", **{"returns": OutgoingHookShown, **more}
+            shared.api, line, handler, access=IN_PERSON, tag="webhooks", **{"returns": OutgoingHookShown, **more}
         )
 
     return [

@@ -7,10 +7,9 @@ import msgspec
 from manor import PUBLIC, Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK
-from manor_chat.http.api import SIGNED_IN, operation
+from manor_chat.http.api import IN_PERSON, operation
 from manor_chat.http.params import user_param
 from manor_chat.parts import Shared
-from manor_chat.people.checking import refuse_apps
 from manor_chat.people.passwords import Passwords
 from manor_chat.people.second_factor import Key, MfaSecret, activate, deactivate, drawn, new_key
 from manor_chat.rights import Rights
@@ -61,7 +60,6 @@ class PasswordsHandlers:
     async def change(self, request: Request[PasswordBody]) -> Reply:
         """Replace a password."""
         user_id, body = user_param(request), request.body
-        refuse_apps(request)
         if not body.new_password:
             raise faults.bad_body_param("new_password")
         await self._passwords.change(request, user_id, body.current_password or "", body.new_password)
@@ -84,7 +82,6 @@ class PasswordsHandlers:
     async def generate(self, request: Request) -> MfaSecret:
         """Make a key for an authenticator app."""
         user_id = user_param(request)
-        refuse_apps(request)
 
         def work(transaction: Transaction, rights: Rights) -> Key:
             return new_key(transaction, rights, user_id)
@@ -94,7 +91,6 @@ class PasswordsHandlers:
     async def set_mfa(self, request: Request[MfaBody]) -> Reply:
         """Have codes of the app asked for at each sign-in, or no more."""
         user_id, body = user_param(request), request.body
-        refuse_apps(request)
         if body.activate and not body.code:
             raise faults.bad_body_param("code")
 
@@ -115,10 +111,10 @@ def passwords_routes(shared: Shared, passwords: Passwords) -> list[Route]:
     """The operations."""
     here, api, users = PasswordsHandlers(shared, passwords), shared.api, "users"
     return [
-        operation(api, "PUT /users/{user_id}/password", here.change, access=SIGNED_IN, tag=users, body=PasswordBody),
+        operation(api, "PUT /users/{user_id}/password", here.change, access=IN_PERSON, tag=users, body=PasswordBody),
         operation(api, "POST /users/password/reset", here.reset, access=PUBLIC, tag=users, body=ResetBody),
         operation(api, "POST /users/password/reset/send", here.send_reset, access=PUBLIC, tag=users, body=EmailBody),
-        operation(api, "POST /users/{user_id}/mfa/generate", here.generate, access=SIGNED_IN, tag=users,
+        operation(api, "POST /users/{user_id}/mfa/generate", here.generate, access=IN_PERSON, tag=users,
                   returns=MfaSecret),
-        operation(api, "PUT /users/{user_id}/mfa", here.set_mfa, access=SIGNED_IN, tag=users, body=MfaBody),
+        operation(api, "PUT /users/{user_id}/mfa", here.set_mfa, access=IN_PERSON, tag=users, body=MfaBody),
     ]  # fmt: skip

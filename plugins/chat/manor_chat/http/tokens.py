@@ -6,7 +6,7 @@ import msgspec
 
 from manor import Refused, Reply, Request, Route, Transaction
 from manor_chat.http.answers import STATUS_OK
-from manor_chat.http.api import SIGNED_IN, operation
+from manor_chat.http.api import IN_PERSON, SIGNED_IN, operation
 from manor_chat.http.params import PageQuery, id_member, id_param, user_param
 from manor_chat.parts import Shared
 from manor_chat.people.access_tokens import (
@@ -18,7 +18,6 @@ from manor_chat.people.access_tokens import (
     list_tokens,
     revoke_token,
 )
-from manor_chat.people.checking import refuse_apps
 from manor_chat.people.credentials import Credentials
 from manor_chat.rights import Rights
 
@@ -45,7 +44,6 @@ class TokensHandlers:
     async def create(self, request: Request[NewTokenBody]) -> AccessTokenShown:
         """Make a token; its secret is in this answer and nowhere else."""
         user_id = user_param(request)
-        refuse_apps(request)
 
         def work(transaction: Transaction, rights: Rights) -> AccessTokenShown:
             token = create_token(transaction, rights, user_id, request.body.description, self._shared.config)
@@ -75,7 +73,6 @@ class TokensHandlers:
     async def disable(self, request: Request[TokenBody]) -> Reply:
         """Have a token open nothing for now."""
         token_id = id_member(request.body.token_id, "token_id")
-        refuse_apps(request)
         await self._shared.read(
             request,
             lambda transaction, rights: existing_token(transaction, rights, token_id, "revoke_user_access_token"),
@@ -97,7 +94,6 @@ class TokensHandlers:
     async def enable(self, request: Request[TokenBody]) -> Reply:
         """Have a token open what it opened before."""
         token_id = id_member(request.body.token_id, "token_id")
-        refuse_apps(request)
 
         def work(transaction: Transaction, rights: Rights) -> None:
             enable_token(transaction, rights, token_id)
@@ -111,7 +107,6 @@ class TokensHandlers:
     async def revoke(self, request: Request[TokenBody]) -> Reply:
         """End a token for good."""
         token_id = id_member(request.body.token_id, "token_id")
-        refuse_apps(request)
 
         def work(transaction: Transaction, rights: Rights) -> None:
             revoke_token(transaction, rights, token_id)
@@ -130,12 +125,12 @@ def tokens_routes(shared: Shared, credentials: Credentials) -> list[Route]:
     """The operations."""
     here, api, users, one = TokensHandlers(shared, credentials), shared.api, "users", AccessTokenShown
     return [
-        operation(api, "POST /users/{user_id}/tokens", here.create, access=SIGNED_IN, tag=users, body=NewTokenBody,
+        operation(api, "POST /users/{user_id}/tokens", here.create, access=IN_PERSON, tag=users, body=NewTokenBody,
                   returns=one),
         operation(api, "GET /users/{user_id}/tokens", here.of_user, access=SIGNED_IN, tag=users, query=PageQuery,
                   returns=list[AccessTokenShown]),
         operation(api, "GET /users/tokens/{token_id}", here.token, access=SIGNED_IN, tag=users, returns=one),
-        operation(api, "POST /users/tokens/disable", here.disable, access=SIGNED_IN, tag=users, body=TokenBody),
-        operation(api, "POST /users/tokens/enable", here.enable, access=SIGNED_IN, tag=users, body=TokenBody),
-        operation(api, "POST /users/tokens/revoke", here.revoke, access=SIGNED_IN, tag=users, body=TokenBody),
+        operation(api, "POST /users/tokens/disable", here.disable, access=IN_PERSON, tag=users, body=TokenBody),
+        operation(api, "POST /users/tokens/enable", here.enable, access=IN_PERSON, tag=users, body=TokenBody),
+        operation(api, "POST /users/tokens/revoke", here.revoke, access=IN_PERSON, tag=users, body=TokenBody),
     ]  # fmt: skip

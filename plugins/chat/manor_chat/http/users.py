@@ -7,7 +7,7 @@ import msgspec
 from manor import PUBLIC, Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK, answer, etagged
-from manor_chat.http.api import SIGNED_IN, operation
+from manor_chat.http.api import IN_PERSON, SIGNED_IN, operation
 from manor_chat.http.params import id_member, user_param
 from manor_chat.parts import Shared
 from manor_chat.people.accounts import Accounts
@@ -121,20 +121,17 @@ class UsersHandlers:
 
     async def set_roles(self, request: Request[RolesBody]) -> Reply:
         """Give somebody other system roles."""
-        refuse_apps(request)
         await self._accounts.set_roles(request, user_param(request), request.body.roles)
         return STATUS_OK
 
     async def set_active(self, request: Request[ActiveBody]) -> Reply:
         """Keep somebody out, or let them in again."""
-        refuse_apps(request)
         await self._accounts.set_active(request, user_param(request), request.body.active)
         return STATUS_OK
 
     async def delete(self, request: Request[None, DeletionQuery]) -> Reply:
         """Deactivate somebody; with `permanent=true` erase them, where the server does that."""
         user_id = user_param(request)
-        refuse_apps(request)
         if request.query.permanent:
             await self._accounts.erase(request, user_id)
         else:
@@ -160,7 +157,7 @@ def users_routes(shared: Shared, registering: Registering, accounts: Accounts) -
                   returns=one),
         operation(api, "PUT /users/{user_id}/patch", here.patch, access=SIGNED_IN, tag=users, body=ProfileBody,
                   returns=one),
-        operation(api, "PUT /users/{user_id}/roles", here.set_roles, access=SIGNED_IN, tag=users, body=RolesBody),
-        operation(api, "PUT /users/{user_id}/active", here.set_active, access=SIGNED_IN, tag=users, body=ActiveBody),
-        operation(api, "DELETE /users/{user_id}", here.delete, access=SIGNED_IN, tag=users, query=DeletionQuery),
+        operation(api, "PUT /users/{user_id}/roles", here.set_roles, access=IN_PERSON, tag=users, body=RolesBody),
+        operation(api, "PUT /users/{user_id}/active", here.set_active, access=IN_PERSON, tag=users, body=ActiveBody),
+        operation(api, "DELETE /users/{user_id}", here.delete, access=IN_PERSON, tag=users, query=DeletionQuery),
     ]  # fmt: skip

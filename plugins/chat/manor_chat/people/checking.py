@@ -87,11 +87,16 @@ def _password(rule: str, what: str) -> BadRequest:
     return BadRequest(f"Your password {what}.", code=f"model.user.is_valid.{rule}.app_error")
 
 
+def is_app(request: Request[Any, Any]) -> bool:
+    """Whether a program asks that somebody lets act for them."""
+    return any(each.kind == OAUTH for each in request.principals)
+
+
 def refuse_apps(request: Request[Any, Any]) -> None:
-    """See that no app acts for somebody here: it changes neither how they come in nor what outlives it.
+    """See that no app acts for somebody in what an operation does besides; where it may none of it, see `IN_PERSON`.
 
     Raises:
         Forbidden: 403: an app asks.
     """
-    if any(each.kind == OAUTH for each in request.principals):
+    if is_app(request):
         raise faults.no_permission()

@@ -47,7 +47,10 @@ async def heard_by(ear: Ear) -> list[dict[str, Any]]:
 
 
 async def test_a_program_that_acts_for_somebody_opens_no_other_way_in(house: House, asking: Asking) -> None:
-    bob, app = await ids_of(asking, "bob", "app.ada")
+    bob, app, robot, hook, outgoing, command, session = await ids_of(
+        asking, "bob", "app.ada", "bot", "hook.open.ada", "outgoing.ada", "command.ada", "session.ada"
+    )
+    team, channel = await ids_of(asking, "team", "open")
     ada_id = asking.objects.world.id_of("ada")
     program = Client(house.dispatcher)(principals=[Principal("chat_oauth", user_id=ada_id, is_admin=True)])
     described = {"name": "R", "callback_urls": ["https://example.org/back"], "homepage": "https://example.org"}
@@ -65,12 +68,40 @@ async def test_a_program_that_acts_for_somebody_opens_no_other_way_in(house: Hou
         ("POST /oauth/apps", {**described, "is_trusted": True}),
         (f"PUT /oauth/apps/{app}", {"id": app, **described, "is_trusted": True}),
         (f"POST /oauth/apps/{app}/regen_secret", None),
+        (f"DELETE /oauth/apps/{app}", None),
+        ("POST /users/me/sessions/revoke", {"session_id": session}),
+        ("POST /users/me/sessions/revoke/all", None),
+        (f"POST /users/{bob}/sessions/revoke/all", None),
+        # What has a secret of its own would go on when the program is sent away.
+        ("POST /bots", {"username": "spy", "display_name": "", "description": ""}),
+        (f"PUT /bots/{robot}", {"username": "spy"}),
+        (f"POST /bots/{robot}/assign/me", None),
+        (f"POST /bots/{robot}/disable", None),
+        (f"POST /bots/{robot}/enable", None),
+        ("GET /hooks/incoming", None),
+        ("POST /hooks/incoming", {"channel_id": channel}),
+        (f"GET /hooks/incoming/{hook}", None),
+        (f"PUT /hooks/incoming/{hook}", {"id": hook, "channel_id": channel}),
+        (f"DELETE /hooks/incoming/{hook}", None),
+        ("GET /hooks/outgoing", None),
+        ("POST /hooks/outgoing", {"team_id": team, "trigger_words": ["x"], "callback_urls": ["https://example.org/"]}),
+        (f"GET /hooks/outgoing/{outgoing}", None),
+        (f"DELETE /hooks/outgoing/{outgoing}", None),
+        (f"POST /hooks/outgoing/{outgoing}/regen_token", None),
+        ("POST /commands", {"team_id": team, "trigger": "x", "url": "https://example.org/", "method": "P"}),
+        (f"GET /commands/{command}", None),
+        (f"DELETE /commands/{command}", None),
+        (f"PUT /commands/{command}/regen_token", None),
     ]
 
     answers = {line: (await ask(program, line, body)).status for line, body in refused}
     answers["authorize"] = (await program.post("/oauth/authorize", json=asked)).status
+    answers["deauthorize"] = (await program.post("/oauth/deauthorize", json={"client_id": app})).status
 
     assert answers == dict.fromkeys(answers, 403)
+    for query in ("", "&custom_only=true"):
+        listed = (await program.get(f"{API}/commands?team_id={team}{query}")).json()
+        assert [each["token"] for each in listed if each["id"] == command] == [""]
     assert (await asking.clients["bob"].post("/oauth/authorize", json=asked)).status == 200
 
 
