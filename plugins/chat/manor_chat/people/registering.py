@@ -32,7 +32,7 @@ from manor_chat.people.profiles import ProfileBody, changes_of, keep_mention_key
 from manor_chat.people.quotas import take_registration
 from manor_chat.people.showing import show_to_themselves
 from manor_chat.store.people import Person, find_person
-from manor_chat.store.teams import ChatTeam, find_team_by_invite
+from manor_chat.store.teams import ChatTeam, find_team, find_team_by_invite
 from manor_chat.teams.keeping import keep_member, keep_team
 from manor_chat.wire.people import UserShown
 
@@ -118,6 +118,10 @@ class Registering:
             asked = invited_address(transaction, wanted.token)
             if asked is None or fold_email(asked) != fold_email(wanted.email):
                 raise _bad_link()
+            letter = find_invite(transaction, token=wanted.token)
+            asked_into = None if letter is None else find_team(transaction, letter.team_id)
+            if asked_into is not None:
+                _check_domain(asked_into, wanted.email)
         team = _team_of_invite(transaction, wanted) if wanted.invite_id else None
         is_asked = bool(wanted.token) or team is not None or is_invited(transaction, wanted.email)
         if self._context.identity.config.registration != "open" and not is_asked and not wanted.by_admin:
@@ -192,12 +196,16 @@ def _team_of_invite(transaction: Transaction, wanted: Wanted) -> ChatTeam:
     team = find_team_by_invite(transaction, wanted.invite_id)
     if team is None or not team.is_active or team.delete_at:
         raise _bad_link()
-    if not team.takes(wanted.email):
+    _check_domain(team, wanted.email)
+    return team
+
+
+def _check_domain(team: ChatTeam, email: str) -> None:
+    if not team.takes(email):
         raise BadRequest(
             "The email you provided does not belong to an accepted domain.",
             code="api.user.create_user.accepted_domain.app_error",
         )
-    return team
 
 
 def _bad_link() -> BadRequest:

@@ -162,10 +162,7 @@ def join_team(transaction: Transaction, team: ChatTeam, person: Person, *, by: P
     if not team.is_active or not person.is_active:
         raise Forbidden("The team or the person is switched off", code="api.context.permissions.app_error")
     if find_member(transaction, team.id, person.id) is None:
-        if not (person.is_bot or team.takes(person.email)):
-            raise faults.bad_value(
-                "api.team.join_user_to_team.allowed_domains.app_error", "The team is for addresses of other domains."
-            )
+        _check_domain(team, person)
         add_member(transaction, team.id, person.id)
     keep_member(transaction, team.id, person.id, by=by)
     return _there(transaction, team.id, person.id)
@@ -192,13 +189,14 @@ def join_by_token(transaction: Transaction, person: Person, token: str) -> TeamM
     """Join the team that one was asked into by mail.
 
     Raises:
-        BadRequest: 400: the token lets nobody in, or not them.
+        BadRequest: 400: the token lets nobody in, or not them; or the team is for people of other domains by now.
     """
     asked = find_invite(transaction, token=token)
     team = None if asked is None else keep_team(transaction, asked.team_id)
     if team is None or asked is None or not asked.is_pending(transaction.now):
         raise faults.bad_value("api.user.create_user.signup_link_invalid.app_error", "The link does not appear valid.")
     if find_member(transaction, team.id, person.id) is None:
+        _check_domain(team, person)
         try:
             accept_invite(transaction, token, person.id)
         except Forbidden as other:
@@ -276,6 +274,13 @@ def several_shown_to(rights: Rights, teams: Sequence[ChatTeam]) -> list[Any]:
     """Teams as somebody sees them, in the same order."""
     rights.know_teams([team.id for team in teams])
     return [shown_to(rights, team) for team in teams]
+
+
+def _check_domain(team: ChatTeam, person: Person) -> None:
+    if not (person.is_bot or team.takes(person.email)):
+        raise faults.bad_value(
+            "api.team.join_user_to_team.allowed_domains.app_error", "The team is for addresses of other domains."
+        )
 
 
 def _there(transaction: Transaction, team_id: UUID, user_id: UUID) -> TeamMemberRow:
