@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -129,13 +130,14 @@ def _bodies_are_equal(targets: list[Target]) -> None:
 
 
 def measured(target: Target, path: str, kind: str, seconds: int) -> Figures:
-    before, began = cpu_seconds(target.pid), time.perf_counter()
+    before, loading, began = cpu_seconds(target.pid), _children_seconds(), time.perf_counter()
     load = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"http://127.0.0.1:{target.port}{path}"]
     with quiet() as busy:
         said = subprocess.run(
             ["taskset", "-c", str(LOAD_CORE), *load], check=True, capture_output=True, text=True, timeout=120
         ).stdout
     took, cpu = time.perf_counter() - began, cpu_seconds(target.pid) - before
+    load_cpu = (_children_seconds() - loading) / took
     answered = int(_found(r"(\d+) requests in", said))
     return {
         "what": kind,
@@ -143,9 +145,16 @@ def measured(target: Target, path: str, kind: str, seconds: int) -> Figures:
         "per_s": float(_found(r"Requests/sec:\s+([\d.]+)", said)),
         "cpu_us_each": round(cpu / answered * 1e6, 1),
         "server_cpu": round(cpu / took, 2),
-        "all_cpu": round(busy[0], 2),
+        "loadgen_cpu": round(load_cpu, 2),
+        "others": round(max(0.0, busy[0] - cpu / took - load_cpu), 2),
         "errors": sum(int(count) for count in re.findall(r"(?:Non-2xx or 3xx responses:|timeout) (\d+)", said)),
     }
+
+
+def _children_seconds() -> float:
+    """What processes used that were started here and have ended, as wrk."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _medians(results: list[Figures]) -> list[Figures]:

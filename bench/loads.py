@@ -18,7 +18,7 @@ LOAD_CORE = 1
 NOISE = 0.25
 """Cores that others may use before a run is repeated."""
 
-FAULTS = ("lost", "dup", "misrouted", "errors", "non_2xx", "wrong")
+FAULTS = ("lost", "dup", "out_of_order", "misrouted", "subs_lost", "errors", "non_2xx", "wrong")
 """Figures that are zero in a run that counts."""
 
 Figures = dict[str, Any]

@@ -1,0 +1,62 @@
+"""Two servers measured in turn, so that a slow phase of the machine hits both, and what one is of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import mean, median
+
+from bench.loads import FAULTS, Figures
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: its name, and one run of it."""
+
+    name: str
+    measure: Callable[[], Figures]
+
+
+def contest(key: str, ours: Side, other: Side | None, rounds: int) -> Figures:
+    """Measure ours, and then as often as there are rounds the other and ours again.
+
+    Args:
+        key: The figure whose ratio counts.
+        ours: What is measured.
+        other: What it is measured against; None for nothing: then ours runs once.
+        rounds: How often the other runs.
+
+    Returns:
+        `sides` with the typical figures of each by name; `ratio` of ours to the other (median of the rounds, in each of
+        which the other stands between two of ours) and `ratios`; `runs`, all figures in the order in which they came.
+    """
+    runs = [_run(ours)]
+    ratios: list[float] = []
+    for _ in range(rounds if other is not None else 0):
+        assert other is not None
+        before = runs[-1]
+        between, after = _run(other), _run(ours)
+        runs += [between, after]
+        if all(run.get(key) for run in (before, between, after)):
+            ratios.append(mean((before[key], after[key])) / between[key])
+    names = [ours.name, *([other.name] if other is not None else [])]
+    return {
+        "key": key,
+        "sides": {name: typical([run for run in runs if run["server"] == name]) for name in names},
+        "ratio": round(median(ratios), 3) if ratios else None,
+        "ratios": [round(ratio, 3) for ratio in ratios],
+        "runs": runs,
+    }
+
+
+def typical(runs: Sequence[Figures]) -> Figures:
+    """The median of each figure; of faults the sum, as none is forgiven; or the first run that failed."""
+    for run in runs:
+        if "failed" in run:
+            return run
+    numbers = {key: [run[key] for run in runs] for key, value in runs[0].items() if isinstance(value, int | float)}
+    return {key: sum(each) if key in FAULTS else median(each) for key, each in numbers.items()}
+
+
+def _run(side: Side) -> Figures:
+    return {**side.measure(), "server": side.name}

@@ -1,0 +1,212 @@
+"""What `bench.front` measures: publishing, deliveries, waiting streams, chat, segments, and all with two processes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import tomli_w
+
+from bench.chat_house import chatting
+from bench.contests import Side, contest
+from bench.hls import measured, servers
+from bench.hls_daemon import SEGMENT
+from bench.loads import Figures, driven, quietest
+from bench.nchan import NCHAN, nchan
+from bench.publisher import HEADER, furnish
+from bench.scenarios import IDLE_STREAMS, MANOR
+from bench.server import Server
+from manor.config import load as read_configuration
+from manor.errors import AdminFault
+
+SUBSCRIBERS = 1000
+STEADY = 10
+"""Messages a second, each to all of them."""
+
+PEOPLE = 200
+POSTERS = 16
+
+OURS = replace(MANOR, publish=[*MANOR.publish, "--hdr", HEADER])
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How everything is measured.
+
+    Args:
+        loadgen: The load generator.
+        seconds: Of load in each run.
+        rounds: How often whoever stands beside is measured.
+        tries: Of a run that others disturb.
+        scratch: Where the data goes.
+        has_nchan: Whether nchan can stand beside.
+    """
+
+    loadgen: Path
+    seconds: int
+    rounds: int
+    tries: int
+    scratch: Path
+    has_nchan: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Args:
+        name: What is measured.
+        kind: publish, fan-out, steady, idle, chat or segments: which figures are shown.
+        run: Measures it; see `contest`.
+    """
+
+    name: str
+    kind: str
+    run: Callable[[], Figures]
+
+
+def rows(setting: Setting) -> Iterator[Row]:
+    """All of them, the first first."""
+    yield from _publishing(setting)
+    yield from _deliveries(setting)
+    yield from _idle(setting)
+    yield from _chat(setting)
+    yield Row("HLS segments beside nginx", "segments", partial(_segments, setting))
+
+
+def rows_of_two_processes(setting: Setting) -> Iterator[Row]:
+    """The first rows again with two processes and with one, neither on a core of its own."""
+    loads = {
+        "publish, 64 connections": ("publish", OURS.publishing(64, setting.seconds)),
+        "publish, 16 connections, 16 deep": ("publish", OURS.publishing(16, setting.seconds, depth=16)),
+        **{
+            f"{kind} 1 to {SUBSCRIBERS:,}, max": ("fan-out", OURS.fan_out(kind, SUBSCRIBERS, setting.seconds))
+            for kind in OURS.streams
+        },
+    }
+    for name, (kind, load) in loads.items():
+        two, one = (
+            Side(f"processes = {count}", partial(_manor, setting, load, settings={"processes": count}, is_pinned=False))
+            for count in (2, 1)
+        )
+        yield Row(f"unpinned: {name}", kind, partial(contest, KEYS[kind], two, one, setting.rounds))
+
+
+def why_no_processes() -> str:
+    """Why more than one process cannot be measured; "" when it can."""
+    with tempfile.TemporaryDirectory(prefix="manor-bench-") as folder:
+        config = Path(folder) / "config.toml"
+        config.write_text(tomli_w.dumps({"server": {"data_dir": folder, "processes": 2}}))
+        try:
+            read_configuration(config, os.environ)
+        except AdminFault as fault:
+            return f"two processes are not measured, as the configuration has no such key: {fault}"
+    return ""
+
+
+KEYS: Mapping[str, str] = {
+    "publish": "msgs_per_s",
+    "fan-out": "deliveries_per_s",
+    "steady": "del_p99_ms",
+    "idle": "rss_per_conn_bytes",
+    "chat": "msgs_per_s",
+    "segments": "per_s",
+}
+"""Of each kind of row, the figure whose ratio counts."""
+
+
+# --- The rows --------------------------------------------------------------------------------------------------------
+
+
+def _publishing(setting: Setting) -> Iterator[Row]:
+    for connections in (1, 16, 64):
+        load = OURS.publishing(connections, setting.seconds)
+        # Only with the most: nchan, which writes nothing to a disk, shows there what the load generator has room for.
+        beside = NCHAN.publishing(connections, setting.seconds) if connections == 64 else None
+        yield _row(setting, f"publish, {connections} connections", "publish", load, beside)
+    load = OURS.publishing(16, setting.seconds, depth=16)
+    yield _row(setting, "publish, 16 connections, 16 deep", "publish", load)
+
+
+def _deliveries(setting: Setting) -> Iterator[Row]:
+    for kind in OURS.streams:
+        fast, theirs = (speech.fan_out(kind, SUBSCRIBERS, setting.seconds) for speech in (OURS, NCHAN))
+        yield _row(setting, f"{kind} 1 to {SUBSCRIBERS:,}, max", "fan-out", fast, theirs)
+    for kind in OURS.streams:
+        slow, theirs = (speech.fan_out(kind, SUBSCRIBERS, setting.seconds, rate=STEADY) for speech in (OURS, NCHAN))
+        yield _row(setting, f"{kind} 1 to {SUBSCRIBERS:,}, {STEADY}/s", "steady", slow, theirs)
+
+
+def _idle(setting: Setting) -> Iterator[Row]:
+    for kind in OURS.streams:
+        name = f"{kind}, {IDLE_STREAMS:,} idle"
+        yield _row(setting, name, "idle", OURS.idling(kind), NCHAN.idling(kind))
+
+
+def _chat(setting: Setting) -> Iterator[Row]:
+    name = f"chat, {PEOPLE} connected"
+    for what, pace in {
+        f"{POSTERS} posters, max": ["--conns", str(POSTERS)],
+        f"{STEADY}/s": ["--rate", str(STEADY)],
+    }.items():
+        ours = Side("Manor", partial(_chatted, setting, pace))
+        yield Row(f"{name}, {what}", "chat", partial(contest, KEYS["chat"], ours, None, setting.rounds))
+
+
+def _row(setting: Setting, name: str, kind: str, load: list[str], theirs: list[str] | None = None) -> Row:
+    ours = Side("Manor", partial(_manor, setting, load))
+    other = Side("nchan", partial(_nchan, setting, theirs)) if theirs is not None and setting.has_nchan else None
+    return Row(name, kind, partial(contest, KEYS[kind], ours, other, setting.rounds))
+
+
+# --- One run of each -------------------------------------------------------------------------------------------------
+
+
+def _manor(
+    setting: Setting, load: list[str], *, settings: Mapping[str, object] = {}, is_pinned: bool = True
+) -> Figures:
+    def once() -> Figures:
+        # A fresh one each time: growth of memory and database belongs to the run that caused it.
+        with Server(setting.scratch, is_pinned=is_pinned, settings=settings, furnish=furnish) as server:
+            return driven([str(setting.loadgen), *load], server.target, is_pinned=is_pinned)
+
+    return quietest(once, setting.tries)
+
+
+def _nchan(setting: Setting, load: list[str]) -> Figures:
+    def once() -> Figures:
+        with nchan() as target:
+            return driven([str(setting.loadgen), *load], target)
+
+    return quietest(once, setting.tries)
+
+
+def _chatted(setting: Setting, pace: list[str]) -> Figures:
+    def once() -> Figures:
+        with chatting(setting.scratch, PEOPLE) as (target, crowd), tempfile.NamedTemporaryFile("w") as tokens:
+            tokens.writelines(f"Authorization: Bearer {token}\n" for token in crowd.tokens)
+            tokens.flush()
+            body = ["--body-pre", f'{{"channel_id":"{crowd.channel}","message":"', "--body-post", '"}', "--body", "100"]
+            # An @ would mention somebody.
+            posts = ["--pub-path", "/api/v4/posts", "--hdr", "Content-Type: application/json", "--mark", "=", *body]
+            people = ["--sub", "ws", "--sub-path", "/api/v4/websocket", "--subs", str(PEOPLE), "--settle", "2000"]
+            files = ["--hdr-file", tokens.name, "--sub-hdr-file", tokens.name]
+            load = ["fan", "--secs", str(setting.seconds), *posts, *people, *files, *pace]
+            return driven([str(setting.loadgen), *load], target)
+
+    return quietest(once, setting.tries)
+
+
+def _segments(setting: Setting) -> Figures:
+    with tempfile.TemporaryDirectory(prefix="manor-bench-", dir=setting.scratch) as folder, servers(folder) as targets:
+        ours, files, _ = (
+            Side(
+                name, partial(quietest, partial(measured, target, SEGMENT, "segments", setting.seconds), setting.tries)
+            )
+            for name, target in zip(("Manor", "nginx", "nginx's cache"), targets, strict=True)
+        )
+        return contest(KEYS["segments"], ours, files, setting.rounds)
