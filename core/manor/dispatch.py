@@ -259,6 +259,11 @@ class Call:
         return self._prepared is not None and self._prepared.route.body is Incoming
 
     @property
+    def is_prompt(self) -> bool:
+        """Whether the handler answers without waiting: with an answer, or a `Later`."""
+        return self._prepared is None or not self._prepared.is_async
+
+    @property
     def deadline(self) -> float:
         """Seconds that the handler has."""
         return self._prepared.route.deadline if self._prepared else 60.0

@@ -7,7 +7,6 @@ import math
 import os
 import socket as stdlib_socket
 import struct
-from dataclasses import dataclass, field
 from typing import Any
 
 import trio
@@ -17,54 +16,22 @@ from hypercorn.trio.worker_context import WorkerContext
 
 from manor.daemon.applications import App, Applications
 from manor.daemon.protocols import Http1, Http2
-from manor.front.framing import HeadLimits
+from manor.front.limits import MISSED_PINGS, PIECE, ConnectionLimits, Peer
 from manor.web import CUT, FRAMES
 
 READ_SIZE = 65_536
-PIECE = 65_536
-"""Bytes that a client has to take within `write_seconds`: at least 2 KiB/s with the default."""
-
-MISSED_PINGS = 2
 
 
-@dataclass(frozen=True)
-class ConnectionLimits:
-    """How long a connection waits, and for how much; all times in seconds.
-
-    Args:
-        header: From the connection's start, or a request's first byte, to the end of its head.
-        keep_alive: From an answer to the next request's first byte.
-        keep_alive_max_requests: After so many the connection is closed; clients open another.
-        write: For the client to take a piece of 64 KiB.
-        ping: Silence on a WebSocket or a busy HTTP/2 connection before it is pinged; two unanswered pings end it.
-        linger: For what a client still sends after its connection was ended, so that it can read our last answer.
-        farewell: For a request's task to end once its client is gone.
-        head: Size and number of headers.
-        websocket_message: Bytes of a client's longest WebSocket message, whatever the route allows.
-        http2_streams: Requests at once on an HTTP/2 connection.
-    """
-
-    header: float = 10.0
-    keep_alive: float = 15.0
-    keep_alive_max_requests: int = 1_000
-    write: float = 30.0
-    ping: float = 30.0
-    linger: float = 1.0
-    farewell: float = 5.0
-    head: HeadLimits = field(default_factory=HeadLimits)
-    websocket_message: int = 262_144
-    http2_streams: int = 100
-
-    def for_hypercorn(self) -> Config:
-        """The settings that hypercorn's protocol machines read."""
-        config = Config()
-        config.include_server_header = False
-        config.keep_alive_max_requests = self.keep_alive_max_requests
-        config.websocket_max_message_size = self.websocket_message
-        config.h2_max_concurrent_streams = self.http2_streams
-        config.h2_max_header_list_size = self.head.size
-        config.accesslog = config.errorlog = None
-        return config
+def for_hypercorn(limits: ConnectionLimits) -> Config:
+    """The settings that hypercorn's protocol machines read."""
+    config = Config()
+    config.include_server_header = False
+    config.keep_alive_max_requests = limits.keep_alive_max_requests
+    config.websocket_max_message_size = limits.websocket_message
+    config.h2_max_concurrent_streams = limits.http2_streams
+    config.h2_max_header_list_size = limits.head.size
+    config.accesslog = config.errorlog = None
+    return config
 
 
 class Phase(enum.Enum):
@@ -74,14 +41,6 @@ class Phase(enum.Enum):
     IDLE = "idle"
     BUSY = "busy"
     ENDING = "ending"
-
-
-@dataclass(frozen=True)
-class Peer:
-    """Both ends of a connection, as ASGI has them: None for a Unix socket."""
-
-    client: tuple[str, int] | None
-    server: tuple[str, int] | None
 
 
 class Connection:
@@ -94,7 +53,8 @@ class Connection:
         peer: Its addresses.
         limits: Deadlines and sizes.
         context: hypercorn's; its `terminated` is set once the server stops.
-        config: `limits.for_hypercorn()`, made once.
+        config: `for_hypercorn(limits)`, made once.
+        begun: What has been read of it already. Then it is lent: given back once nothing more is asked of it.
     """
 
     def __init__(
@@ -107,6 +67,7 @@ class Connection:
         limits: ConnectionLimits,
         context: WorkerContext,
         config: Config,
+        begun: bytes | None = None,
     ) -> None:
         self._app = app
         self._stream = stream
@@ -118,6 +79,8 @@ class Connection:
         self._sending = trio.Lock()
         self._unyielded = 0
         self._rest = b""
+        self._begun = begun
+        self._is_given_back = False
         self._is_broken = False
         self._is_draining = False
         self._phase = Phase.HEAD
@@ -127,8 +90,12 @@ class Connection:
         self._reading = trio.CancelScope()
         self._protocol: Http1 | Http2
 
-    async def run(self) -> None:
-        """Serve it; returns once the socket is closed and every request's task has ended."""
+    async def run(self) -> bytes | None:
+        """Serve it; returns once every request's task has ended, and the socket is closed.
+
+        Returns:
+            None; or, for a connection that is given back, what was read of its next request: nothing.
+        """
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
@@ -137,13 +104,17 @@ class Connection:
                     await self._protocol.initiate()
                     with self._life:
                         await self._read()
-                    await self._protocol.handle(Closed())
+                    if not self._is_given_back:
+                        await self._protocol.handle(Closed())
                 finally:
-                    await self._close()
+                    if not self._is_given_back:
+                        await self._close()
                     # What still runs has been told; it would only write to nobody.
                     nursery.cancel_scope.deadline = trio.current_time() + self._limits.farewell
         finally:
-            self.abort()
+            if not self._is_given_back:
+                self.abort()
+        return b"" if self._is_given_back else None
 
     def drain(self) -> None:
         """The server stops: end now if nothing is asked, else after the answer."""
@@ -187,6 +158,9 @@ class Connection:
     # --- Reading ---------------------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
+        if self._begun is not None:
+            await self._protocol.handle(RawData(self._begun))
+            self._watch()
         while True:
             with trio.CancelScope(deadline=self._deadline) as self._reading:
                 try:
@@ -254,7 +228,9 @@ class Connection:
             case Updated(idle=True):
                 if self._phase is not Phase.ENDING:
                     self._enter(Phase.IDLE, self._limits.keep_alive)
-                    if self._is_draining:
+                    if self._begun is not None and isinstance(self._protocol, Http1) and self._protocol.is_free:
+                        self._is_given_back = True
+                    if self._is_draining or self._is_given_back:
                         self._life.cancel()
             case Updated():
                 if self._phase is not Phase.ENDING:

@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import h11
-import msgspec
 import structlog
 import trio
 from h2.errors import ErrorCodes
@@ -29,6 +28,7 @@ from wsproto.frame_protocol import CloseReason
 from manor.daemon.at_once import AnswersAtOnce, read_plain_get, render_head
 from manor.daemon.strict import StrictConnection
 from manor.front.framing import HeadLimits
+from manor.front.replies import refusal_body, refusal_headers
 from manor.web import CONTINUE
 
 JOINED = 65_536
@@ -46,23 +46,6 @@ _HANDSHAKE_REFUSALS = {
     400: "A WebSocket's frames came before its handshake was answered",
     403: "This WebSocket is not opened",
 }
-
-
-def refusal_body(detail: str) -> bytes:
-    """The body of an answer that no route gives: a JSON object like those of most of our APIs."""
-    return msgspec.json.encode({"detail": detail})
-
-
-def refusal_headers(status: int, body: bytes) -> list[tuple[bytes, bytes]]:
-    """The headers of such an answer; it is the connection's last."""
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
-        (b"connection", b"close"),
-    ]
-    if status == HTTPStatus.UPGRADE_REQUIRED:
-        headers.append((b"sec-websocket-version", b"13"))
-    return headers
 
 
 class RequestStream(HTTPStream):
@@ -140,6 +123,11 @@ class Http1(H11Protocol):
         return stream if isinstance(stream, SocketStream) and stream.state is ASGIWebsocketState.CONNECTED else None
 
     @property
+    def is_free(self) -> bool:
+        """Whether no request is under way, and none has begun to come."""
+        return isinstance(self.connection, StrictConnection) and self.connection.is_free
+
+    @property
     def is_goodbye_said(self) -> bool:
         """Whether both sides of a WebSocket have sent their close frame: then it is ours to close the connection."""
         stream = self.stream
@@ -171,9 +159,8 @@ class Http1(H11Protocol):
 
     async def _answer_at_once(self, app: AnswersAtOnce, data: bytes) -> bool:
         """Answer a plain GET that is all there is to do; h11 never hears of it. Gives whether it was one."""
-        is_free = isinstance(self.connection, StrictConnection) and self.connection.is_free
         # The last request of a connection has to say so, which is h11's to know.
-        if not is_free or self.keep_alive_requests >= self.config.keep_alive_max_requests:
+        if not self.is_free or self.keep_alive_requests >= self.config.keep_alive_max_requests:
             return False
         request = read_plain_get(data, self._limits)
         if request is None:

@@ -20,13 +20,13 @@ from manor.assembly import read
 from manor.config import Loaded, load, parse_network
 from manor.control import SOCKET
 from manor.control.answering import serve_control
-from manor.daemon.connection import ConnectionLimits
 from manor.daemon.listeners import Listeners, open_listeners, passed_descriptors
 from manor.daemon.process import pin_to_one_cpu, raise_file_limit
 from manor.daemon.server import Server, ServerLimits, Tls
 from manor.daemon.systemd import Supervisor
 from manor.dispatch import Call
 from manor.errors import AdminFault, Problem
+from manor.front import ConnectionLimits
 from manor.front.framing import HeadLimits
 from manor.house import House, open_house
 from manor.metrics import CoreMetrics

@@ -16,7 +16,10 @@ from hypercorn.trio.worker_context import WorkerContext
 
 from manor.config import Network
 from manor.daemon.applications import App
-from manor.daemon.connection import Connection, ConnectionLimits, Peer
+from manor.daemon.connection import Connection, for_hypercorn
+from manor.front import Connection as FrontConnection
+from manor.front import ConnectionLimits, FrontDoor, Peer
+from manor.web import Front
 
 log = structlog.get_logger("manor.daemon")
 
@@ -84,6 +87,7 @@ class Server:
         limits: What is taken at once.
         tls: With it every TCP listener speaks TLS; Unix sockets never do.
         on_count: Told how many connections are open whenever that changes.
+        is_fronted: Whether plain connections to a `Front` come through the front door; hypercorn serves all others.
     """
 
     def __init__(
@@ -93,14 +97,16 @@ class Server:
         *,
         tls: Tls | None = None,
         on_count: Callable[[int], None] = lambda count: None,
+        is_fronted: bool = True,
     ) -> None:
         self._app = app
         self._limits = limits
         self._tls = tls
         self._on_count = on_count
-        self._config = limits.connection.for_hypercorn()
+        self._config = for_hypercorn(limits.connection)
         self._context = WorkerContext(None)
-        self._connections: set[Connection] = set()
+        self._door = FrontDoor(app, limits.connection, self._lend) if is_fronted and isinstance(app, Front) else None
+        self._connections: set[Connection | FrontConnection] = set()
         self._total = 0
         self._by_address: Counter[str] = Counter()
         self._emptied = trio.Event()
@@ -126,6 +132,8 @@ class Server:
             task_status: Told once connections are accepted.
         """
         async with trio.open_nursery() as nursery:
+            if self._door is not None:
+                await nursery.start(self._door.run)
             try:
                 async with trio.open_nursery() as accepting:
                     accept = partial(trio.serve_listeners, self._handle, list(listeners), handler_nursery=nursery)
@@ -141,6 +149,8 @@ class Server:
 
     async def _drain(self, on_stop: Callable[[], Awaitable[None]] | None) -> None:
         await self._context.terminated.set()
+        if self._door is not None:
+            self._door.is_stopping = True
         with trio.move_on_after(self._limits.graceful_timeout) as grace:
             for number, connection in enumerate(tuple(self._connections), 1):
                 connection.drain()
@@ -190,14 +200,37 @@ class Server:
                         await stream.do_handshake()
                 except (trio.BrokenResourceError, trio.TooSlowError):
                     return
-        connection = Connection(
-            self._app, stream, transport, peer, limits=limits, context=self._context, config=self._config
-        )
+        connection: Connection | FrontConnection
+        if self._door is not None and stream is transport:
+            connection = FrontConnection(self._door, transport, peer)
+        else:
+            connection = self._connection(stream, transport, peer)
         self._connections.add(connection)
         try:
             await connection.run()
         finally:
             self._connections.discard(connection)
+
+    def _connection(
+        self,
+        stream: trio.SocketStream | trio.SSLStream[trio.SocketStream],
+        transport: trio.SocketStream,
+        peer: Peer,
+        begun: bytes | None = None,
+    ) -> Connection:
+        return Connection(
+            self._app,
+            stream,
+            transport,
+            peer,
+            limits=self._limits.connection,
+            context=self._context,
+            config=self._config,
+            begun=begun,
+        )
+
+    def _lend(self, transport: trio.SocketStream, peer: Peer, begun: bytes) -> Connection:
+        return self._connection(transport, transport, peer, begun)
 
     def _count(self, who: str, change: int) -> None:
         self._total += change

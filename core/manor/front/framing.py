@@ -7,15 +7,21 @@ ways is not framed at all (RFC 9112 section 11.2). The parser behind this is mor
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 END_OF_HEAD = b"\r\n\r\n"
 
-_REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ([\x21-\x7e]+) HTTP/(\d)\.(\d)")
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+"""A character of a method or of a header's name (RFC 9110 section 5.6.2)."""
+
+HOST = re.compile(rb"[0-9A-Za-z._~%!$&'()*+,;=\[\]:-]*")
+LENGTH = re.compile(rb"[0-9]{1,18}")
+
+_REQUEST_LINE = re.compile(TOKEN + rb"+ ([\x21-\x7e]+) HTTP/(\d)\.(\d)")
+_NAME = re.compile(TOKEN + rb"+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
-_HOST = re.compile(rb"[0-9A-Za-z._~%!$&'()*+,;=\[\]:-]*")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
+_BEGINNING = re.compile(TOKEN + rb"|[\r\n]")
 _BAD_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 
 
@@ -40,26 +46,29 @@ class Fault:
     detail: str
 
 
+_BAD_LINE = Fault(400, "A line of the request's head does not end with CR LF")
+_NO_REQUEST_LINE = Fault(400, "The request line is not a method, a percent-encoded target and a version")
+
+
 def fault(data: bytes, limits: HeadLimits) -> Fault | None:
     """What is wrong with the request head that `data` begins with.
 
-    None: nothing, or the head is not complete yet (its size and line ends are looked at all the same).
+    None: nothing, or the head is not complete yet (`fault_so_far` has looked at it all the same).
     """
     end = data.find(END_OF_HEAD)
-    head = data if end < 0 else data[:end]
-    if len(head) > limits.size:
-        return Fault(431, f"The request's head is longer than {limits.size} bytes")
-    # A trailing CR may be half of a CRLF that is on its way.
-    if _BAD_LINE_END.search(head if end >= 0 else head.removesuffix(b"\r")):
-        return Fault(400, "A line of the request's head does not end with CR LF")
     if end < 0:
-        return None
+        return fault_so_far(data, limits)
+    head = data[:end]
+    if len(head) > limits.size:
+        return _too_long(limits)
+    if _BAD_LINE_END.search(head):
+        return _BAD_LINE
     request_line, *lines = head.split(b"\r\n")
     if len(lines) > limits.count:
         return Fault(431, f"The request has more than {limits.count} header lines")
     match = _REQUEST_LINE.fullmatch(request_line)
     if match is None:
-        return Fault(400, "The request line is not a method, a percent-encoded target and a version")
+        return _NO_REQUEST_LINE
     target, major, minor = match.groups()
     if major != b"1" or minor not in b"01":
         return Fault(505, "Only HTTP/1.1 and HTTP/1.0 are understood here")
@@ -78,6 +87,47 @@ def fault(data: bytes, limits: HeadLimits) -> Fault | None:
     return _fault_in_headers(headers, is_old=minor == b"0")
 
 
+def fault_so_far(data: bytes, limits: HeadLimits, seen: int = 0) -> Fault | None:
+    """What is wrong already with a head whose end has not come.
+
+    Args:
+        data: What has come of it.
+        limits: How large it may get.
+        seen: So many bytes were looked at before, and passed: only what came since is.
+    """
+    if len(data) >= limits.size + len(END_OF_HEAD):
+        return _too_long(limits)
+    # Whoever speaks another protocol, TLS most often, waits for an answer and never sends the line's end.
+    if data and _BEGINNING.match(data) is None:
+        return _NO_REQUEST_LINE
+    # A trailing CR may be half of a CRLF that is on its way.
+    if _BAD_LINE_END.search(data, max(0, seen - 1), len(data) - data.endswith(b"\r")):
+        return _BAD_LINE
+    return None
+
+
+def is_handshake(method: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request that `fault` lets pass asks for a WebSocket; header names are in lower case."""
+    if method != b"GET":
+        return False
+    upgrades, tokens = [], set()
+    for name, value in headers:
+        if name == b"upgrade":
+            upgrades.append(value.lower())
+        elif name == b"connection":
+            tokens.update(connection_tokens(value))
+    return upgrades == [b"websocket"] and b"upgrade" in tokens
+
+
+def connection_tokens(value: bytes) -> list[bytes]:
+    """What a Connection header says, in lower case (RFC 9110 section 7.6.1)."""
+    return [token.strip(b" \t") for token in value.lower().split(b",")]
+
+
+def _too_long(limits: HeadLimits) -> Fault:
+    return Fault(431, f"The request's head is longer than {limits.size} bytes")
+
+
 def _is_servable(method: bytes, target: bytes) -> bool:
     if method == b"CONNECT":
         return False  # nobody is tunnelled through here
@@ -92,11 +142,11 @@ def _fault_in_headers(headers: dict[bytes, list[bytes]], *, is_old: bool) -> Fau
         return Fault(400, "The request has more than one Host header")
     if not hosts and not is_old:
         return Fault(400, "The request has no Host header")
-    if any(_HOST.fullmatch(host) is None for host in hosts):
+    if any(HOST.fullmatch(host) is None for host in hosts):
         return Fault(400, "The Host header is not a host")
     lengths = headers.get(b"content-length", [])
     codings = headers.get(b"transfer-encoding", [])
-    if len(lengths) > 1 or any(_LENGTH.fullmatch(length) is None for length in lengths):
+    if len(lengths) > 1 or any(LENGTH.fullmatch(length) is None for length in lengths):
         return Fault(400, "Content-Length is not one number")
     if codings and lengths:
         return Fault(400, "Content-Length and Transfer-Encoding cannot stand together")
@@ -107,13 +157,16 @@ def _fault_in_headers(headers: dict[bytes, list[bytes]], *, is_old: bool) -> Fau
     if any(expected.lower() != b"100-continue" for expected in headers.get(b"expect", [])):
         return Fault(417, "The only expectation that is met here is 100-continue")
     if any(value.lower() == b"websocket" for value in headers.get(b"upgrade", [])):
-        return _fault_in_handshake(headers, has_body=bool(codings) or any(int(length) for length in lengths))
+        has_body = bool(codings) or any(int(length) for length in lengths)
+        return _fault_in_handshake(headers, has_body=has_body, is_old=is_old)
     return None
 
 
-def _fault_in_handshake(headers: dict[bytes, list[bytes]], *, has_body: bool) -> Fault | None:
+def _fault_in_handshake(headers: dict[bytes, list[bytes]], *, has_body: bool, is_old: bool) -> Fault | None:
     """RFC 6455 section 4.2.1; a body would be read as frames."""
     keys = headers.get(b"sec-websocket-key", [])
+    if is_old:
+        return Fault(400, "A WebSocket handshake is HTTP/1.1")
     if has_body:
         return Fault(400, "A WebSocket handshake has no body")
     if len(keys) != 1 or len(keys[0]) != 24:

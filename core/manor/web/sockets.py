@@ -24,13 +24,9 @@ from manor.routing import (
     WebSocket,
     Wire,
 )
+from manor.web.closings import NORMAL, OUR_FAULT, TEXT_ONLY, TOO_LONG
 from manor.web.exchange import Receive, Send
 from manor.web.sending import OpenStreams, PumpedOutlet, cut_of, frames_of, send_reply
-
-NORMAL = Closing(1000, "")
-TEXT_ONLY = Closing(1003, "only text is understood here")
-TOO_LONG = Closing(1009, "the message is too long")
-OUR_FAULT = Closing(1011, "internal server error")
 
 log = structlog.get_logger("manor.web")
 

@@ -15,8 +15,14 @@ from manor.web import Front, WebOptions
 from tests.core.web.serving import BASIC, PATIENCE, Count, Running, Serve, make_dispatcher
 
 
+@pytest.fixture(params=[True, False], ids=["front", "hypercorn"])
+def is_fronted(request: pytest.FixtureRequest) -> bool:
+    """Which door plain connections come through: what is promised of one is promised of both."""
+    return bool(request.param)
+
+
 @pytest.fixture
-async def serve(nursery: trio.Nursery) -> AsyncIterator[Serve]:
+async def serve(nursery: trio.Nursery, is_fronted: bool) -> AsyncIterator[Serve]:
     """Start a server: `await serve(*routes, connection={...}, limits={...}, web={...})`."""
     started: list[Running] = []
 
@@ -32,7 +38,7 @@ async def serve(nursery: trio.Nursery) -> AsyncIterator[Serve]:
         front = Front(make_dispatcher((*BASIC, *routes), settings), WebOptions(**(web or {})))
         count = Count()
         server_limits = ServerLimits(connection=ConnectionLimits(**(connection or {})), **(limits or {}))
-        server = Server(front, server_limits, tls=tls, on_count=count.set)
+        server = Server(front, server_limits, tls=tls, on_count=count.set, is_fronted=is_fronted)
         listeners = open_listeners([bind])
         stop, ended = trio.Event(), trio.Event()
 

@@ -20,8 +20,9 @@ from manor.daemon import Server
 from manor.dialects import DETAIL
 from manor.dispatch import Dispatcher, Settings
 from manor.limits import RateLimiter
+from manor.live.frames import chunk, websocket_frame
 from manor.matching import OwnedRoute, RouteTable
-from manor.routing import Api, Closing, Outlet, Reply, Request, Route, Write
+from manor.routing import Api, Closing, Outlet, Reply, Request, Route, Wire, Write
 from manor.web import Front
 
 PATIENCE = 10
@@ -169,7 +170,7 @@ class Fountain:
         async for item in self._queues[id(outlet)][1]:
             if isinstance(item, Closing):
                 return item
-            await write(item)
+            await write(framed(item, outlet.wire))
         raise AssertionError("never closed")
 
     def tell(self, item: bytes | Closing) -> None:
@@ -185,6 +186,17 @@ class Fountain:
     def _change(self) -> None:
         self.changed.set()
         self.changed = trio.Event()
+
+
+def framed(item: bytes, wire: Wire) -> bytes:
+    """What a source writes to an outlet that says this of itself."""
+    match wire:
+        case Wire.SSE_CHUNK:
+            return chunk(item)
+        case Wire.FRAME:
+            return websocket_frame(item)
+        case _:
+            return item
 
 
 class Count:

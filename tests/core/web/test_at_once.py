@@ -21,6 +21,12 @@ LARGE = bytes(range(256)) * 20_000
 OPEN = Api("open", API.dialect, places=())
 
 
+@pytest.fixture
+def is_fronted() -> bool:
+    """These are hypercorn's own quick ways."""
+    return False
+
+
 def quick(path: str, handler: Any, **more: Any) -> Route:
     return Route("GET", path, handler, api=OPEN, access=route("GET", "/", handler).access, door=Door.AT_ONCE, **more)
 

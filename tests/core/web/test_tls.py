@@ -25,6 +25,12 @@ CERTIFICATES = Path(__file__).parent / "certificates"
 
 
 @pytest.fixture
+def is_fronted() -> bool:
+    """TLS is hypercorn's, with or without the front door beside it."""
+    return True
+
+
+@pytest.fixture
 def tls(tmp_path: Path) -> Tls:
     for kind in ("cert", "key"):
         shutil.copy(CERTIFICATES / f"first.{kind}.pem", tmp_path / f"{kind}.pem")

@@ -1,0 +1,365 @@
+"""One plain connection: requests in, answers out, with a deadline on every wait.
+
+A request whose answer comes later (`Later`) does not hold up the next: pipelined publishes share a commit. Every other
+request begins once those before it are answered.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import structlog
+import trio
+
+from manor.answers import Finished
+from manor.dispatch import Call
+from manor.errors import BadRequest, InternalError, Refused
+from manor.front.bodies import ArrivingBody
+from manor.front.door import FrontDoor, Guest
+from manor.front.exchanges import MOST_WAITING, Exchange, Exchanges
+from manor.front.http1 import HeadFault, ParsedHead, parse_head
+from manor.front.limits import Peer
+from manor.front.line import Line
+from manor.front.replies import CONTINUE, render_refusal, render_reply
+from manor.front.sockets import Socket, accepting, agreed, converse, subscribe
+from manor.front.streaming import attended, send_events, send_stream
+from manor.incoming import BrokenOff, too_large
+from manor.routing import Closing, Later, Live, Reply, Stream, WebSocket
+from manor.web.heads import make_head
+from manor.web.request_bodies import read_body
+from manor.web.visits import no_room
+
+log = structlog.get_logger("manor.front")
+
+AT_ONCE = 16
+"""Requests of one read that are begun before others get a turn on the loop."""
+
+_EARLY_FRAMES = "A WebSocket's frames came before its handshake was answered"
+
+
+class Connection:
+    """Serves one client until one of the two has enough.
+
+    Args:
+        door: What it shares with the others.
+        transport: Its socket.
+        peer: Its addresses.
+    """
+
+    __slots__ = (
+        "_address",
+        "_begun",
+        "_data",
+        "_door",
+        "_exchanges",
+        "_guest",
+        "_is_waiting",
+        "_line",
+        "_owes",
+        "_peer",
+        "_place",
+        "_served",
+        "_socket",
+        "_transport",
+        "deadline",
+    )
+
+    def __init__(self, door: FrontDoor, transport: trio.SocketStream, peer: Peer) -> None:
+        self._door = door
+        self._transport = transport
+        self._peer = peer
+        self._address = peer.address
+        self._line = Line(transport.socket, door.limits.write, door.spawn)
+        self._exchanges = Exchanges(self._line, door.visits, self._address, self._is_answered)
+        self._data = b""
+        self._place = 0
+        self._begun = False
+        self._served = 0
+        self._is_waiting = False
+        self._owes = False
+        self._guest: Guest | None = None
+        self._socket: Socket | None = None
+        self.deadline = trio.current_time() + door.limits.header
+
+    async def run(self) -> None:
+        """Serve it; returns once its socket is closed."""
+        self._door.joined(self)
+        try:
+            while await self._serve_next():
+                pass
+            await self._end()
+        except trio.BrokenResourceError:
+            pass  # the client is gone, and who waited for an answer with it
+        finally:
+            self._door.left(self)
+            self._line.cut()
+
+    # --- Called by the server and the door -------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """The server stops: end now if nothing is asked, else after the answer."""
+        if self._guest is not None:
+            self._guest.drain()
+        elif self._is_waiting and not self._exchanges:
+            self._line.interrupt()
+
+    def abort(self) -> None:
+        """End it at once, whatever waits; what was not sent is lost."""
+        if self._guest is not None:
+            self._guest.cut()
+        self._line.abort()
+
+    def expire(self) -> None:
+        """Its deadline has passed."""
+        if self._socket is not None:
+            if self._socket.deadline <= trio.current_time():
+                self._socket.expire()
+            self.deadline = self._socket.deadline
+        elif self._exchanges:
+            self._exchanges.refuse_overdue()
+            if self._exchanges:
+                self.deadline = self._exchanges.overdue_at
+            else:
+                self._line.interrupt()
+        else:
+            self.deadline = math.inf
+            self._line.interrupt()
+
+    def _wait_until(self, deadline: float) -> None:
+        self.deadline = deadline
+        self._door.look_at(deadline)
+
+    def _is_answered(self) -> None:
+        """All that was asked is answered, while the next request is waited for."""
+        if self._is_waiting:
+            if self._door.is_stopping:
+                self._line.interrupt()
+            elif not self._data:
+                self._wait_until(trio.current_time() + self._door.limits.keep_alive)
+
+    # --- One request after the other -------------------------------------------------------------------------------
+
+    async def _serve_next(self) -> bool:
+        """Serve the next request; gives whether another one may follow."""
+        try:
+            parsed = parse_head(self._data, self._door.limits.head, self._place)
+        except HeadFault as refused:
+            await self._exchanges.emptied()
+            self._owes = True
+            self._line.post(render_refusal(refused.fault.status, refused.fault.detail, is_head=self._is_head()))
+            return False
+        if parsed is None:
+            return await self._read_on()
+        self._begun = False
+        self._served += 1
+        if self._served % AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
+        if len(self._exchanges) >= MOST_WAITING:
+            await self._exchanges.emptied()
+        if self._line.is_behind:
+            await self._line.drained()
+        return await self._serve(parsed)
+
+    def _is_head(self) -> bool:
+        return self._data.startswith(b"HEAD ", self._place)
+
+    async def _read_on(self) -> bool:
+        """Wait for more of a request; gives whether there is more."""
+        door = self._door
+        if self._place:
+            self._data, self._place = self._data[self._place :], 0
+        if self._data:
+            if not self._begun:
+                self._begun = True
+                self._wait_until(trio.current_time() + door.limits.header)
+        elif self._exchanges:
+            self._wait_until(self._exchanges.overdue_at)
+        elif self._served:
+            if door.is_stopping:
+                return False
+            self._wait_until(trio.current_time() + door.limits.keep_alive)
+        self._is_waiting = True
+        data = await self._line.read()
+        self._is_waiting = False
+        if not data:
+            return False
+        self._data = self._data + data if self._data else data
+        return True
+
+    async def _serve(self, parsed: ParsedHead) -> bool:
+        door = self._door
+        began = time.perf_counter()
+        call = door.dispatcher.begin(
+            make_head(
+                parsed.method,
+                parsed.raw_path,
+                parsed.query_string,
+                parsed.headers,
+                peer=self._address,
+                proxies=door.visits.proxies,
+                upgrade=parsed.is_websocket,
+            )
+        )
+        if parsed.is_chunked or call.is_streamed:
+            return await self._lend()
+        exchange = Exchange(call, began)
+        has_room = door.visits.enter(call, self._address)
+        try:
+            answer = await self._answer(call, parsed) if has_room else self._refused(parsed, no_room(call))
+            exchange.closes = (
+                self._owes
+                or door.is_stopping
+                or not parsed.keeps_alive
+                or self._served >= door.limits.keep_alive_max_requests
+            )
+            if not isinstance(answer, Reply | Later):
+                status = await self._answer_at_length(exchange, answer, parsed)
+                self._exchanges.ended(exchange, status)
+                return not exchange.closes
+        except BaseException:
+            # The client is gone, or we are.
+            self._exchanges.ended(exchange, 0)
+            raise
+        if isinstance(answer, Later):
+            self._exchanges.answer_later(exchange, answer, call.deadline)
+        else:
+            exchange.closes |= parsed.is_websocket
+            self._exchanges.answer(exchange, answer)
+        return not exchange.closes
+
+    async def _answer(self, call: Call, parsed: ParsedHead) -> Finished | Later:
+        """Admit, read the body, have it answered. Raises `BrokenResourceError` when the client leaves meanwhile."""
+        body = self._body(parsed)
+        refusal = await call.admit()
+        if refusal is not None:
+            return refusal
+        limit = call.body_limit
+        if not limit:
+            body = b""
+        elif parsed.length > limit:
+            return call.refuse(too_large(limit))
+        elif body is None:
+            try:
+                body = await self._rest_of_body(parsed, limit)
+            except BrokenOff:
+                raise trio.BrokenResourceError("the client left in the middle of a body") from None
+            except Refused as refused:
+                return call.refuse(refused)
+        if call.is_prompt:
+            return await call.answer_later(body)
+        await self._exchanges.emptied()
+        self.deadline = math.inf
+        try:
+            with attended(self._door, self._line, also_heard=parsed.is_websocket):
+                return await call.answer(body)
+        except trio.BrokenResourceError:
+            if parsed.is_websocket and self._line.read_now():
+                return call.refuse(BadRequest(_EARLY_FRAMES))
+            raise
+
+    # --- Bodies ----------------------------------------------------------------------------------------------------
+
+    def _body(self, parsed: ParsedHead) -> bytes | None:
+        """The body if all of it has come; else None, and the client owes us the rest."""
+        behind = parsed.end + parsed.length
+        self._owes = behind > len(self._data)
+        if self._owes:
+            return None
+        self._place = behind
+        return self._data[parsed.end : behind]
+
+    def _refused(self, parsed: ParsedHead, reply: Reply) -> Reply:
+        self._body(parsed)
+        return reply
+
+    async def _rest_of_body(self, parsed: ParsedHead, limit: int) -> bytes:
+        if parsed.expects_continue:
+            await self._exchanges.emptied()
+            self._line.post(CONTINUE)
+        self.deadline = math.inf
+        arriving = ArrivingBody(self._line, self._data[parsed.end :], parsed.length)
+        body = await read_body(arriving, limit, self._door.visits.options.body_times)
+        self._data, self._place, self._owes = arriving.rest, 0, False
+        return body
+
+    # --- Long answers ----------------------------------------------------------------------------------------------
+
+    async def _answer_at_length(self, exchange: Exchange, answer: Stream | Live | WebSocket, parsed: ParsedHead) -> int:
+        """Send what is no `Reply`; returns the status it was sent with."""
+        await self._exchanges.emptied()
+        self.deadline = math.inf
+        door, line, call = self._door, self._line, exchange.call
+        if parsed.is_websocket:
+            exchange.closes = True
+            return await self._open_socket(call, answer)
+        has_length = isinstance(answer, Stream) and answer.length is not None
+        is_chunked = not (has_length or parsed.is_http10)
+        exchange.closes |= not (has_length or is_chunked)
+        match answer:
+            case Stream():
+                await send_stream(door, line, call, answer, is_chunked=is_chunked, closes=exchange.closes)
+                return answer.status
+            case Live():
+                await send_events(door, line, call, answer, is_chunked=is_chunked, closes=exchange.closes)
+                return 200
+            case WebSocket():
+                raise AssertionError("a conversation is finished for handshakes only")
+
+    async def _open_socket(self, call: Call, answer: Stream | Live | WebSocket) -> int:
+        if isinstance(answer, Stream):
+            log.error("a handshake was answered with a stream", path=call.shown_path, owner=call.owner)
+            self._post(call.refuse(InternalError("Internal server error")))
+            return 500
+        if self._place < len(self._data):
+            self._post(call.refuse(BadRequest(_EARLY_FRAMES)))
+            return 400
+        socket = Socket(self._line, call.principals, self._door.limits, answer.message_limit)
+        if isinstance(answer, Live):
+            opening = accepting(call.head, answer.headers)
+            # Heard before the client knows that it is subscribed: what it then publishes itself must reach it.
+            answer.source.attach(socket.outlet, answer.cursor)
+        else:
+            opening = accepting(call.head, call.headers(), agreed(answer.subprotocols, call.head))
+        self._line.post(opening)
+        self._socket = socket
+        self._wait_until(socket.deadline)
+        streams = self._door.streams
+        closing: Closing | None
+        if isinstance(answer, Live):
+            closing = await subscribe(socket, answer, call, streams)
+        else:
+            closing = await converse(socket, answer, call, streams)
+        self._socket, self.deadline = None, math.inf
+        await socket.part(closing)
+        return 101
+
+    def _post(self, reply: Reply) -> None:
+        self._line.post(*render_reply(reply, is_head=False, closes=True))
+
+    # --- Others' requests, and the end -----------------------------------------------------------------------------
+
+    async def _lend(self) -> bool:
+        """Have somebody else serve this request, and what follows until he has read no more than that."""
+        await self._exchanges.emptied()
+        await self._line.drained()
+        self.deadline = math.inf
+        guest = self._guest = self._door.lend(self._transport, self._peer, self._data[self._place :])
+        rest = await guest.run()
+        self._guest = None
+        if rest is None:
+            return False
+        self._data, self._place = rest, 0
+        return True
+
+    async def _end(self) -> None:
+        """Let go of the client once it has its answers, and has read them."""
+        self.deadline = math.inf
+        await self._exchanges.emptied()
+        await self._line.drained()
+        if not self._owes:
+            return
+        self._line.say_goodbye()
+        with trio.move_on_after(self._door.limits.linger):
+            while await self._line.read():
+                pass  # read only so that our answer is not lost to a reset

@@ -1,0 +1,277 @@
+"""Open WebSockets on a plain socket: subscriptions, which are mostly heard, and conversations."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+import trio
+
+from manor.auth import Principal
+from manor.dispatch import Call
+from manor.front.frames import Broken, Left, Listener, Pinged
+from manor.front.limits import MISSED_PINGS, ConnectionLimits
+from manor.front.line import Line
+from manor.front.outlets import LineOutlet
+from manor.front.replies import render_head
+from manor.live.frames import BINARY_OPCODE, CLOSE_OPCODE, PING_OPCODE, PONG_OPCODE, closing_frame, websocket_frame
+from manor.routing import GOING_AWAY, Closing, Conversation, ConversationOver, Head, Live, Outlet, WebSocket, Wire
+from manor.web import OpenStreams
+from manor.web.closings import NORMAL, OUR_FAULT, TEXT_ONLY
+
+log = structlog.get_logger("manor.front")
+
+MOST_UNREAD = 10
+"""Messages of a client that a conversation has not asked for; then its socket is not read on."""
+
+_ACCEPT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_NO_STATUS = 1005
+"""Stands for a close frame without a code, and is never sent (RFC 6455 section 7.4.1)."""
+
+_PING = websocket_frame(b"", PING_OPCODE)
+
+
+def accepting(head: Head, headers: Mapping[str, str], subprotocol: str | None = None) -> bytes:
+    """The answer that opens a WebSocket (RFC 6455 section 4.2.2).
+
+    Args:
+        head: The handshake, which has a key.
+        headers: More of them.
+        subprotocol: Which one is agreed to.
+    """
+    key = (head.headers.get("sec-websocket-key") or "").encode("latin-1")
+    accepted = hashlib.sha1(key + _ACCEPT, usedforsecurity=False).digest()
+    own = {
+        "upgrade": "WebSocket",
+        "connection": "Upgrade",
+        "sec-websocket-accept": base64.b64encode(accepted).decode("ascii"),
+    }
+    if subprotocol is not None:
+        own["sec-websocket-protocol"] = subprotocol
+    return render_head(101, "", {**own, **headers})
+
+
+def agreed(offered: Sequence[str], head: Head) -> str | None:
+    """The first of our subprotocols that the client asks for."""
+    wanted = {word.strip() for value in head.headers.get_all("sec-websocket-protocol") for word in value.split(",")}
+    return next((protocol for protocol in offered if protocol in wanted), None)
+
+
+class _Over(Exception):
+    """Nothing more is to be heard; the closing is still to be sent, None when the client is gone."""
+
+    def __init__(self, closing: Closing | None) -> None:
+        super().__init__()
+        self.closing = closing
+
+
+class Socket(Conversation):
+    """One open WebSocket.
+
+    Args:
+        line: Its bytes.
+        principals: The credentials that opened it.
+        limits: How long silence lasts before it is pinged; how long a message of the client's is, at most.
+        message_limit: The route's own.
+    """
+
+    def __init__(
+        self, line: Line, principals: tuple[Principal, ...], limits: ConnectionLimits, message_limit: int
+    ) -> None:
+        self._line = line
+        self._limits = limits
+        self._listener = Listener(min(message_limit, limits.websocket_message))
+        self._heard: list[str | bytes] = []
+        self._pings = 0
+        self._is_closed = False
+        self._has_ended = False
+        self._unread: trio.MemoryReceiveChannel[str | bytes] | None = None
+        self.deadline = trio.current_time() + limits.ping
+        self.outlet: Outlet = LineOutlet(line, Wire.FRAME, principals)
+
+    # --- What the client says --------------------------------------------------------------------------------------
+
+    async def listen(self) -> str | bytes:
+        """The next message. Pings are answered meanwhile.
+
+        Raises:
+            _Over: There is none.
+        """
+        while not self._heard:
+            data = await self._line.read()
+            if not data:
+                raise _Over(None)
+            self._pings = 0
+            self.deadline = trio.current_time() + self._limits.ping
+            self._take(data)
+        return self._heard.pop(0)
+
+    def _take(self, data: bytes) -> None:
+        for said in self._listener.hear(data):
+            match said:
+                case Pinged(payload):
+                    self._line.post(websocket_frame(payload, PONG_OPCODE))
+                case Left(closing):
+                    self.say_goodbye(closing)
+                    raise _Over(None)
+                case Broken(closing):
+                    raise _Over(closing)
+                case message:
+                    self._heard.append(message)
+
+    def expire(self) -> None:
+        """The client has been silent: ask whether it is there, and give it up after two questions."""
+        if self._pings == MISSED_PINGS:
+            self._line.cut()
+        else:
+            self._pings += 1
+            self.deadline = trio.current_time() + self._limits.ping
+            self._line.post(_PING)
+
+    # --- What we say -----------------------------------------------------------------------------------------------
+
+    async def receive(self) -> str | bytes:
+        """See `manor.routing.Conversation`, as for those below."""
+        assert self._unread is not None, "only a conversation receives"
+        if self._has_ended:
+            raise ConversationOver
+        try:
+            return await self._unread.receive()
+        except trio.EndOfChannel:
+            raise ConversationOver from None
+
+    async def send(self, message: str | bytes) -> None:
+        """Send one message, once the client has read what was sent before."""
+        if self._is_closed:
+            raise ConversationOver
+        if isinstance(message, str):
+            frame = websocket_frame(message.encode())
+        else:
+            frame = websocket_frame(message, BINARY_OPCODE)
+        try:
+            await self._line.write(frame)
+        except trio.BrokenResourceError:
+            raise ConversationOver from None
+
+    async def write_frames(self, frames: bytes) -> None:
+        """Write what a source has framed.
+
+        Raises:
+            trio.BrokenResourceError: The client is gone.
+        """
+        await self._line.write(frames)
+
+    def send_now(self, text: bytes) -> bool:
+        """Send one text message if nothing waits to be read."""
+        return not self._is_closed and self._line.send(websocket_frame(text)) > 0
+
+    async def close(self, closing: Closing) -> None:
+        """Say why; the conversation is over then."""
+        self._has_ended = True
+        self.say_goodbye(closing)
+
+    def say_goodbye(self, closing: Closing) -> None:
+        """Say why, once."""
+        if not self._is_closed:
+            self._is_closed = True
+            is_mute = closing.code == _NO_STATUS
+            self._line.post(websocket_frame(b"", CLOSE_OPCODE) if is_mute else closing_frame(closing))
+
+    async def part(self, closing: Closing | None) -> None:
+        """End it: say why, and wait a moment for the client's own goodbye, so that it can read ours.
+
+        Args:
+            closing: None when the client is gone, or has said goodbye first.
+        """
+        with trio.move_on_after(self._limits.linger, shield=True):
+            if closing is not None:
+                self.say_goodbye(closing)
+            try:
+                await self._line.drained()
+                while closing is not None:
+                    self._heard.clear()
+                    await self.listen()
+            except (_Over, trio.BrokenResourceError):
+                return
+
+    @asynccontextmanager
+    async def read_ahead(self) -> AsyncIterator[None]:
+        """Read while a conversation runs, so that a client's pings and goodbye are answered at once."""
+        messages, self._unread = trio.open_memory_channel[str | bytes](MOST_UNREAD)
+
+        async def read() -> None:
+            async with messages:
+                try:
+                    while True:
+                        await messages.send(await self.listen())
+                except _Over as over:
+                    if over.closing is not None:
+                        self.say_goodbye(over.closing)
+                    self._is_closed = True
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            try:
+                yield
+            finally:
+                nursery.cancel_scope.cancel()
+
+
+async def subscribe(socket: Socket, live: Live, call: Call, streams: OpenStreams) -> Closing | None:
+    """Serve a subscription, whose source hears the outlet already; returns why to close, None when the client left."""
+    closing: Closing | None = GOING_AWAY
+
+    async def pump(scope: trio.CancelScope) -> None:
+        nonlocal closing
+        try:
+            closing = await live.source.pump(socket.outlet, socket.write_frames)
+        except trio.BrokenResourceError:
+            closing = None
+        scope.cancel()
+
+    try:
+        with streams.held():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(pump, nursery.cancel_scope)
+                closing = await _listen(socket, live)
+                nursery.cancel_scope.cancel()
+    except Exception:
+        # The edge: a plugin's source or message handler that breaks ends its subscriber's socket only.
+        log.exception("subscription failed", path=call.shown_path, owner=call.owner)
+        closing = OUR_FAULT
+    finally:
+        live.source.detach(socket.outlet)
+    return closing
+
+
+async def _listen(socket: Socket, live: Live) -> Closing | None:
+    try:
+        while True:
+            message = await socket.listen()
+            if live.on_message is None:
+                continue
+            if isinstance(message, bytes):
+                return TEXT_ONLY
+            await live.on_message(message)
+    except _Over as over:
+        return over.closing
+
+
+async def converse(socket: Socket, answer: WebSocket, call: Call, streams: OpenStreams) -> Closing:
+    """Serve a conversation until it ends itself; returns why to close."""
+    closing = GOING_AWAY
+    try:
+        with streams.held():
+            async with socket.read_ahead():
+                await answer.run(socket)
+            closing = NORMAL
+    except* ConversationOver:
+        closing = NORMAL
+    except* Exception:
+        # The edge: a plugin's conversation that breaks ends its own socket only.
+        log.exception("conversation failed", path=call.shown_path, owner=call.owner)
+        closing = OUR_FAULT
+    return closing
