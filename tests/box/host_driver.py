@@ -75,7 +75,7 @@ async def main() -> None:
     config = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=HostConfig)
     places, programs = Places(), HostPrograms()
     host = Systemd(config, places, programs)
-    jobs = UnitJobs(Ledger(places, SystemClock(), boot_id()), Bus(places))
+    jobs = UnitJobs(Ledger(places, SystemClock(), boot_id()), Bus(places), config, trio.Lock())
     desk = Desk(host, jobs, make_backups(config, places, programs))
     while line := await trio.to_thread.run_sync(sys.stdin.buffer.readline):
         sys.stdout.buffer.write(msgspec.json.encode(await answer(host, desk, line)) + b"\n")

@@ -246,6 +246,7 @@ def test_a_job_outlives_the_daemon_and_the_helper(helped: Helped) -> None:
     assert (job.kind, job.state) == ("upgrade", "running")
     unit = f"manor-job-{job.id}.service"
     assert box.show(unit, "ActiveState") == "active"
+    assert box.show(unit, "RuntimeMaxUSec") == "1d 15min"
 
     pid = service.main_pid()
     box.run("systemctl", "kill", "--kill-whom=all", "--signal=KILL", HELPER)

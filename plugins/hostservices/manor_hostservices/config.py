@@ -35,13 +35,20 @@ def _path(description: str) -> Meta:
 
 
 class JobCommands(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What runs for a job: a program and its arguments, without a shell. Empty: what the back end does by itself."""
+    """What runs for a job, and how long it may take.
+
+    A program and its arguments, without a shell. Empty: what the back end does by itself.
+    """
 
     apply: Annotated[Argv, Meta(description="Puts the host into the stored state. Empty: as the back end does.")] = ()
     upgrade: Annotated[Argv, Meta(description="Upgrades the host's packages. Empty: as the back end does.")] = ()
     rollback: Annotated[
         Argv, Meta(description="Goes back to before the upgrade. Empty: as NixOS does; on others the job fails.")
     ] = ()
+    max_hours: Annotated[
+        int,
+        Meta(ge=0, le=10_000, description="One of these that takes longer is ended and has failed; 0: never."),
+    ] = 24
 
 
 class BackupConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

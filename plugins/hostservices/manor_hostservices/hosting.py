@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import trio
+
 from manor import BackgroundTask, HealthCheck, Part, PluginContext
 from manor_hostservices.assembly import make_backend, make_backups
 from manor_hostservices.config import HostConfig
@@ -48,7 +50,7 @@ class Hosting(Part):
         from manor_hostservices.jobs.units import UnitJobs
 
         self.programs, places = HostPrograms(), Places()
-        jobs = UnitJobs(Ledger(places, context.clock, boot_id()), Bus(places))
+        jobs = UnitJobs(Ledger(places, context.clock, boot_id()), Bus(places), config, trio.Lock())
         own_eyes = Desk(make_backend(config, places, self.programs), jobs, make_backups(config, places, self.programs))
         self.host = self._helper = HelperHost(config.helper_socket, own_eyes)
         self._primary = PrimaryWatch(self.host, config.primary_user)

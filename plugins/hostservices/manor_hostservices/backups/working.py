@@ -14,6 +14,7 @@ from manor_hostservices.backups.store import Store
 from manor_hostservices.backups.trying import try_out
 from manor_hostservices.backups.work import Work
 from manor_hostservices.config import HostConfig
+from manor_hostservices.jobs.limits import ran_out
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.places import Places
 from manor_hostservices.programs import Programs
@@ -93,4 +94,4 @@ class BackupJobs:
         with trio.move_on_after(hours * 3600 if hours else math.inf) as bound:
             await work.do(kind, snapshot)
         if bound.cancelled_caught:
-            raise Failed(f"It was ended because it took more than {hours} hours (backup.max_hours)")
+            raise Failed(ran_out(kind, hours))

@@ -32,9 +32,10 @@ PASSED = 3
 def make_host(clock: Clock) -> Host:
     """This machine."""
     places, programs = Places(), HostPrograms()
-    jobs = UnitJobs(Ledger(places, clock, boot_id()), Bus(places))
+    ledger, bus, starting = Ledger(places, clock, boot_id()), Bus(places), trio.Lock()
 
     def make(config: HostConfig) -> Host:
+        jobs = UnitJobs(ledger, bus, config, starting)
         return Desk(make_backend(config, places, programs), jobs, make_backups(config, places, programs))
 
     return Configured(load, make)

@@ -10,11 +10,13 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 
 from manor import Clock
+from manor_hostservices.jobs.limits import ran_out
 from manor_hostservices.places import Places
 from manor_hostservices.refusals import Conflicting, Failed, Missing
 from manor_hostservices.stored import write_whole
@@ -34,10 +36,17 @@ _PROC = Path("/proc")
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What is written down of a job: how it fares, and what was asked."""
+    """What is written down of a job.
+
+    Args:
+        job: How it fares.
+        asked: What was asked.
+        max_hours: How long it may take; 0: as long as it likes.
+    """
 
     job: Job
     asked: StartJob
+    max_hours: int = 0
 
 
 def boot_id(proc: Path = _PROC) -> str:
@@ -76,19 +85,23 @@ class Ledger:
         self.boot = boot
         self._kept = kept
 
-    def create(self, asked: StartJob) -> Job:
+    def create(self, asked: StartJob, max_hours: int = 0) -> Job:
         """Write a new job down, as running; the oldest ones that have ended are forgotten.
+
+        Args:
+            asked: What was asked.
+            max_hours: How long it may take; 0: as long as it likes.
 
         Raises:
             Conflicting: There is one with this id.
             Failed: The disk does not take it.
         """
         try:
-            return self._create(asked)
+            return self._create(asked, max_hours)
         except OSError as error:
             raise Failed(f"The job cannot be written down: {error.strerror}") from error
 
-    def _create(self, asked: StartJob) -> Job:
+    def _create(self, asked: StartJob, max_hours: int) -> Job:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._file(asked.id).exists():
             raise Conflicting("There is a job with this id")
@@ -101,7 +114,7 @@ class Ledger:
             snapshot=asked.snapshot,
             boot_id=self.boot,
         )
-        self.write(Entry(job, asked))
+        self.write(Entry(job, asked, max_hours))
         self._forget_old()
         return job
 
@@ -141,21 +154,29 @@ class Ledger:
         entry = self.entry(job.id)
         if entry.job.state != "running":
             return entry.job
-        settled = self._without_a_word(entry.job)
+        settled = self._without_a_word(entry)
         # With a full disk it is found out again the next time, and the list of jobs is told all the same.
         with suppress(OSError):
-            self.write(Entry(settled, entry.asked))
+            self.write(msgspec.structs.replace(entry, job=settled))
         return settled
 
-    def _without_a_word(self, job: Job) -> Job:
+    def _without_a_word(self, entry: Entry) -> Job:
+        job = entry.job
         over = msgspec.structs.replace(job, ended_at=self.clock.now(), seconds_left=None)
         is_restarted = bool(job.boot_id and self.boot) and job.boot_id != self.boot
         if job.kind == "reboot" and is_restarted:
             return msgspec.structs.replace(over, state="done", progress=1.0, message="The host has restarted")
         if self.is_to_end(job.id):
             return msgspec.structs.replace(over, state="cancelled", message="Cancelled")
+        if not is_restarted and self.is_out_of_time(entry):
+            return msgspec.structs.replace(over, state="failed", message=ran_out(job.kind, entry.max_hours))
         reason = "The host was restarted meanwhile" if is_restarted else "Its process ended and never said how"
         return msgspec.structs.replace(over, state="lost", message=reason)
+
+    def is_out_of_time(self, entry: Entry) -> bool:
+        """Whether a job has had all the time that it may take."""
+        hours = entry.max_hours
+        return hours > 0 and self.clock.now() - entry.job.began_at >= timedelta(hours=hours)
 
     # --- Asking a job to end ---------------------------------------------------------------------------------------
 

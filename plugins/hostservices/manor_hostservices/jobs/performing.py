@@ -11,7 +11,9 @@ import trio
 
 from manor import contained
 from manor_hostservices.backends.backend import Backend
+from manor_hostservices.jobs.exclusion import HOST
 from manor_hostservices.jobs.ledger import LINE_LIMIT, Entry, Ledger
+from manor_hostservices.jobs.limits import ran_out
 from manor_hostservices.jobs.reporting import Report
 from manor_hostservices.refusals import HostRefusal
 from manor_hostservices.verbs import Job, JobKind, StartJob
@@ -144,20 +146,26 @@ async def perform_to_the_end(
 
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_keep_written, ledger, entry.asked, progress)
+            nursery.start_soon(_keep_written, ledger, entry, progress)
             with contained(unexpected):
-                ending = await _outcome(entry.asked, backend, backups, progress, restart_within)
+                ending = await _outcome(entry, backend, backups, progress, restart_within)
             nursery.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(_end, ledger, entry.asked, progress, ending)
+            await trio.to_thread.run_sync(_end, ledger, entry, progress, ending)
 
 
 async def _outcome(
-    asked: StartJob, backend: Backend, backups: BackupWork, report: Report, restart_within: float
+    entry: Entry, backend: Backend, backups: BackupWork, report: Report, restart_within: float
 ) -> _Ending:
+    asked = entry.asked
+    # Work with the repository looks at its own time, and remembers that it was over.
+    hours = entry.max_hours if asked.kind in HOST else 0
     try:
-        await perform(asked, backend, backups, report)
+        with trio.move_on_after(hours * 3600 if hours else math.inf) as bound:
+            await perform(asked, backend, backups, report)
+        if bound.cancelled_caught:
+            return "failed", ran_out(asked.kind, hours)
     except HostRefusal as refusal:
         return "failed", refusal.detail
     except trio.TooSlowError:
@@ -168,13 +176,13 @@ async def _outcome(
     return "failed", "The host did not restart"
 
 
-async def _keep_written(ledger: Ledger, asked: StartJob, progress: Progress) -> None:
+async def _keep_written(ledger: Ledger, entry: Entry, progress: Progress) -> None:
     while True:
         await progress.news()
         job, lines = progress.take()
         # What was taken has to be written, also when the job ends now.
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(_write, ledger, Entry(job, asked), lines)
+            await trio.to_thread.run_sync(_write, ledger, msgspec.structs.replace(entry, job=job), lines)
         await trio.sleep(PACE)
 
 
@@ -191,13 +199,16 @@ def _write(ledger: Ledger, entry: Entry, lines: list[str]) -> None:
         log.warning("how a job fares could not be written down", job=entry.job.id, reason=error.strerror)
 
 
-def _end(ledger: Ledger, asked: StartJob, progress: Progress, ending: _Ending | None) -> None:
+def _end(ledger: Ledger, entry: Entry, progress: Progress, ending: _Ending | None) -> None:
     job, lines = progress.take()
     if ending is None and job.kind == "reboot":
-        _write(ledger, Entry(job, asked), lines)
+        _write(ledger, msgspec.structs.replace(entry, job=job), lines)
         return
     if ending is None and ledger.is_to_end(job.id):
         ending = "cancelled", "Cancelled"
+    if ending is None and ledger.is_out_of_time(entry):
+        # Something in it could not be ended from within, and systemd did.
+        ending = "failed", ran_out(job.kind, entry.max_hours)
     state, message = ending or ("failed", "It was ended from outside")
     ended = msgspec.structs.replace(
         job,
@@ -207,4 +218,4 @@ def _end(ledger: Ledger, asked: StartJob, progress: Progress, ending: _Ending | 
         progress=1.0 if state == "done" else job.progress,
         message=message or job.message,
     )
-    _write(ledger, Entry(ended, asked), lines)
+    _write(ledger, msgspec.structs.replace(entry, job=ended), lines)

@@ -16,7 +16,7 @@ from manor import Clock, SystemClock, log_to_stderr
 from manor_hostservices.assembly import make_backend, make_backups
 from manor_hostservices.config import HostConfig
 from manor_hostservices.helper.configuration import load
-from manor_hostservices.jobs.ledger import Entry, Ledger, boot_id
+from manor_hostservices.jobs.ledger import Ledger, boot_id
 from manor_hostservices.jobs.performing import perform_to_the_end
 from manor_hostservices.places import Places
 from manor_hostservices.programs import HostPrograms
@@ -85,7 +85,7 @@ def main(
         config = read()
     except NotHere as refusal:
         ended = msgspec.structs.replace(entry.job, state="failed", message=refusal.detail, ended_at=clock.now())
-        ledger.write(Entry(ended, entry.asked))
+        ledger.write(msgspec.structs.replace(entry, job=ended))
         return 0
     trio.run(run, entry.job.id, ledger, places, config)
     return 0

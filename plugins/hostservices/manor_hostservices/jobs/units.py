@@ -14,14 +14,19 @@ import trio
 
 from manor_hostservices.backends.systemd.bus import Bus
 from manor_hostservices.backends.systemd.units import MANAGER
+from manor_hostservices.config import HostConfig
 from manor_hostservices.jobs.exclusion import check_beside, check_may_end
 from manor_hostservices.jobs.ledger import Ledger
+from manor_hostservices.jobs.limits import hours_for
 from manor_hostservices.jobs.settling import running_jobs, settled_jobs
 from manor_hostservices.refusals import HostRefusal, Missing
 from manor_hostservices.verbs import CancelJob, Job, Lines, ReadJobLog, ReadJobs, StartJob
 
 END_SECONDS = 60
 """How long a job that is ended may take to say so; then its processes are killed."""
+
+MARGIN_SECONDS = 900
+"""Beyond a job's time, within which it ends itself and says why; then systemd does."""
 
 RUNNING_MODULE = "manor_hostservices.jobs.running"
 
@@ -41,21 +46,25 @@ class UnitJobs:
     Args:
         ledger: Where jobs are written down.
         bus: The host's bus.
+        config: The admin's table.
+        starting: Is held while a job starts; the same for all in a process.
     """
 
-    def __init__(self, ledger: Ledger, bus: Bus) -> None:
+    def __init__(self, ledger: Ledger, bus: Bus, config: HostConfig, starting: trio.Lock) -> None:
         self._ledger = ledger
         self._bus = bus
-        self._starting = trio.Lock()
+        self._config = config
+        self._starting = starting
 
     async def start(self, verb: StartJob) -> Job:
         """Start one; see `JobDesk`."""
         async with self._starting:
             check_beside(verb, await running_jobs(self._ledger, self._living))
-            job = await trio.to_thread.run_sync(self._ledger.create, verb)
+            hours = hours_for(verb.kind, self._config)
+            job = await trio.to_thread.run_sync(self._ledger.create, verb, hours)
             try:
                 async with self._bus.line() as line:
-                    await line.call(MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", _transient_unit(job))
+                    await line.call(MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", _transient_unit(job, hours))
             except HostRefusal:
                 await trio.to_thread.run_sync(self._ledger.remove, verb.id)
                 raise
@@ -94,7 +103,7 @@ class UnitJobs:
         return {names[name] for name, _, _, active, _, _, _, queued, *_ in units if active in _THERE or queued}
 
 
-def _transient_unit(job: Job) -> tuple[Any, ...]:
+def _transient_unit(job: Job, max_hours: int) -> tuple[Any, ...]:
     """What is told systemd of a job; properties as in org.freedesktop.systemd1(5), times in microseconds."""
     argv = [sys.executable, "-I", "-m", RUNNING_MODULE, job.id]
     properties = [
@@ -108,4 +117,6 @@ def _transient_unit(job: Job) -> tuple[Any, ...]:
         ("CollectMode", ("s", "inactive-or-failed")),
         ("UMask", ("u", 0o022)),
     ]
+    if max_hours:
+        properties.append(("RuntimeMaxUSec", ("t", (max_hours * 3600 + MARGIN_SECONDS) * 1_000_000)))
     return unit_name(job.id), "fail", properties, []

@@ -9,69 +9,19 @@ from typing import Any
 
 import pytest
 import trio
-from jeepney import DBusAddress, HeaderFields, Message, new_error, new_method_return, new_signal
-from jeepney.low_level import Parser
+from jeepney import DBusAddress, Message, new_error, new_method_return, new_signal
 from trio.testing import MockClock
 
 from manor_hostservices.backends.systemd.bus import Bus
 from manor_hostservices.backends.systemd.units import MANAGER, Units
+from manor_hostservices.config import HostConfig
 from manor_hostservices.jobs.units import UnitJobs, unit_name
-from manor_hostservices.places import Places
 from manor_hostservices.refusals import Conflicting, Failed, HostRefusal, Invalid, Missing, NotHere
 from manor_hostservices.verbs import ReadJobs
+from tests.host_bus import Say, answering, member, speaking
 from tests.host_jobs import asked, job_id, new_ledger
 
-SOCKET = "run/dbus/system_bus_socket"
 JOB = "/org/freedesktop/systemd1/job/7"
-
-Say = Callable[[Message], Awaitable[None]]
-Answer = Callable[[Message, Say], Awaitable[None]]
-
-
-@asynccontextmanager
-async def answering(root: Path, serve: Callable[[trio.SocketStream], Awaitable[None]]) -> AsyncIterator[Bus]:
-    """A bus of ours at its place below a folder."""
-    path = root / SOCKET
-    path.parent.mkdir(parents=True)
-    sock = trio.socket.socket(trio.socket.AF_UNIX)
-    await sock.bind(str(path))
-    sock.listen()
-    async with trio.SocketListener(sock) as listener, trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, serve, [listener])
-        yield Bus(Places(root))
-        nursery.cancel_scope.cancel()
-
-
-def speaking(answer: Answer) -> Callable[[trio.SocketStream], Awaitable[None]]:
-    """Shakes hands as a bus does, and has calls answered; the hello it answers itself."""
-
-    async def serve(stream: trio.SocketStream) -> None:
-        serial = 0
-
-        async def say(message: Message) -> None:
-            nonlocal serial
-            serial += 1
-            await stream.send_all(message.serialise(serial))
-
-        received = b""
-        while not received.endswith(b"BEGIN\r\n"):
-            received += await stream.receive_some()
-            if received.endswith(b"\r\n") and b"BEGIN" not in received:
-                await stream.send_all(b"OK 0123456789abcdef0123456789abcdef\r\n")
-        parser = Parser()
-        async for chunk in stream:
-            parser.add_data(chunk)
-            while (message := parser.get_next_message()) is not None:
-                if message.header.fields[HeaderFields.member] == "Hello":
-                    await say(new_method_return(message, "s", (":1.7",)))
-                else:
-                    await answer(message, say)
-
-    return serve
-
-
-def member(message: Message) -> str:
-    return str(message.header.fields[HeaderFields.member])
 
 
 async def call(bus: Bus) -> Any:
@@ -213,7 +163,7 @@ async def test_what_ends_while_the_host_goes_down_is_not_taken_for_lost(tmp_path
     ledger = new_ledger(tmp_path)
     ledger.create(asked(kind="reboot"))
     async with answering(tmp_path, speaking(answer)) as bus:
-        [job] = await UnitJobs(ledger, bus).read(ReadJobs())
+        [job] = await UnitJobs(ledger, bus, HostConfig(), trio.Lock()).read(ReadJobs())
 
     assert job.state == told
 
