@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
-from bench.search import Language
+from bench.language import Language
 from manor import NewUser, Transaction, add_member, add_user, create_team, new_id
 from manor.testing import House
 from manor_chat.tables.channels import channel_members, channels

@@ -12,12 +12,7 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
-import random
-import tempfile
-import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
@@ -27,65 +22,56 @@ from uuid import UUID
 import trio
 
 from bench.chat_data import write_bundle
-from bench.search import Language
+from bench.inside import run, seconds
+from bench.language import Language
 from manor import Principal, Transaction, find_team, list_members, to_chat_id
-from manor.testing import Answer, Client, House, SetClock, open_test_house
+from manor.testing import Answer, Client, House
 from manor_chat.commands import Import
 from manor_chat.posts.creating import NewPost, create_post
 from manor_chat.search.index import catch_up
 from manor_chat.store.channels import find_channel_by_name
 from manor_chat.store.people import find_person_by_name
 
-NOW = datetime(2030, 1, 31, tzinfo=UTC)
 API = "/api/v4"
-_now = time.perf_counter
 
 
 def main() -> None:
     """Measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--posts", type=int, default=100_000)
-    parser.add_argument("--people", type=int, default=1000)
-    parser.add_argument("--channels", type=int, default=50)
-    parser.add_argument("--switches", type=int, default=100, help="how often somebody opens a channel")
-    parser.add_argument("--cpu", action="store_true", help="count the process's CPU time")
-    options = parser.parse_args()
-    global _now
-    _now = time.process_time if options.cpu else time.perf_counter
-    with tempfile.TemporaryDirectory(prefix="manor-bench-") as folder:
-        print(json.dumps(trio.run(_measure, Path(folder), options), indent=2))
+    counts = {
+        "posts": (100_000, "how many there are"),
+        "people": (1000, "how many wrote them"),
+        "channels": (50, "how many they are in"),
+        "switches": (100, "how often somebody opens a channel"),
+    }
+    run(__doc__, "chat", _measure, counts)
 
 
-async def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    async with open_test_house(folder, plugins=["chat"], clock=SetClock(NOW), inline=False) as house:
-        language = Language(random.Random(1))
-        bundle = folder / "bundle.jsonl"
-        write_bundle(bundle, language, posts=options.posts, people=options.people, rooms=options.channels)
-        begun = _now()
-        await house.commands["chat.import"].run(Import(path=str(bundle)))
-        seconds = _now() - begun
-        team, people, rooms = await house.storage.write(partial(_unread, channels=options.channels))
-        await _quiet(house)
-        gc.collect()
-        taken: dict[str, list[float]] = {}
-        for number in range(options.switches):
-            # Somebody else each time: nobody opens a channel twice.
-            client = Client(house.dispatcher)(
-                principals=[Principal("chat_session", user_id=people[1 + number % (len(people) - 1)])]
-            )
-            room = to_chat_id(rooms[number % len(rooms)])
-            if number % 10 == 0:
-                await _time(taken, "start of an app", partial(_start, client, to_chat_id(team)))
-            await _switch(taken, client, room)
-        figures = {name: _summary(values) for name, values in taken.items()}
-        return {
-            "is_cpu_time": options.cpu,
-            "posts": options.posts,
-            "people": options.people,
-            "channels": options.channels,
-            "seconds_of_import": round(seconds, 1),
-            "milliseconds": figures,
-        }
+async def _measure(house: House, language: Language, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    bundle = folder / "bundle.jsonl"
+    write_bundle(bundle, language, posts=options.posts, people=options.people, rooms=options.channels)
+    begun = seconds()
+    await house.commands["chat.import"].run(Import(path=str(bundle)))
+    imported = seconds() - begun
+    team, people, rooms = await house.storage.write(partial(_unread, channels=options.channels))
+    await _quiet(house)
+    gc.collect()
+    taken: dict[str, list[float]] = {}
+    for number in range(options.switches):
+        # Somebody else each time: nobody opens a channel twice.
+        client = Client(house.dispatcher)(
+            principals=[Principal("chat_session", user_id=people[1 + number % (len(people) - 1)])]
+        )
+        room = to_chat_id(rooms[number % len(rooms)])
+        if number % 10 == 0:
+            await _time(taken, "start of an app", partial(_start, client, to_chat_id(team)))
+        await _switch(taken, client, room)
+    return {
+        "posts": options.posts,
+        "people": options.people,
+        "channels": options.channels,
+        "seconds_of_import": round(imported, 1),
+        "milliseconds": {name: _summary(values) for name, values in taken.items()},
+    }
 
 
 def _unread(transaction: Transaction, channels: int) -> tuple[UUID, list[UUID], list[UUID]]:
@@ -133,11 +119,11 @@ async def _switch(taken: dict[str, list[float]], client: Client, room: str) -> N
     for name, ask in asks.items():
         await _time(taken, name, ask)
     everything = [lambda: client.get(f"{API}/users/me/channels/{room}/posts/unread"), *asks.values()]
-    begun = _now()
+    begun = seconds()
     async with trio.open_nursery() as nursery:
         for ask in everything:
             nursery.start_soon(_checked, ask)
-    taken.setdefault("all five at once", []).append((_now() - begun) * 1000)
+    taken.setdefault("all five at once", []).append((seconds() - begun) * 1000)
 
 
 async def _start(client: Client, team: str) -> Answer:
@@ -160,9 +146,9 @@ async def _start(client: Client, team: str) -> Answer:
 
 
 async def _time(taken: dict[str, list[float]], name: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-    begun = _now()
+    begun = seconds()
     answer = await _checked(ask)
-    taken.setdefault(name, []).append((_now() - begun) * 1000)
+    taken.setdefault(name, []).append((seconds() - begun) * 1000)
     return answer
 
 

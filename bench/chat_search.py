@@ -3,7 +3,7 @@
     python -m bench.chat_search                    # builds the data, measures, prints JSON; about ten minutes
     python -m bench.chat_search --posts 100000
 
-The data is the same at every run: the made-up language of `bench.search`, 200 channels of one team of which ten people
+The data is the same at every run: the language of `bench.language`, 200 channels of one team of which ten people
 are in half, a post a second. It is written by direct inserts and put into the index as the daemon does it. Each case is
 asked as `POST /api/v4/posts/search` in this process: times are milliseconds of a request without the socket, a page of
 60 posts with their files, reactions and threads included. `--cpu` counts what the process computed instead of what the
@@ -14,60 +14,43 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
-import random
-import tempfile
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import trio
 from sqlalchemy import text
 
 from bench.chat_data import cast, fill
-from bench.search import COMMON, Language
+from bench.inside import run, seconds
+from bench.language import COMMON, Language
 from manor import Principal, Transaction
-from manor.testing import Client, House, SetClock, open_test_house
+from manor.testing import Client, House
 from manor_chat.search.index import catch_up
 
-NOW = datetime(2030, 1, 31, tzinfo=UTC)
 CHANNELS = 200
-_now = time.perf_counter
 
 
 def main() -> None:
     """Measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--posts", type=int, default=1_000_000)
-    parser.add_argument("--repeat", type=int, default=20, help="times that each case is asked")
-    parser.add_argument("--cpu", action="store_true", help="count the process's CPU time")
-    parser.add_argument("--scratch", type=Path, help="a folder on the disk that matters")
-    options = parser.parse_args()
-    global _now
-    _now = time.process_time if options.cpu else time.perf_counter
-    with tempfile.TemporaryDirectory(dir=options.scratch, prefix="manor-bench-") as folder:
-        print(json.dumps(trio.run(_measure, Path(folder), options), indent=2))
+    counts = {"posts": (1_000_000, "how many there are"), "repeat": (20, "times that each case is asked")}
+    run(__doc__, "chat", _measure, counts)
 
 
-async def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    async with open_test_house(folder, plugins=["chat"], clock=SetClock(NOW), inline=False) as house:
-        language = Language(random.Random(1))
-        _, people, rooms = await house.storage.write(lambda transaction: cast(transaction, people=10, rooms=CHANNELS))
-        await fill(house, language, options.posts, people, rooms)
-        index = await _index(house, options.posts)
-        gc.collect()
-        client = Client(house.dispatcher)(principals=[Principal("chat_session", user_id=people[0])])
-        figures = {name: await _ask(client, body, options.repeat) for name, body in _cases(language).items()}
-        return {"is_cpu_time": options.cpu, "posts": options.posts, "index": index, "milliseconds": figures}
+async def _measure(house: House, language: Language, options: argparse.Namespace, _folder: Path) -> dict[str, Any]:
+    _, people, rooms = await house.storage.write(lambda transaction: cast(transaction, people=10, rooms=CHANNELS))
+    await fill(house, language, options.posts, people, rooms)
+    index = await _index(house, options.posts)
+    gc.collect()
+    client = Client(house.dispatcher)(principals=[Principal("chat_session", user_id=people[0])])
+    figures = {name: await _ask(client, body, options.repeat) for name, body in _cases(language).items()}
+    return {"posts": options.posts, "index": index, "milliseconds": figures}
 
 
 async def _index(house: House, count: int) -> dict[str, Any]:
-    begun = _now()
+    begun = seconds()
     while await house.storage.write(catch_up):
         pass
-    seconds = _now() - begun
+    taken = seconds() - begun
 
     def size(transaction: Transaction) -> int:
         # The index's own tables; FTS5 has no other place.
@@ -75,7 +58,7 @@ async def _index(house: House, count: int) -> dict[str, Any]:
         return int(transaction.connection.execute(text(pages)).scalar_one())
 
     return {
-        "microseconds_a_post": round(seconds / count * 1e6, 1),
+        "microseconds_a_post": round(taken / count * 1e6, 1),
         "mebibytes": round(await house.storage.read(size) / 2**20, 1),
     }
 
@@ -103,9 +86,9 @@ def _cases(language: Language) -> dict[str, dict[str, Any]]:
 async def _ask(client: Client, body: dict[str, Any], repeat: int) -> dict[str, Any]:
     taken, found = [], 0
     for _ in range(repeat):
-        begun = _now()
+        begun = seconds()
         answer = await client.post("/api/v4/posts/search", json={"is_or_search": False, **body})
-        taken.append((_now() - begun) * 1000)
+        taken.append((seconds() - begun) * 1000)
         found = len(answer.json()["order"])
     return {
         "first": round(taken[0], 1),

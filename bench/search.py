@@ -15,12 +15,9 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import random
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -28,10 +25,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-import trio
 
+from bench.inside import NOW, run, seconds
+from bench.language import COMMON, Language
 from manor import Principal, Storage, Transaction, new_id, to_microseconds
-from manor.testing import House, SetClock, open_test_house
+from manor.testing import House
 from manor_topics import store
 from manor_topics.callers import Callers
 from manor_topics.catalog import Catalog
@@ -44,16 +42,10 @@ from manor_topics.search.indexing import Indexer
 from manor_topics.search.searching import Searching
 from manor_topics.search.words import read_query
 
-NOW = datetime(2030, 1, 31, tzinfo=UTC)
 SPAN = timedelta(days=30)
 OWNER = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 HERS = Principal("session", user_id=OWNER)
-COMMON = "backup"
-"""A word that every message has."""
-
 _CHUNK = 1000
-_now = time.perf_counter
-_SYLLABLES = [a + b for a in "bcdfghjklmnprstvz" for b in ("a", "e", "i", "o", "u", "ar", "en", "is")]
 
 
 @dataclass(frozen=True)
@@ -73,60 +65,28 @@ class Case:
     topic: str | None = None
 
 
-@dataclass
-class Language:
-    """Words, the common ones first."""
-
-    chance: random.Random
-    words: list[str] = field(default_factory=list)
-    signs: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        known = dict.fromkeys(
-            "".join(self.chance.choices(_SYLLABLES, k=self.chance.choice((1, 2, 2, 3, 3, 4)))) for _ in range(60_000)
-        )
-        self.words = list(known)[:30_000]
-        self.signs = [chr(code) for code in range(0x4E00, 0x4E00 + 2000)]
-
-    def texts(self, count: int) -> Iterator[str]:
-        """Sentences of twelve words, and in every fifth some Chinese."""
-        weights = [1 / (rank + 1) for rank in range(len(self.words))]
-        words = iter(self.chance.choices(self.words, weights, k=count * 11))
-        signs = iter(self.chance.choices(self.signs, [1 / (rank + 1) for rank in range(2000)], k=count * 4))
-        for number in range(count):
-            text = f"{COMMON} {' '.join(islice(words, 11))}"
-            yield f"{text} {''.join(islice(signs, 20))}" if number % 5 == 0 else text
-
-
 def main() -> None:
     """Measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=1_000_000)
-    parser.add_argument("--topics", type=int, default=1000)
-    parser.add_argument("--repeat", type=int, default=20, help="times that each variant is asked again")
-    parser.add_argument("--cpu", action="store_true", help="count the process's CPU time")
-    parser.add_argument("--scratch", type=Path, help="a folder on the disk that matters")
-    options = parser.parse_args()
-    global _now
-    _now = time.process_time if options.cpu else time.perf_counter
-    with tempfile.TemporaryDirectory(dir=options.scratch, prefix="manor-bench-") as folder:
-        print(json.dumps(trio.run(_measure, Path(folder), options), indent=2))
+    counts = {
+        "messages": (1_000_000, "how many there are"),
+        "topics": (1000, "how many they are on"),
+        "repeat": (20, "times that each variant is asked again"),
+    }
+    run(__doc__, "topics", _measure, counts)
 
 
-async def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    async with open_test_house(folder, plugins=["topics"], clock=SetClock(NOW), inline=False) as house:
-        language = Language(random.Random(1))
-        topics = await _fill(house, language, options.messages, options.topics)
-        figures: dict[str, Any] = {"is_cpu_time": options.cpu, "messages": options.messages, "topics": options.topics}
-        figures["index"] = await _index(house.storage, options.messages)
-        gc.collect()
-        figures["milliseconds"] = {
-            case.name: await _ask(house, case, options.repeat) for case in _cases(language, topics, options.messages)
-        }
-        figures["activity_milliseconds"] = {
-            f"{days} days": await _activity(house, days, options.repeat) for days in (1, 30)
-        }
-        return figures
+async def _measure(house: House, language: Language, options: argparse.Namespace, _folder: Path) -> dict[str, Any]:
+    topics = await _fill(house, language, options.messages, options.topics)
+    figures: dict[str, Any] = {"messages": options.messages, "topics": options.topics}
+    figures["index"] = await _index(house.storage, options.messages)
+    gc.collect()
+    figures["milliseconds"] = {
+        case.name: await _ask(house, case, options.repeat) for case in _cases(language, topics, options.messages)
+    }
+    figures["activity_milliseconds"] = {
+        f"{days} days": await _activity(house, days, options.repeat) for days in (1, 30)
+    }
+    return figures
 
 
 async def _fill(house: House, language: Language, count: int, topic_count: int) -> list[Topic]:
@@ -178,11 +138,11 @@ def _add(transaction: Transaction, rows: Sequence[tuple[Any, ...]]) -> None:
 
 
 async def _index(storage: Storage, count: int) -> dict[str, Any]:
-    indexer, began = Indexer(storage), _now()
+    indexer, began = Indexer(storage), seconds()
     await indexer.catch_up()
-    seconds, began = _now() - began, _now()
+    indexed, began = seconds() - began, seconds()
     await indexer.settle()
-    settled = _now() - began
+    settled = seconds() - began
 
     def size(transaction: Transaction) -> tuple[int, int, int]:
         connection = transaction.connection
@@ -197,8 +157,8 @@ async def _index(storage: Storage, count: int) -> dict[str, Any]:
 
     bytes_, texts, bits = await storage.read(size)
     return {
-        "seconds": round(seconds, 1),
-        "microseconds_per_message": round(seconds / count * 1e6, 1),
+        "seconds": round(indexed, 1),
+        "microseconds_per_message": round(indexed / count * 1e6, 1),
         "megabytes": round(bytes_ / 1e6, 1),
         "megabytes_of_text": round(texts / 1e6, 1),
         "seconds_of_settling": round(settled, 1),
@@ -263,10 +223,10 @@ async def _ask(house: House, case: Case, repeat: int) -> dict[str, Any]:
 
 
 async def _timed(searching: Searching, case: Case, criteria: Criteria, offset: int, times: list[float]) -> int:
-    began = _now()
+    began = seconds()
     page = await searching.everywhere(case.topic, case.who, criteria, limit=50, offset=offset)
     msgspec.json.encode(page.messages)
-    times.append(_now() - began)
+    times.append(seconds() - began)
     return page.total
 
 
@@ -275,10 +235,10 @@ async def _activity(house: House, days: int, repeat: int) -> dict[str, Any]:
     times: list[float] = []
     total = 0
     for _ in range(repeat):
-        began = _now()
+        began = seconds()
         shown = await _searching(house).activity((), (HERS,), criteria, None, NOW)
         msgspec.json.encode(shown)
-        times.append(_now() - began)
+        times.append(seconds() - began)
         total = shown.total
     return {"total": total, **_spread(times)}
 
