@@ -1,4 +1,7 @@
-"""Looking at what posts link to, once they are posted: nobody's post waits for another server."""
+"""Looking at what posts link to, once they are posted: nobody's post waits for another server.
+
+Whoever sees the post already is told of it anew when there is more to show.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 import msgspec
 import trio
 
-from manor import Refused, Transaction
+from manor import Refused, Transaction, from_chat_id
 from manor_chat.domain.image_links import image_links
 from manor_chat.domain.links import first_link
 from manor_chat.domain.opengraph import Page, is_web_address
@@ -16,7 +19,10 @@ from manor_chat.events import Told
 from manor_chat.files.imaging import NoPicture, Studio, TooManyPixels, Whole
 from manor_chat.links.looking import Looking, Picture
 from manor_chat.parts import Shared
+from manor_chat.posts.showing import show_posts
 from manor_chat.store.links import Kind, Said, find_said, keep_said
+from manor_chat.store.posts import Post, change_post, find_post
+from manor_chat.telling import as_text, tell
 from manor_chat.times import to_milliseconds
 
 MOST_WAITING = 200
@@ -29,11 +35,20 @@ FRESH = 86_400_000
 _POSTS = frozenset({"posted", "post_edited"})
 
 
+class Previewed(msgspec.Struct, frozen=True):
+    """What a post shows of its links."""
+
+    embeds: list[dict[str, Any]] = []
+    images: dict[str, Any] = {}
+
+
 class PostSeen(msgspec.Struct, frozen=True):
     """Of a post as the sockets are told of it."""
 
+    id: str
     message: str
     type: str
+    metadata: Previewed = Previewed()
 
 
 class ToldPost(msgspec.Struct, frozen=True):
@@ -72,13 +87,14 @@ class Previewing:
             if post.type.startswith("system_"):
                 continue
             try:
-                await self._look_at_all(post.message)
+                await self._look_at_all(post)
             except Refused as refused:
                 self._shared.context.log.warning("a post's links stay plain", reason=refused.detail)
 
-    async def _look_at_all(self, message: str) -> None:
-        link = first_link(message)
-        urls = [url for url in dict.fromkeys([*([link] if link else []), *image_links(message)]) if is_web_address(url)]
+    async def _look_at_all(self, post: PostSeen) -> None:
+        link = first_link(post.message)
+        linked = dict.fromkeys([*([link] if link else []), *image_links(post.message)])
+        urls = [url for url in linked if is_web_address(url)]
         if not urls:
             return
         known = await self._shared.storage.read(lambda transaction: find_said(transaction, urls))
@@ -86,6 +102,8 @@ class Previewing:
         for url in urls:
             if url not in known or known[url].looked_at < now - FRESH:
                 await self._look_at(url)
+        if await self._shared.storage.read(lambda transaction: _more_of(transaction, post)) is not None:
+            await self._shared.storage.write(lambda transaction: _show_more(transaction, post))
 
     async def _look_at(self, url: str) -> None:
         seen = await self._looking.anything(url)
@@ -110,3 +128,22 @@ class Previewing:
             return "none", {}
         size = {"width": drawn.width, "height": drawn.height, "format": drawn.format, "frame_count": drawn.frames}
         return "image", size
+
+
+def _more_of(transaction: Transaction, seen: PostSeen) -> Post | None:
+    """The post, if it shows something else of its links than it did when it was told of."""
+    post_id = from_chat_id(seen.id)
+    post = None if post_id is None else find_post(transaction, post_id)
+    if post is None or post.delete_at or post.message != seen.message:
+        return None
+    (shown,) = show_posts(transaction, [post])
+    return None if Previewed(shown.metadata.embeds, shown.metadata.images) == seen.metadata else post
+
+
+def _show_more(transaction: Transaction, seen: PostSeen) -> None:
+    """Tell those in its channel of the post as it is now. It was not edited; but clients keep what is not newer."""
+    post = _more_of(transaction, seen)
+    if post is not None:
+        now = max(to_milliseconds(transaction.now), post.update_at + 1)
+        (shown,) = show_posts(transaction, [change_post(transaction, post, update_at=now)])
+        tell(transaction, "post_edited", {"post": as_text(shown)}, channel_id=post.channel_id)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import trio
+import trio.testing
 from sqlalchemy import select
 from trio.testing import MockClock
 
-from manor import Transaction
+from manor import Event, Transaction
 from manor.testing import SetClock
 from manor_chat.domain.image_links import image_links
+from manor_chat.events import Told
 from manor_chat.tables.links import links
 from tests.chat_files import animation, channel_of, picture
+from tests.chat_integrations import incoming, posted_to
+from tests.chat_live import listening
 from tests.chat_people import API, Chatter, Crew
 from tests.core.outgoing_servers import open_server, plain
 
@@ -64,6 +68,49 @@ async def test_a_page_is_shown_with_what_it_says_of_itself(crew: Crew) -> None:
         again = await written(crew, crew.bob, f"{server.url}/news")
         assert again["metadata"] == metadata
         assert server.connections == 1
+
+
+@pytest.mark.manor(config=OPEN)
+async def test_whoever_looks_already_is_told_what_a_link_leads_to(crew: Crew) -> None:
+    hook = await incoming(crew, channel_of(crew))
+    async with (
+        open_server(plain(PAGE, headers=HTML), plain(picture((30, 20)))) as server,
+        listening(crew.bob.client) as ear,
+    ):
+        await posted_to(crew.house, f"/hooks/{hook['id']}", {"text": f"read {server.url}/news"})
+        posted = json.loads((await ear.event("posted"))["data"]["post"])
+        assert posted["metadata"]["embeds"] == [{"type": "link", "url": f"{server.url}/news"}]
+
+        told = await ear.event("post_edited")
+
+        edited = json.loads(told["data"]["post"])
+        assert (edited["id"], edited["message"], edited["edit_at"]) == (posted["id"], posted["message"], 0)
+        assert edited["update_at"] > posted["update_at"]
+        assert told["broadcast"]["channel_id"] == channel_of(crew)
+        (embed,) = edited["metadata"]["embeds"]
+        assert (embed["type"], embed["data"]["title"]) == ("opengraph", "News")
+        assert (await crew.bob.client.get(f"{API}/posts/{posted['id']}")).json()["metadata"] == edited["metadata"]
+
+        # What is known at once is told at once, and once.
+        await written(crew, crew.ann, f"again {server.url}/news")
+        again = json.loads((await ear.event("posted"))["data"]["post"])
+        assert again["metadata"] == edited["metadata"]
+        await trio.testing.wait_all_tasks_blocked()
+        assert await ear.is_quiet()
+
+
+@pytest.mark.manor(config=OPEN)
+async def test_what_was_deleted_or_said_otherwise_meanwhile_is_not_told_again(crew: Crew, heard: list[Event]) -> None:
+    async with open_server(plain(PAGE, headers=HTML)) as server:
+        gone = await written(crew, crew.ann, f"read {server.url}/news")
+        await crew.ann.client.delete(f"{API}/posts/{gone['id']}")
+
+        with trio.fail_after(10):
+            while not await known(crew):  # noqa: ASYNC110 - it is stored, and nobody is told
+                await trio.sleep(0.01)
+        await trio.testing.wait_all_tasks_blocked()
+
+        assert "post_edited" not in [event.event for event in heard if isinstance(event, Told)]
 
 
 @pytest.mark.manor(config=OPEN)
