@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from manor_hostservices.backends.systemd.apt import read_auto_upgrade, read_simulation, settings_text
-from manor_hostservices.backends.systemd.journal import LONGEST, read_entries
+from manor_hostservices.backends.systemd.journal import LONGEST, read_entries, read_journal
 from manor_hostservices.backends.systemd.processes import MOST, Used, used_by
 from manor_hostservices.backends.systemd.services import state_of
 from manor_hostservices.backends.systemd.sshd import drop_in
 from manor_hostservices.backends.systemd.units import Figures, Unit
 from manor_hostservices.catalogue import Entry
+from manor_hostservices.programs import Done, WrittenDown
+from manor_hostservices.refusals import Failed, HostRefusal, Invalid, NotHere
 from manor_hostservices.verbs import AutoUpgrade, ServiceState, Update
 
 # --- Packages ------------------------------------------------------------------------------------------------------
@@ -105,6 +107,33 @@ def test_entries_become_lines_and_the_last_cursor_is_kept() -> None:
 )
 def test_a_message_of_any_form_is_one_line(message: str, said: str) -> None:
     assert read_entries(ENTRY % (1, message)).lines == [f"2023-11-14T22:13:20.123Z toy[7]: {said}"]
+
+
+def journal(status: int, said: str) -> WrittenDown:
+    return WrittenDown(answers={("journalctl",): Done(status, said)})
+
+
+async def test_what_a_service_says_is_not_taken_for_what_journalctl_says() -> None:
+    said = ENTRY % (1, '"no cursor: insufficient permissions"')
+
+    found = await read_journal(journal(0, said), ["a.service"], newest=9, after="")
+    with pytest.raises(Failed, match="^journalctl: Corrupt$"):
+        await read_journal(journal(1, f"{said}\nCorrupt\n"), ["a.service"], newest=9, after="s=1")
+
+    assert found.lines == ["2023-11-14T22:13:20.123Z toy[7]: no cursor: insufficient permissions"]
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "refusal"),
+    [
+        (1, "No journal files were opened due to insufficient permissions.\n", NotHere),
+        (0, "No journal files were opened due to insufficient permissions.\n", NotHere),
+        (1, "Failed to seek to cursor: Invalid argument\n", Invalid),
+    ],
+)
+async def test_what_journalctl_says_of_itself_is_told(status: int, said: str, refusal: type[HostRefusal]) -> None:
+    with pytest.raises(refusal):
+        await read_journal(journal(status, said), ["a.service"], newest=9, after="s=1")
 
 
 def test_what_is_no_entry_is_left_out() -> None:
