@@ -7,8 +7,10 @@ import struct
 from manor.routing import Closing
 
 TEXT_OPCODE = 1
+BINARY_OPCODE = 2
 CLOSE_OPCODE = 8
 PING_OPCODE = 9
+PONG_OPCODE = 10
 
 MOST_CLOSE_REASON = 123
 """Bytes: a control frame carries 125, and the code takes two of them (RFC 6455 section 5.5)."""
