@@ -10,9 +10,9 @@ from uuid import UUID
 from manor import BadRequest, Incoming, Request, Transaction
 from manor_chat import faults
 from manor_chat.files.keeping import Content, Keeping, too_large
-from manor_chat.http.form_streams import FormStream
-from manor_chat.http.multipart import BadForm
-from manor_chat.http.params import id_member
+from manor_chat.forms.parts import BadForm
+from manor_chat.forms.streams import FormStream
+from manor_chat.ids import read_id
 from manor_chat.parts import Shared
 from manor_chat.rights import Rights
 from manor_chat.store.files import File, add_files
@@ -118,11 +118,11 @@ class Arrivals:
             arrived.contents.append(await self._keeping.take(part.filename, aiter(part)))
 
     async def _check(self, request: Request[Any, Any], channel: str) -> None:
-        channel_id = id_member(channel, "channel_id")
+        channel_id = _channel_in(channel)
         await self._shared.read(request, lambda transaction, rights: require_upload(rights, channel_id))
 
     async def _keep(self, request: Request[Any, Any], arrived: Arrived) -> list[File]:
-        channel_id = id_member(arrived.channel, "channel_id")
+        channel_id = _channel_in(arrived.channel)
         user_id = request.user_id
         assert user_id is not None, "only people come this far"
         await self._check(request, arrived.channel)
@@ -144,6 +144,13 @@ def require_upload(rights: Rights, channel_id: UUID) -> None:
         Forbidden: 403.
     """
     rights.require_in_channel("upload_file", rights.channel(channel_id))
+
+
+def _channel_in(text: str) -> UUID:
+    channel_id = read_id(text)
+    if channel_id is None:
+        raise faults.bad_body_param("channel_id")
+    return channel_id
 
 
 def _unreadable(detail: str) -> BadRequest:

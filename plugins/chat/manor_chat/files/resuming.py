@@ -14,8 +14,8 @@ from manor_chat import faults
 from manor_chat.domain.file_names import clean_name
 from manor_chat.files.arriving import require_upload
 from manor_chat.files.keeping import REMOVE_BLOBS, Keeping, RemovedBlobs, too_large
-from manor_chat.http.form_streams import FormStream
-from manor_chat.http.multipart import bad_form
+from manor_chat.forms.parts import bad_form
+from manor_chat.forms.streams import FormStream
 from manor_chat.parts import Shared
 from manor_chat.rights import Rights
 from manor_chat.store.files import (

@@ -12,10 +12,10 @@ from manor import NoSuchBlob, NotFound, Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.emoji.making import LARGEST, Making, missing_emoji
 from manor_chat.files.imaging import Studio
+from manor_chat.forms.whole import read_form
 from manor_chat.http.answers import STATUS_OK, answer
 from manor_chat.http.api import SIGNED_IN, operation
 from manor_chat.http.file_answers import send_picture
-from manor_chat.http.multipart import read_form
 from manor_chat.http.params import PageQuery, id_member, id_param
 from manor_chat.parts import Shared
 from manor_chat.store.emoji import (

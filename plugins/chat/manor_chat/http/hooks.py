@@ -12,7 +12,7 @@ import msgspec
 
 from manor import PUBLIC, Api, BadRequest, Rate, Reply, Request, Route, TooManyRequests, Transaction
 from manor_chat import faults
-from manor_chat.http.multipart import read_form
+from manor_chat.forms.whole import read_form
 from manor_chat.http.params import id_param
 from manor_chat.integrations.command_answers import CommandResponse
 from manor_chat.integrations.incoming import Delivered, deliver

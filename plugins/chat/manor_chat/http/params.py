@@ -8,28 +8,18 @@ from uuid import UUID
 
 import msgspec
 
-from manor import Request, from_chat_id
+from manor import Request
 from manor_chat import faults
-
-NONESUCH = UUID(int=(1 << 128) - 1)
-"""Stands for an id that is well-formed and that nothing here has."""
+from manor_chat.ids import read_id
 
 PER_PAGE = 60
 MOST_PER_PAGE = 200
 
-_ID = re.compile(r"[A-Za-z0-9]{26}")
 _DIGITS = re.compile(r"[0-9]+")
 _HUGE = 10**15
 """More than there is of anything, and times any page's length still a number of SQLite's."""
 
 _LONG_NUMBER = re.compile(r"[0-9]{1,16}")
-
-
-def read_id(text: str) -> UUID | None:
-    """The id in a text; `NONESUCH` for one that nothing of ours can have, None for what is no id."""
-    if _ID.fullmatch(text) is None:
-        return None
-    return from_chat_id(text) or NONESUCH
 
 
 def id_param(request: Request[Any, Any], name: str) -> UUID:

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from manor import BlobsFailed, NoSuchBlob, Refused, Reply, Request, Route, TooLarge, Transaction, new_id
 from manor_chat import faults
+from manor_chat.forms.whole import read_form
 from manor_chat.http.answers import STATUS_OK, is_known
 from manor_chat.http.api import SIGNED_IN, operation
-from manor_chat.http.multipart import read_form
 from manor_chat.http.params import user_param
 from manor_chat.ids import shown_id
 from manor_chat.parts import Shared

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement
 from manor import Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.api import SIGNED_IN, operation
-from manor_chat.http.params import count_query, read_id
+from manor_chat.http.params import count_query
+from manor_chat.ids import read_id
 from manor_chat.parts import Shared
 from manor_chat.people.listing import in_channel, in_team, require_to_see, without_team
 from manor_chat.people.searching import LIMIT, MOST, search_people

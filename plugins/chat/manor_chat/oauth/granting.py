@@ -26,8 +26,7 @@ from manor import (
 )
 from manor_chat.domain.pkce import is_challenge, verifies
 from manor_chat.http.api import OAUTH
-from manor_chat.http.params import read_id
-from manor_chat.ids import OAUTH_LETTER, new_token
+from manor_chat.ids import OAUTH_LETTER, new_token, read_id
 from manor_chat.store.oauth import (
     OAuthApp,
     OAuthCode,

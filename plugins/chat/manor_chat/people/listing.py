@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Select, and_, case, false, or_, select
 from manor import Transaction, members_table, users_table
 from manor_chat import faults
 from manor_chat.domain.permissions import ROLES, SYSTEM_ADMIN, SYSTEM_USER
-from manor_chat.http.params import PageQuery, read_id
+from manor_chat.http.params import PageQuery
+from manor_chat.ids import read_id
 from manor_chat.rights import Rights
 from manor_chat.store.people import Person, list_people, select_people
 from manor_chat.tables.channels import channel_members

@@ -10,8 +10,7 @@ import msgspec
 from manor import BadRequest, Principal, Transaction
 from manor_chat.events import Told
 from manor_chat.http.api import VERSION
-from manor_chat.http.params import read_id
-from manor_chat.ids import read_ids, shown_id
+from manor_chat.ids import read_id, read_ids, shown_id
 from manor_chat.parts import Shared
 from manor_chat.rights import Rights
 from manor_chat.socket.lines import Line

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from manor import BadRequest
-from manor_chat.http.multipart import LONGEST_FIELD, MOST_PARTS, read_form
+from manor_chat.forms.parts import LONGEST_FIELD, MOST_PARTS
+from manor_chat.forms.whole import read_form
 
 KIND = "multipart/form-data; boundary=edge"
 
@@ -36,6 +37,14 @@ def test_a_form_has_its_texts_and_files_in_their_order() -> None:
         ("", "", b""),
     ]
     assert form.file("image") is None
+
+
+def test_a_file_is_whole_whatever_it_is_made_of() -> None:
+    content = b"\r" * 200_000 + b"\r\n--edg" * 20_000
+
+    form = read_form(KIND, part('name="image"; filename="a"', content) + END)
+
+    assert [each.content for each in form.files] == [content]
 
 
 @pytest.mark.parametrize(
