@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
+
+import trio
 
 from manor import PluginContext, Request, Transaction
 from manor_hostservices.config import HostConfig
 from manor_hostservices.host import Host
+from manor_hostservices.refusals import Failed, HostRefusal
 from manor_hostservices.verbs import Verb
 
 A = TypeVar("A")
@@ -29,7 +32,9 @@ class Acting:
         self._host = host
 
     async def change(self, verb: Verb[A], *, by: str) -> A:
-        """Have a verb done; what the host refuses is not written down, for nothing happened.
+        """Have a verb done, and write that down, also when whoever asked goes meanwhile: it is done all the same.
+
+        What the host refuses is not written down, for nothing happened; what failed is, for half of it may have.
 
         Args:
             verb: What is to be done.
@@ -38,14 +43,26 @@ class Acting:
         Raises:
             HostRefusal: The host says no.
         """
-        answer = await self._host.ask(verb)
+        outcome: Literal["done", "failed", "refused", "unknown"] = "unknown"
+        try:
+            answer = await self._host.ask(verb)
+            outcome = "done"
+        except HostRefusal as refusal:
+            outcome = "failed" if isinstance(refusal, Failed) else "refused"
+            raise
+        finally:
+            if outcome != "refused":
+                with trio.CancelScope(shield=True):
+                    await self._note(verb, by, None if outcome == "done" else {"outcome": outcome})
+        return answer
+
+    async def _note(self, verb: Verb[Any], by: str, detail: dict[str, str] | None) -> None:
+        action = f"hostservices.{verb.__struct_config__.tag}"
 
         def note(transaction: Transaction) -> None:
-            tag = verb.__struct_config__.tag
-            self._audit.record(transaction, f"hostservices.{tag}", actor=by, target=_target(verb))
+            self._audit.record(transaction, action, actor=by, target=_target(verb), detail=detail)
 
         await self._storage.write(note)
-        return answer
 
 
 def caller(request: Request[Any, Any]) -> str:

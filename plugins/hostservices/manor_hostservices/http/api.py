@@ -51,6 +51,9 @@ HOST_API = Api(
 
 ONLY_DEVICES = Kinds(DEVICE)
 
+CHANGE_SECONDS = 340.0
+"""For a change of what runs here: as long as the root helper may take. Else "try again" is told of what goes on."""
+
 _STATUS: dict[type[HostRefusal], type[Refused]] = {
     Invalid: BadRequest,
     Missing: NotFound,

@@ -11,7 +11,7 @@ import msgspec
 from manor import Reply, Request, Route
 from manor_hostservices.acting import caller
 from manor_hostservices.catalogue import SWITCHED, catalogue
-from manor_hostservices.http.api import HOST_API, ONLY_DEVICES, said, told
+from manor_hostservices.http.api import CHANGE_SECONDS, HOST_API, ONLY_DEVICES, said, told
 from manor_hostservices.parts import Shared
 from manor_hostservices.refusals import Missing
 from manor_hostservices.verbs import ReadDkim, ReadServices, SwitchService
@@ -97,6 +97,7 @@ def service_routes(handlers: ServiceHandlers) -> Sequence[Route]:
                 access=ONLY_DEVICES,
                 returns=Switched,
                 values={"service": sorted(SWITCHED)},
+                deadline=CHANGE_SECONDS,
             )
             for verb, handler in (("enable", handlers.enable), ("disable", handlers.disable))
         ),

@@ -9,7 +9,7 @@ import msgspec
 
 from manor import BadRequest, NotFound, Reply, Request, Route
 from manor_hostservices.acting import caller
-from manor_hostservices.http.api import HOST_API, ONLY_DEVICES, said, told
+from manor_hostservices.http.api import CHANGE_SECONDS, HOST_API, ONLY_DEVICES, said, told
 from manor_hostservices.parts import Shared
 from manor_hostservices.rules import Rule, read_public_key
 from manor_hostservices.verbs import AddKey, ReadKeys, ReadSsh, RemoveKey, SetSsh
@@ -130,7 +130,16 @@ def ssh_routes(handlers: SshHandlers) -> Sequence[Route]:
     of_user = "/services/ssh/keys/{username}"
     return [
         *(
-            Route(method, path, handler, api=HOST_API, access=ONLY_DEVICES, body=body, returns=returns)
+            Route(
+                method,
+                path,
+                handler,
+                api=HOST_API,
+                access=ONLY_DEVICES,
+                body=body,
+                returns=returns,
+                deadline=CHANGE_SECONDS,
+            )
             for method, path, handler, body, returns in (
                 ("GET", "/services/ssh", handlers.settings, None, SshAnswer),
                 ("PUT", "/services/ssh", handlers.change, SshChange, str),
@@ -150,6 +159,7 @@ def ssh_routes(handlers: SshHandlers) -> Sequence[Route]:
                 returns=returns,
                 status=201,
                 errors=(409,),
+                deadline=CHANGE_SECONDS,
             )
             for method, path, handler, returns in (
                 ("PUT", "/services/ssh/key/send", handlers.add_for_root, Enabled),

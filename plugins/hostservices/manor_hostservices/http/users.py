@@ -8,7 +8,7 @@ import msgspec
 
 from manor import BadRequest, Conflict, NotFound, Reply, Request, Route
 from manor_hostservices.acting import caller
-from manor_hostservices.http.api import HOST_API, ONLY_DEVICES, said, told
+from manor_hostservices.http.api import CHANGE_SECONDS, HOST_API, ONLY_DEVICES, said, told
 from manor_hostservices.parts import Shared
 from manor_hostservices.passwords import hash_password
 from manor_hostservices.rules import Rule, check_account_name, check_password, is_reserved
@@ -94,6 +94,15 @@ def user_routes(handlers: UserHandlers) -> Sequence[Route]:
             returns=UserDone,
             status=201,
             errors=(409,),
+            deadline=CHANGE_SECONDS,
         ),
-        Route("DELETE", "/users/{username}", handlers.delete, api=HOST_API, access=ONLY_DEVICES, returns=UserDone),
+        Route(
+            "DELETE",
+            "/users/{username}",
+            handlers.delete,
+            api=HOST_API,
+            access=ONLY_DEVICES,
+            returns=UserDone,
+            deadline=CHANGE_SECONDS,
+        ),
     ]

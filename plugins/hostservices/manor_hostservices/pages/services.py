@@ -8,7 +8,7 @@ import msgspec
 
 from manor import Refused, Reply, Request, Route, redirect
 from manor_hostservices.catalogue import catalogue
-from manor_hostservices.http.api import told
+from manor_hostservices.http.api import CHANGE_SECONDS, told
 from manor_hostservices.pages.face import HOME, Face, not_there
 from manor_hostservices.parts import Shared
 from manor_hostservices.verbs import ReadJournal, ReadServices, ReadSsh, SetSsh, SshSettings, SwitchService
@@ -60,9 +60,9 @@ class ServicePages:
         return [
             page("GET", HOME, self.show, query=DoneQuery, returns=Reply),
             page("GET", one, self.show_one, returns=Reply),
-            page("POST", one, self.switch, form=SwitchForm, returns=Reply),
+            page("POST", one, self.switch, form=SwitchForm, returns=Reply, deadline=CHANGE_SECONDS),
             page("GET", SSH, self.show_ssh, query=DoneQuery, returns=Reply),
-            page("POST", SSH, self.set_ssh, form=SshForm, returns=Reply),
+            page("POST", SSH, self.set_ssh, form=SshForm, returns=Reply, deadline=CHANGE_SECONDS),
         ]
 
     async def show(self, request: Request[None, DoneQuery]) -> Reply:

@@ -117,7 +117,7 @@ async def test_what_a_service_says_is_not_taken_for_what_journalctl_says() -> No
     said = ENTRY % (1, '"no cursor: insufficient permissions"')
 
     found = await read_journal(journal(0, said), ["a.service"], newest=9, after="")
-    with pytest.raises(Failed, match="^journalctl: Corrupt$"):
+    with pytest.raises(Failed, match=r"^journalctl: Corrupt$"):
         await read_journal(journal(1, f"{said}\nCorrupt\n"), ["a.service"], newest=9, after="s=1")
 
     assert found.lines == ["2023-11-14T22:13:20.123Z toy[7]: no cursor: insufficient permissions"]
