@@ -13,7 +13,7 @@ import httpx
 import pytest
 import trio
 
-from manor.daemon import Listeners, Server, open_listeners
+from manor.daemon import Listeners, Server, Tls, open_listeners
 from manor.daemon.running import server_limits, web_options
 from manor.house import House
 from manor.testing import SetClock, open_test_house
@@ -72,9 +72,9 @@ async def http(door: Door) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def _quart(house: House) -> AsyncIterator[int]:
+async def _quart(house: House, tls: Tls | None = None) -> AsyncIterator[int]:
     front = Front(house.dispatcher, web_options(house.loaded, house.counted))
-    server = Server(front, server_limits(house.loaded))
+    server = Server(front, server_limits(house.loaded), tls=tls)
     listeners: Listeners = open_listeners(["127.0.0.1:0"])
     stop = trio.Event()
 

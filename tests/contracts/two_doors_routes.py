@@ -31,7 +31,7 @@ from manor.routing import (
     WebSocket,
     Write,
 )
-from tests.contracts.two_doors import PROBED
+from tests.contracts.two_doors import PROBE_PATH, PROBED
 from tests.core.web.serving import API, echo, route
 
 LARGE = bytes(range(256)) * 2_000
@@ -254,7 +254,7 @@ def _routes() -> tuple[Route, ...]:
     """In the order of the cases."""
     ring = Ring("front")
     return (
-        route("GET", "/probe", lambda request: Reply(PROBED, content_type="text/plain")),
+        route("GET", PROBE_PATH, lambda request: Reply(PROBED, content_type="text/plain")),
         *[route(method, "/seen/{name}", seen) for method in ("GET", "DELETE", "PATCH")],
         *[route(method, "/seen/{name}", seen, body=bytes) for method in ("POST", "PUT")],
         route("GET", "/reply/{kind}", reply),
