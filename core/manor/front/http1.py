@@ -1,15 +1,13 @@
 """HTTP/1 request heads: bytes in, one head or a refusal out. Pure.
 
-What is plain is read by llhttp. It takes more than we do, so it gets exactly one head, and its word counts only for
-heads that leave no choice. Any other is judged by `framing.fault`, as it is for h11, and read here if nothing is wrong
-with it: every door takes the same heads, refuses the same ones in the same words, and sees the same in them.
+One regular expression says whether a head has its form, and where that leaves no choice a glance at a few headers is
+enough. Any other head is judged by `framing.fault`, as it is for h11: every door takes the same heads, refuses the same
+ones in the same words, and sees the same in them.
 """
 
 from __future__ import annotations
 
 import re
-
-import httptools
 
 from manor.front.framing import (
     END_OF_HEAD,
@@ -25,12 +23,14 @@ from manor.front.framing import (
 )
 from manor.web.heads import origin_path
 
-RawHeaders = list[tuple[bytes, bytes]]
-
-_PLAIN = re.compile(
-    rb"(?!CONNECT )(" + TOKEN + rb"+) (/[\x21\x22\x24-\x3e\x40-\x7e]*)(?:\?([\x21\x22\x24-\x7e]*))? HTTP/1\.([01])\r\n"
+_HEAD = re.compile(
+    rb"(" + TOKEN + rb"++) ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])"
+    rb"((?:\r\n" + TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+)*+)\r\n\r\n"
 )
-"""A request line that `fault` takes, and whose target is not in the absolute form."""
+"""The form of all that `fault` takes; it goes on to what a head's target and headers say.
+
+Nothing in it can be matched in two ways, and no part of it is tried again: it reads each byte once.
+"""
 
 _LOOKED_AT = frozenset((b"host", b"content-length", b"connection", b"transfer-encoding", b"expect", b"upgrade"))
 
@@ -81,7 +81,7 @@ class ParsedHead:
         method: str,
         raw_path: bytes,
         query_string: bytes,
-        headers: RawHeaders,
+        headers: list[tuple[bytes, bytes]],
         is_http10: bool,
         length: int,
         has_length: bool,
@@ -122,107 +122,55 @@ def parse_head(data: bytes | bytearray, limits: HeadLimits, start: int = 0, seen
         HeadFault: It is refused; for its size, its line ends and its first byte also before its end has come.
     """
     most = start + limits.size + len(END_OF_HEAD)
-    end = data.find(END_OF_HEAD, max(start, seen - len(END_OF_HEAD) + 1), most)
-    if end < 0:
-        found = fault_so_far(bytes(data[start:most]), limits, seen - start)
+    if seen > start and data.find(END_OF_HEAD, max(start, seen - len(END_OF_HEAD) + 1), most) < 0:
+        match = None
+    else:
+        match = _HEAD.match(data, start, most)
+    if match is None:
+        found = _fault_without_form(bytes(data[start : most + 1]), limits, seen - start)
         if found is not None:
             raise HeadFault(found)
         return None
-    end += len(END_OF_HEAD)
-    head = bytes(data[start:end])
-    parsed = _read_plain(head, limits, end)
-    if parsed is not None:
-        return parsed
-    found = fault(head, limits)
-    if found is not None:
-        raise HeadFault(found)
-    return _read_judged(head, end)
-
-
-class _Headers(dict[bytes, bytes]):
-    """What llhttp is told to call with a header; no Python is run for it. Of two with one name the last is left."""
-
-    __slots__ = ()
-
-    on_header = dict.__setitem__
-
-
-def _read_plain(head: bytes, limits: HeadLimits, end: int) -> ParsedHead | None:
-    """The head if it is plain; None for any other, good or bad."""
-    line = _PLAIN.match(head)
-    if line is None:
-        return None
-    read = _Headers()
-    try:
-        httptools.HttpRequestParser(read).feed_data(head)
-    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-        return None
-    method, raw_path, query_string, minor = line.groups()
-    count = len(read)
-    # Two lines more: the request's own, and the empty one.
-    if count > limits.count or head.count(b"\r\n") != count + 2:
-        return None
-    # llhttp leaves them where they are.
-    if b" \r\n" in head or b"\t\r\n" in head:
-        return None
+    raw_method, target, minor, text = match.groups()
+    end = match.end()
+    lines = text.split(b"\r\n")
     is_http10 = minor == b"0"
-    host: bytes | None = None
-    has_length, length, keeps_alive = False, 0, not is_http10
-    headers = [(name.lower(), value) for name, value in read.items()]
-    for name, value in headers:
+    # Whatever may be said in two ways is left to `fault`.
+    is_plain = target.startswith(b"/") and len(lines) <= limits.count + 1 and raw_method != b"CONNECT"
+    hosts = length = 0
+    has_length = is_chunked = expects_continue = is_upgrade = False
+    keeps_alive = not is_http10
+    headers = []
+    for line in lines[1:]:
+        raw_name, _, value = line.partition(b":")
+        name, value = raw_name.lower(), value.strip()
+        headers.append((name, value))
         if name not in _LOOKED_AT:
             continue
         if name == b"host":
-            if host is not None or HOST.fullmatch(value) is None:
-                return None
-            host = value
+            hosts += 1
+            is_plain = is_plain and HOST.fullmatch(value) is not None
         elif name == b"content-length":
             if has_length or LENGTH.fullmatch(value) is None:
-                return None
-            has_length, length = True, int(value)
+                is_plain = False
+            else:
+                has_length, length = True, int(value)
         elif name == b"connection":
             keeps_alive = keeps_alive and b"close" not in connection_tokens(value)
         else:
-            return None
-    if host is None and not is_http10:
-        return None
-    return ParsedHead(
-        method.decode("ascii"),
-        raw_path,
-        query_string or b"",
-        headers,
-        is_http10,
-        length,
-        has_length,
-        keeps_alive,
-        end,
-    )
-
-
-def _read_judged(head: bytes, end: int) -> ParsedHead:
-    """Read a head that `fault` has nothing against: each line has its form, and no two say different things."""
-    request_line, *lines = head[: -len(END_OF_HEAD)].split(b"\r\n")
-    method, target, version = request_line.split(b" ")
+            is_plain = False
+            is_chunked = is_chunked or name == b"transfer-encoding"
+            expects_continue = expects_continue or name == b"expect"
+            is_upgrade = is_upgrade or name == b"upgrade"
+    if hosts != 1 and not (is_http10 and not hosts):
+        is_plain = False
+    if not is_plain:
+        found = fault(bytes(data[start:end]), limits)
+        if found is not None:
+            raise HeadFault(found)
     raw_path, _, query_string = target.partition(b"?")
-    is_http10 = version == b"HTTP/1.0"
-    headers = []
-    has_length, length, keeps_alive = False, 0, not is_http10
-    is_chunked = expects_continue = False
-    for line in lines:
-        name, _, value = line.partition(b":")
-        name, value = name.lower(), value.strip(b" \t")
-        headers.append((name, value))
-        match name:
-            case b"content-length":
-                has_length, length = True, int(value)
-            case b"transfer-encoding":
-                is_chunked = True
-            case b"expect":
-                expects_continue = True
-            case b"connection":
-                keeps_alive = keeps_alive and b"close" not in connection_tokens(value)
     return ParsedHead(
-        method.decode("ascii"),
+        raw_method.decode("ascii"),
         origin_path(raw_path),
         query_string,
         headers,
@@ -233,5 +181,12 @@ def _read_judged(head: bytes, end: int) -> ParsedHead:
         end,
         is_chunked,
         expects_continue and not is_http10 and (is_chunked or length > 0),
-        is_handshake(method, headers),
+        is_upgrade and is_handshake(raw_method, headers),
     )
+
+
+def _fault_without_form(data: bytes, limits: HeadLimits, seen: int) -> Fault | None:
+    """What is wrong with a head that has not its form; None if its end has not come."""
+    if END_OF_HEAD not in data:
+        return fault_so_far(data, limits, seen)
+    return fault(data, limits) or Fault(400, "The request's head cannot be read")
