@@ -273,6 +273,10 @@ class AddUser(Verb[None], frozen=True, tag="users.add"):
     name: Account
     password_hash: Annotated[str, Meta(pattern=r"^\$(6|y)\$[A-Za-z0-9./$=]{8,500}\Z")]
 
+    def __repr__(self) -> str:
+        """Without the hash, whatever log or traceback it lands in."""
+        return f"AddUser(name={self.name!r})"
+
 
 class DeleteUser(Verb[None], frozen=True, tag="users.delete"):
     """Remove an account that was made from here, with its files and keys."""
@@ -352,6 +356,10 @@ class SetBackupStore(Verb[Tried | None], frozen=True, tag="backups.store"):
     secret: Annotated[str, Meta(max_length=500)]
     bucket: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]{1,62})?\Z")]
     test: bool = False
+
+    def __repr__(self) -> str:
+        """Without the credentials, whatever log or traceback it lands in."""
+        return f"SetBackupStore(bucket={self.bucket!r}, test={self.test!r})"
 
 
 ReadVerb = (

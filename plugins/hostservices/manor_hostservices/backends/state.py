@@ -28,6 +28,10 @@ class Account(msgspec.Struct, frozen=True):
     keys: tuple[str, ...] = ()
     uid: int | None = None
 
+    def __repr__(self) -> str:
+        """Without the hash, whatever log or traceback it lands in."""
+        return f"Account(name={self.name!r}, uid={self.uid!r})"
+
 
 class HostState(msgspec.Struct, frozen=True):
     """What was set from here; what was not is left to the host.

@@ -21,6 +21,10 @@ class NewUser(msgspec.Struct, frozen=True):
     username: str
     password: str
 
+    def __repr__(self) -> str:
+        """Without the password, whatever log or traceback it lands in."""
+        return f"NewUser(username={self.username!r})"
+
 
 class UserDone(msgspec.Struct, frozen=True):
     """What was asked for an account is done."""

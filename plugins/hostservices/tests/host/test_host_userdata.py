@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +98,19 @@ async def test_a_file_that_nixos_would_not_read_is_refused_and_left(userdata: Us
     with pytest.raises(Failed, match=r"^userdata.json is not as it should be"):
         await userdata.change(lambda state: (msgspec.structs.replace(state, timezone="UTC"), None))
     assert path.read_text() == text
+
+
+async def test_a_disk_that_takes_nothing_is_told_with_the_files_name(userdata: UserData, path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))  # no file may grow
+    try:
+        with pytest.raises(Failed, match=r"^userdata.json cannot be changed: File too large$"):
+            await userdata.change(lambda state: (msgspec.structs.replace(state, timezone="UTC"), None))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert written(path) == FILLED
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(Failed, match=r"^userdata.json cannot be read: Is a directory$"):
+        await userdata.read()

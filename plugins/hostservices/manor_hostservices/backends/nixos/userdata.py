@@ -6,7 +6,8 @@ the primary account, `users`, `timezone`, `autoUpgrade`. What is not known here 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,18 +72,16 @@ class UserData:
         """The state that stands in it.
 
         Raises:
-            Failed: It is not what NixOS would read either.
+            Failed: It is not what NixOS would read either, or the disk does not give it.
         """
-        try:
+        with self._refusing("read"):
             return self._state(await self._file.read())
-        except msgspec.DecodeError as error:
-            raise self._unreadable(error) from error
 
     async def change(self, work: Callable[[HostState], tuple[HostState, R]]) -> R:
         """Change what stands in it; all else stays.
 
         Raises:
-            Failed: It is not what NixOS would read either; it is left as it is.
+            Failed: It is not what NixOS would read either, or the disk does not take it; it is left as it is.
         """
 
         def change(data: Data) -> tuple[Data, R]:
@@ -90,10 +89,8 @@ class UserData:
             after, result = work(before)
             return _written(data, before, after), result
 
-        try:
+        with self._refusing("changed"):
             return await self._file.change(change)
-        except msgspec.DecodeError as error:
-            raise self._unreadable(error) from error
 
     async def put(self, text: bytes) -> None:
         """Have it be this text, such as that of a backup.
@@ -119,8 +116,16 @@ class UserData:
             None if upgrade is None else AutoUpgrade(upgrade.enable, upgrade.allow_reboot),
         )
 
-    def _unreadable(self, error: msgspec.DecodeError) -> Failed:
-        return Failed(f"{self._name} is not as it should be: {error}")
+    @contextmanager
+    def _refusing(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except msgspec.DecodeError as error:
+            raise Failed(f"{self._name} is not as it should be: {error}") from error
+        except PermissionError:
+            raise  # only root may: whoever asks without a helper says so
+        except OSError as error:
+            raise Failed(f"{self._name} cannot be {done}: {error.strerror}") from error
 
 
 def _written(data: Data, before: HostState, after: HostState) -> Data:
