@@ -29,7 +29,7 @@ from manor_hostservices.catalogue import DataSize, catalogue
 from manor_hostservices.config import HostConfig
 from manor_hostservices.places import Places
 from manor_hostservices.programs import HostPrograms
-from manor_hostservices.refusals import Conflicting, Invalid, Missing
+from manor_hostservices.refusals import Conflicting, Failed, Invalid, Missing, NotHere
 from manor_hostservices.verbs import (
     AddKey,
     AddUser,
@@ -212,8 +212,10 @@ class KeptHost:
             return None
         try:
             return await trio.to_thread.run_sync(read_zone_file, self._places, self._config.dkim_file)
-        except OSError:
-            return None
+        except PermissionError as error:
+            raise NotHere("Only root may read the file with the DKIM record") from error
+        except OSError as error:
+            raise Failed(f"The file with the DKIM record cannot be read: {error.strerror}") from error
 
     async def pull(self) -> Pulled:
         """Pull the configuration's folder."""

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from manor_hostservices.backends.opening import NotFollowed, open_file, open_folder
+from manor_hostservices.backends.sandbox import Sandbox
 from manor_hostservices.backends.zone_file import read_zone_file
+from manor_hostservices.config import HostConfig
 from manor_hostservices.places import Places
+from manor_hostservices.programs import WrittenDown
 from manor_hostservices.refusals import Failed
 
 OURS = frozenset({os.geteuid()})
@@ -95,3 +98,10 @@ def test_a_mail_server_does_not_lead_root_to_what_it_may_not_read(root: Path) ->
             read_zone_file(Places(root), "/var/dkim/record.txt")
     os.chown(place, 0, 0)
     assert read_zone_file(Places(root), "/var/dkim/record.txt") == b"root's", "this is what root wanted"
+
+
+async def test_a_record_that_cannot_be_read_is_not_told_as_none(root: Path) -> None:
+    config = HostConfig(backend="sandbox", root=str(root), dkim_file=f"/{'x' * 300}")
+
+    with pytest.raises(Failed, match="File name too long"):
+        await Sandbox(config, Places(root), WrittenDown()).dkim()
