@@ -17,9 +17,9 @@ from typing import Any, Self
 
 import trio
 
+from bench.closed_house import furnish
 from manor import NewUser, Transaction, add_user
-from manor.config import load
-from manor.house import open_house
+from manor.house import House
 
 PASSWORD = "a password for measuring"
 TOPIC = "bench0"
@@ -31,7 +31,7 @@ def main() -> None:
     """Do what was asked for."""
     options = _options()
     if options.mode == "people":
-        trio.run(_add_people, options.config, options.people)
+        furnish(options.config, lambda house: _add_people(house, options.people))
         return
     run = {"logins": _logins, "chat-logins": _chat_logins, "flood": _flood, "tokens": _tokens}[options.mode]
     print(json.dumps(trio.run(run, options)))
@@ -55,23 +55,22 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _add_people(config: Path, count: int) -> None:
+async def _add_people(house: House, count: int) -> None:
     """People with one password and one hash of it, made with the settings that the house has."""
-    async with open_house(load(config, os.environ), serve=False) as house:
-        password_hash = await house.services.identity.hasher.hash(PASSWORD)
+    password_hash = await house.services.identity.hasher.hash(PASSWORD)
 
-        def work(transaction: Transaction) -> None:
-            for number in range(count):
-                new = NewUser(
-                    username=f"bench{number}",
-                    email=f"bench{number}@example.org",
-                    tier="FREE",
-                    password_hash=password_hash,
-                    is_verified=True,
-                )
-                add_user(transaction, new)
+    def work(transaction: Transaction) -> None:
+        for number in range(count):
+            new = NewUser(
+                username=f"bench{number}",
+                email=f"bench{number}@example.org",
+                tier="FREE",
+                password_hash=password_hash,
+                is_verified=True,
+            )
+            add_user(transaction, new)
 
-        await house.storage.write(work)
+    await house.storage.write(work)
 
 
 # --- What is measured ----------------------------------------------------------------------------------------------

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
 import msgspec
-import trio
 
+from bench.closed_house import furnish
 from bench.processes import Target
 from bench.server import CHAT, Server
 from manor import NewCredential, NewUser, Transaction, add_member, add_user, create_team, issue, to_chat_id
-from manor.config import load
-from manor.house import open_house
+from manor.house import House
 from manor_chat.ids import new_token
 from manor_chat.store.channels import find_channel_by_name
 from manor_chat.teams.keeping import keep_member, keep_team
@@ -39,15 +37,14 @@ def chatting(scratch: Path, people: int) -> Iterator[tuple[Target, Crowd]]:
     crowds: list[Crowd] = []
 
     def gather(config: Path) -> None:
-        crowds.append(trio.run(_gather, config, people))
+        crowds.append(furnish(config, lambda house: _gather(house, people)))
 
     with Server(scratch, plugins={"chat": CHAT, "topics": {"enabled": False}}, furnish=gather) as server:
         yield server.target, crowds[0]
 
 
-async def _gather(config: Path, people: int) -> Crowd:
-    async with open_house(load(config, os.environ), serve=False) as house:
-        return await house.storage.write(lambda transaction: _crowd(transaction, people))
+async def _gather(house: House, people: int) -> Crowd:
+    return await house.storage.write(lambda transaction: _crowd(transaction, people))
 
 
 def _crowd(transaction: Transaction, people: int) -> Crowd:

@@ -15,10 +15,10 @@ from bench.chat_house import chatting
 from bench.contests import Side, contest
 from bench.hls import measured, servers
 from bench.hls_daemon import SEGMENT
-from bench.loads import Figures, driven, quietest
+from bench.loads import Figures, driven, header_file, quietest
 from bench.nchan import NCHAN, nchan
-from bench.publisher import HEADER, furnish
-from bench.scenarios import IDLE_STREAMS, MANOR
+from bench.publisher import furnish
+from bench.scenarios import IDLE_STREAMS, MANOR, Speech
 from bench.server import Server
 from manor.config import load as read_configuration
 from manor.errors import AdminFault
@@ -30,8 +30,6 @@ STEADY = 10
 PEOPLE = 200
 POSTERS = 16
 
-OURS = replace(MANOR, publish=[*MANOR.publish, "--hdr", HEADER])
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -39,6 +37,7 @@ class Setting:
 
     Args:
         loadgen: The load generator.
+        keys: The file of the headers that publishes have in turn.
         seconds: Of load in each run.
         rounds: How often whoever stands beside is measured.
         tries: Of a run that others disturb.
@@ -47,11 +46,17 @@ class Setting:
     """
 
     loadgen: Path
+    keys: str
     seconds: int
     rounds: int
     tries: int
     scratch: Path
     has_nchan: bool
+
+    @property
+    def ours(self) -> Speech:
+        """How to speak to the daemon, with keys."""
+        return replace(MANOR, publish=[*MANOR.publish, "--hdr-file", self.keys])
 
 
 @dataclass(frozen=True)
@@ -81,11 +86,11 @@ def rows(setting: Setting) -> Iterator[Row]:
 def rows_of_two_processes(setting: Setting) -> Iterator[Row]:
     """The first rows again with two processes and with one, neither on a core of its own."""
     loads = {
-        "publish, 64 connections": ("publish", OURS.publishing(64, setting.seconds)),
-        "publish, 16 connections, 16 deep": ("publish", OURS.publishing(16, setting.seconds, depth=16)),
+        "publish, 64 connections": ("publish", setting.ours.publishing(64, setting.seconds)),
+        "publish, 16 connections, 16 deep": ("publish", setting.ours.publishing(16, setting.seconds, depth=16)),
         **{
-            f"{kind} 1 to {SUBSCRIBERS:,}, max": ("fan-out", OURS.fan_out(kind, SUBSCRIBERS, setting.seconds))
-            for kind in OURS.streams
+            f"{kind} 1 to {SUBSCRIBERS:,}, max": ("fan-out", setting.ours.fan_out(kind, SUBSCRIBERS, setting.seconds))
+            for kind in setting.ours.streams
         },
     }
     for name, (kind, load) in loads.items():
@@ -124,27 +129,29 @@ KEYS: Mapping[str, str] = {
 
 def _publishing(setting: Setting) -> Iterator[Row]:
     for connections in (1, 16, 64):
-        load = OURS.publishing(connections, setting.seconds)
+        load = setting.ours.publishing(connections, setting.seconds)
         # Only with the most: nchan, which writes nothing to a disk, shows there what the load generator has room for.
         beside = NCHAN.publishing(connections, setting.seconds) if connections == 64 else None
         yield _row(setting, f"publish, {connections} connections", "publish", load, beside)
-    load = OURS.publishing(16, setting.seconds, depth=16)
+    load = setting.ours.publishing(16, setting.seconds, depth=16)
     yield _row(setting, "publish, 16 connections, 16 deep", "publish", load)
 
 
 def _deliveries(setting: Setting) -> Iterator[Row]:
-    for kind in OURS.streams:
-        fast, theirs = (speech.fan_out(kind, SUBSCRIBERS, setting.seconds) for speech in (OURS, NCHAN))
+    for kind in setting.ours.streams:
+        fast, theirs = (speech.fan_out(kind, SUBSCRIBERS, setting.seconds) for speech in (setting.ours, NCHAN))
         yield _row(setting, f"{kind} 1 to {SUBSCRIBERS:,}, max", "fan-out", fast, theirs)
-    for kind in OURS.streams:
-        slow, theirs = (speech.fan_out(kind, SUBSCRIBERS, setting.seconds, rate=STEADY) for speech in (OURS, NCHAN))
+    for kind in setting.ours.streams:
+        slow, theirs = (
+            speech.fan_out(kind, SUBSCRIBERS, setting.seconds, rate=STEADY) for speech in (setting.ours, NCHAN)
+        )
         yield _row(setting, f"{kind} 1 to {SUBSCRIBERS:,}, {STEADY}/s", "steady", slow, theirs)
 
 
 def _idle(setting: Setting) -> Iterator[Row]:
-    for kind in OURS.streams:
+    for kind in setting.ours.streams:
         name = f"{kind}, {IDLE_STREAMS:,} idle"
-        yield _row(setting, name, "idle", OURS.idling(kind), NCHAN.idling(kind))
+        yield _row(setting, name, "idle", setting.ours.idling(kind), NCHAN.idling(kind))
 
 
 def _chat(setting: Setting) -> Iterator[Row]:
@@ -187,14 +194,12 @@ def _nchan(setting: Setting, load: list[str]) -> Figures:
 
 def _chatted(setting: Setting, pace: list[str]) -> Figures:
     def once() -> Figures:
-        with chatting(setting.scratch, PEOPLE) as (target, crowd), tempfile.NamedTemporaryFile("w") as tokens:
-            tokens.writelines(f"Authorization: Bearer {token}\n" for token in crowd.tokens)
-            tokens.flush()
+        with chatting(setting.scratch, PEOPLE) as (target, crowd), header_file(crowd.tokens) as tokens:
             body = ["--body-pre", f'{{"channel_id":"{crowd.channel}","message":"', "--body-post", '"}', "--body", "100"]
             # An @ would mention somebody.
             posts = ["--pub-path", "/api/v4/posts", "--hdr", "Content-Type: application/json", "--mark", "=", *body]
             people = ["--sub", "ws", "--sub-path", "/api/v4/websocket", "--subs", str(PEOPLE), "--settle", "2000"]
-            files = ["--hdr-file", tokens.name, "--sub-hdr-file", tokens.name]
+            files = ["--hdr-file", tokens, "--sub-hdr-file", tokens]
             load = ["fan", "--secs", str(setting.seconds), *posts, *people, *files, *pace]
             return driven([str(setting.loadgen), *load], target)
 

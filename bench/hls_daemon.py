@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import trio
 from manor import logs
 from manor.config import load
 from manor.daemon import Server
-from manor.daemon.running import server_limits, web_options
+from manor.daemon.running import GARBAGE, server_limits, web_options
 from manor.house import House, open_house
 from manor.web import Front
 from manor_stream.hls.part import Hls
@@ -53,6 +54,8 @@ async def serve(config: Path) -> None:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         sys.stdout.write(f"{listeners[0].socket.getsockname()[1]}\n")
         sys.stdout.flush()
+        gc.freeze()
+        gc.set_threshold(*GARBAGE)
         await server.serve(listeners, stop=trio.Event())
 
 

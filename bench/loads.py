@@ -6,7 +6,7 @@ import json
 import resource
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,15 @@ def built() -> Iterator[Path]:
         source = Path(__file__).with_name("loadgen.c")
         subprocess.run(["gcc", "-O2", "-Wall", "-Wno-misleading-indentation", "-o", target, source], check=True)
         yield target
+
+
+@contextmanager
+def header_file(secrets: Iterable[str]) -> Iterator[str]:
+    """A file with a header for each credential, as the load generator reads them; it is gone with the block."""
+    with tempfile.NamedTemporaryFile("w", prefix="manor-bench-") as file:
+        file.writelines(f"Authorization: Bearer {secret}\n" for secret in secrets)
+        file.flush()
+        yield file.name
 
 
 def driven(command: Sequence[str], target: Target, *, is_pinned: bool = True) -> Figures:
