@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from manor.live import Entry, chunk, closing_frame, sse_frame, typed_text, websocket_frame
+from manor.live.pieces import Piece, pieces
 from manor.routing import GOING_AWAY, Closing, Wire
 
 
@@ -73,3 +74,28 @@ def test_a_text_of_its_own_replaces_the_typed_data() -> None:
 
     assert entry.frame(Wire.SSE) == b"event: ping\ndata:\n\n"
     assert entry.frame(Wire.TEXT) == b'{"type":"ping","timestamp":"now"}'
+
+
+def test_entries_are_joined_up_to_a_bound_and_those_of_one_position_stay_together() -> None:
+    def made(position: int, size: int) -> Entry:
+        return Entry(position, "message", b"", text=b"x" * size)
+
+    entries = [made(1, 40_000), made(2, 20_000), made(3, 40_000), made(3, 40_000), made(4, 70_000), made(5, 0)]
+    joined = list(pieces(entries, lambda entry: entry.frame(Wire.TEXT)))
+
+    assert [(len(piece.data), piece.last, piece.is_last) for piece in joined] == [
+        (60_000, 2, False),
+        (80_000, 3, False),
+        (70_000, 5, True),
+    ]
+
+
+def test_nothing_to_say_is_one_empty_piece_that_still_moves_on() -> None:
+    (piece,) = pieces([Entry(7, "message", b"")], lambda entry: b"")
+
+    assert (piece.data, piece.last) == (b"", 7)
+
+
+@pytest.mark.parametrize(("taken", "rest"), [(0, b""), (1, b"bc"), (3, b""), (4, b"e"), (5, b"")])
+def test_the_rest_of_a_frame_ends_where_the_frame_does(taken: int, rest: bytes) -> None:
+    assert Piece([b"abc", b"de"], 1).rest_of_frame(taken) == rest

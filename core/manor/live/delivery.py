@@ -9,7 +9,7 @@ import trio
 
 from manor.live.feed import Feed
 from manor.live.pieces import Piece, pieces
-from manor.live.ring import Channel, merged
+from manor.live.ring import Channel, Entry, Voice, merged
 
 AT_ONCE = 200
 """Outlets that are written to, or woken, before others get a turn on the loop."""
@@ -48,12 +48,12 @@ class Delivery:
             behind: list[Feed] = []
             for turn in turns(feeds):
                 for feed in turn:
-                    wire = feed.ready_wire
-                    if wire is None:
+                    tongue = feed.ready_in
+                    if tongue is None:
                         if feed.hear(channel):
                             self._several[feed].append(channel)
                         continue
-                    piece = plain[wire].get(feed.position) or joined.plain_piece(feed)
+                    piece = plain[tongue].get(feed.position) or joined.plain_piece(feed)
                     feed.give(piece)
                     if not piece.is_last:
                         behind.append(feed)
@@ -85,36 +85,41 @@ class Delivery:
         joined = self._joined.get(new[0])
         if joined is None:
             joined = self._joined[new[0]] = _Joined(new[0])
-        return joined.piece(feed)
+        if feed.voice is not None:
+            return joined.voiced_piece(feed, feed.voice)
+        return joined.plain[feed.tongue].get(feed.position) or joined.plain_piece(feed)
 
 
 class _Joined:
     """The pieces of one channel, for as long as a fan-out takes.
 
     Attributes:
-        plain: Those in the entries' own words, by wire and by the position that they follow.
+        plain: Those in the entries' own words, by tongue and by the position that they follow.
     """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self.plain: defaultdict[str, dict[int, Piece]] = defaultdict(dict)
-        self._begun: dict[tuple[str, str, int], Piece] = {}
+        self._begun: dict[tuple[str, int], Piece] = {}
 
     def plain_piece(self, feed: Feed) -> Piece:
         """What a feed without a voice is given; from now on it is in `plain`."""
-        piece = self.plain[feed.outlet.wire.value][feed.position] = self.piece(feed)
+        piece = self._shared(feed, self._channel.after(feed.position))
+        self.plain[feed.tongue][feed.position] = piece
         return piece
 
-    def piece(self, feed: Feed) -> Piece:
-        """What follows where a feed is: the same for everybody there who speaks in the same voice."""
+    def voiced_piece(self, feed: Feed, voice: Voice) -> Piece:
+        """What a feed with a voice is given: its own, where it leaves out what others with that voice may hear."""
         entries = self._channel.after(feed.position)
+        if all(map(voice.wants, entries)):
+            return self._shared(feed, entries)
+        return next(pieces(entries, feed.frame))
+
+    def _shared(self, feed: Feed, entries: Sequence[Entry]) -> Piece:
         if not entries:
             return Piece((), feed.position)
-        voice = feed.voice
-        if voice is not None and not all(map(voice.wants, entries)):
-            return next(pieces(entries, feed.frame))
         # Outlets with different positions may be at the same place: nothing was said here between the two.
-        place = (feed.outlet.wire.value, "" if voice is None else voice.name, entries[0].position)
+        place = (feed.tongue, entries[0].position)
         piece = self._begun.get(place)
         if piece is None:
             piece = self._begun[place] = next(pieces(entries, feed.frame))

@@ -47,7 +47,8 @@ class Feed:
         voice: Says everything in other words; None for the entries' own.
         position: The position of what it took last: that was written, or is being written.
         ping_due: When it wants its next ping, in `trio.current_time()`; infinite when it wants none.
-        ready_wire: The wire, where it can be given its only channel's entries in their own words at once; or None.
+        tongue: The same for all whose frames are the same: the wire, and the voice if there is one.
+        ready_in: The tongue, while it can be given at once whatever its only channel says; None while it cannot.
     """
 
     __slots__ = (
@@ -68,7 +69,8 @@ class Feed:
         "outlet",
         "ping_due",
         "position",
-        "ready_wire",
+        "ready_in",
+        "tongue",
         "voice",
     )
 
@@ -103,13 +105,15 @@ class Feed:
         self._task: trio.lowlevel.Task | None = None
         self._send: Callable[[bytes], int] | None = None
         self._rest: tuple[Piece, int] | None = None
-        self.ready_wire: str | None = None
+        self.tongue = ""
+        self.ready_in: str | None = None
 
     # --- The door's side -------------------------------------------------------------------------------------------
 
     def attach(self, outlet: Outlet, cursor: int | None) -> None:
         """Hear everything from here on, after a replay of what is stored after `cursor`. One outlet a feed."""
         self.outlet = outlet
+        self.tongue = outlet.wire.value if self.voice is None else f"{outlet.wire.value} {self.voice.name}"
         if outlet.wire is not Wire.TEXT:
             self._send = outlet.send
         self.position = self._newest() if cursor is None else cursor
@@ -203,7 +207,7 @@ class Feed:
         """Have a waiting pump look at its channels again."""
         if self._task is not None:
             task, self._task = self._task, None
-            self.ready_wire = None
+            self.ready_in = None
             trio.lowlevel.reschedule(task)
 
     def end(self, closing: Closing, *, grace: float = CUT_AFTER) -> None:
@@ -315,10 +319,10 @@ class Feed:
     async def _wait(self) -> None:
         self._task = trio.lowlevel.current_task()
         if self._send is not None and self.voice is None and len(self.channels) == 1:
-            self.ready_wire = self.outlet.wire.value
+            self.ready_in = self.tongue
         await trio.lowlevel.wait_task_rescheduled(self._give_up)
 
     def _give_up(self, _: Any) -> trio.lowlevel.Abort:
         self._task = None
-        self.ready_wire = None
+        self.ready_in = None
         return trio.lowlevel.Abort.SUCCEEDED

@@ -54,11 +54,10 @@ def pieces(entries: Sequence[Entry], encode: Callable[[Entry], bytes]) -> Iterat
     frames: list[bytes] = []
     size = last = 0
     for entry in entries:
-        frame = encode(entry)
-        if frames and size + len(frame) > MOST_JOINED and (entry.position != last or not last):
-            yield Piece(frames, last, is_last=False)
-            frames, size = [], 0
-        if frame:
+        if frame := encode(entry):
+            if frames and size + len(frame) > MOST_JOINED and (entry.position != last or not last):
+                yield Piece(frames, last, is_last=False)
+                frames, size = [], 0
             frames.append(frame)
             size += len(frame)
         last = entry.position
