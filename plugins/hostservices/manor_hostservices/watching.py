@@ -18,6 +18,8 @@ from manor_hostservices.verbs import ReadKeys, ReadServices, ReadUpdates, Servic
 
 SERVICES_EVERY = 30.0
 UPDATES_EVERY = 86_400.0
+UPDATES_AGAIN = 3600.0
+"""Seconds until the next look after one that the host refused: its package manager may be at work."""
 
 SETTLING = 300.0
 """Seconds after the start until updates are asked for: a host that boots has better to do."""
@@ -104,21 +106,21 @@ class UpdateWatch:
             with trio.move_on_after(pause):
                 await self._soon.wait()
             self._soon = trio.Event()
-            await self.look()
-            pause = UPDATES_EVERY
+            pause = UPDATES_EVERY if await self.look() else UPDATES_AGAIN
 
     def look_soon(self) -> None:
         """Packages have changed: do not wait for tomorrow."""
         self._soon.set()
 
-    async def look(self) -> None:
-        """Look once."""
+    async def look(self) -> bool:
+        """Look once; whether the host said it."""
         try:
             updates = await self._host.ask(ReadUpdates())
         except HostRefusal as refusal:
             log.info("what an upgrade would bring is not known", reason=refusal.detail)
-            return
+            return False
         await self._storage.write(lambda transaction: _tell_updates(transaction, updates))
+        return True
 
 
 class PrimaryWatch:

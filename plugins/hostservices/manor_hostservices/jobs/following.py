@@ -54,6 +54,7 @@ class Following:
         self._clock = clock
         self._host = host
         self._roused = trio.Event()
+        self._trouble: str | None = None
         self.on_end: Callable[[KnownJob], None] = _nobody_cares
         jobs.on_start = self._rouse
 
@@ -76,8 +77,11 @@ class Following:
         try:
             told = await self._host.ask(ReadJobs(tuple(job.id for job in running)))
         except HostRefusal as refusal:
-            log.warning("the host does not say how its jobs fare", reason=refusal.detail)
+            if refusal.detail != self._trouble:
+                log.warning("the host does not say how its jobs fare", reason=refusal.detail)
+            self._trouble = refusal.detail
             return False
+        self._trouble = None
         found = {job.id: job for job in told}
         now = [_now(job, found.get(job.id), self._clock) for job in running]
         if now != list(running):

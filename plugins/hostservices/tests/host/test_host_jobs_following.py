@@ -85,6 +85,7 @@ class Beyond:
     async def ask(self, verb: Verb[Any]) -> Any:
         """Do as the desk does."""
         if self._desk is None:
+            self._note(verb)
             raise Failed("The helper is being replaced")
         if (held := self.held.get(type(verb))) is not None:
             self._note(verb)
@@ -211,6 +212,7 @@ async def test_a_helper_that_is_away_loses_no_job(
             entry = beyond.ledger.entry(job)
         with structlog.testing.capture_logs() as logs:
             away = await until(phone, job, lambda _: bool(logs))
+            await beyond.looked_at(3)
         log = await phone.get(f"{JOBS}/{job}/log")
         started = await phone.post(JOBS, json={"kind": "backup"})
         over = Job(job, "backup", "done", clock.now(), progress=1.0, ended_at=clock.now(), message="Meanwhile")
@@ -219,6 +221,7 @@ async def test_a_helper_that_is_away_loses_no_job(
             found = await until(phone, job, lambda found: found["state"] == "done")
         jobs = (await phone.get(JOBS)).json()
 
+    assert [line["event"] for line in logs].count("the host does not say how its jobs fare") == 1
     assert away["state"] == "running"
     assert (log.status, started.status) == (503, 503)
     assert found["message"] == "Meanwhile"

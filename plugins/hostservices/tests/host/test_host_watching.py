@@ -9,6 +9,8 @@ from uuid import UUID
 
 import pytest
 import structlog.testing
+import trio
+import trio.testing
 from sqlalchemy import MetaData
 from sqlalchemy.schema import CreateTable
 
@@ -17,9 +19,9 @@ from manor.testing import House
 from manor_hostservices.events import JobChanged
 from manor_hostservices.jobs import store
 from manor_hostservices.jobs.known import KnownJob
-from manor_hostservices.refusals import Missing, NotHere
+from manor_hostservices.refusals import Failed, Missing, NotHere
 from manor_hostservices.verbs import ServiceState, Update, Updates, Verb
-from manor_hostservices.watching import PrimaryWatch, ServiceWatch, UpdateWatch
+from manor_hostservices.watching import SETTLING, PrimaryWatch, ServiceWatch, UpdateWatch
 from manor_hostservices.watching import told as told_table
 
 NINE, TEN = (datetime(2030, 1, 2, hour, tzinfo=UTC) for hour in (9, 10))
@@ -92,6 +94,25 @@ async def test_a_host_that_says_no_is_asked_again_later(house: House, heard: lis
     await UpdateWatch(house.storage, told).look()
 
     assert heard == []
+
+
+async def test_updates_that_are_not_told_are_asked_for_again_before_tomorrow(
+    house: House, autojump_clock: trio.testing.MockClock
+) -> None:
+    asked: list[float] = []
+
+    class Busy:
+        async def ask(self, verb: Verb[Any]) -> Any:
+            asked.append(trio.current_time() - began)
+            if len(asked) == 1:
+                raise Failed("apt-get: Could not get lock")
+            return Updates([])
+
+    began = trio.current_time()
+    with trio.move_on_after(SETTLING + 100_000):
+        await UpdateWatch(house.storage, Busy()).run()
+
+    assert [round(at) for at in asked] == [300, 300 + 3600, 300 + 3600 + 86_400]
 
 
 async def test_a_primary_account_that_is_not_there_is_said_until_it_is(told: Told) -> None:
