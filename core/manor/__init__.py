@@ -257,8 +257,10 @@ if TYPE_CHECKING:
     from manor.routing import Wire as Wire
     from manor.routing import Write as Write
     from manor.storage import Id as Id
+    from manor.storage import Joint as Joint
     from manor.storage import Migration as Migration
     from manor.storage import Prepared as Prepared
+    from manor.storage import PreparedRows as PreparedRows
     from manor.storage import Storage as Storage
     from manor.storage import Time as Time
     from manor.storage import Transaction as Transaction
@@ -522,8 +524,10 @@ _EXPORTS = {
     "Wire": "manor.routing",
     "Write": "manor.routing",
     "Id": "manor.storage",
+    "Joint": "manor.storage",
     "Migration": "manor.storage",
     "Prepared": "manor.storage",
+    "PreparedRows": "manor.storage",
     "Storage": "manor.storage",
     "Time": "manor.storage",
     "Transaction": "manor.storage",

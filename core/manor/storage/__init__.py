@@ -3,19 +3,21 @@
 from manor.storage.copying import open_copy, remove_copies
 from manor.storage.ids import Id, from_chat_id, new_id, parse_id, to_chat_id
 from manor.storage.migrations import Migration, MigrationFailed, applied, apply_migrations, purge
-from manor.storage.prepared import Prepared
+from manor.storage.prepared import Prepared, PreparedRows
 from manor.storage.readers import Rows
 from manor.storage.storage import Storage, StorageHealth, open_storage
 from manor.storage.times import Time, from_microseconds, to_microseconds
-from manor.storage.transaction import Deferrable, Deferred, Recording, Telling, Transaction, Work
+from manor.storage.transaction import Deferrable, Deferred, Joint, Recording, Telling, Transaction, Work
 
 __all__ = [
     "Deferrable",
     "Deferred",
     "Id",
+    "Joint",
     "Migration",
     "MigrationFailed",
     "Prepared",
+    "PreparedRows",
     "Recording",
     "Rows",
     "Storage",

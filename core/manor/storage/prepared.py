@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Insert, Select, Update
+from sqlalchemy import BindParameter, Connection, Insert, Select, Table, Update, insert
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 
@@ -54,6 +55,61 @@ class Prepared:
         """
         rows = self.run(connection, *values).fetchall()
         return [self._worded[connection.dialect.name].named(row) for row in rows]
+
+
+MOST_ROWS = 64
+"""Rows of one statement: more gain nothing, and each size is a statement of its own that SQLite keeps prepared."""
+
+
+class PreparedRows:
+    """Rows of one table, many at once: a statement for as many of them as may be.
+
+    Measured, a row of eleven columns and four indexes, 64 in a transaction: 13 µs one by one, 9 µs through
+    `executemany`, 6 µs so. The driver also hands over the interpreter's lock once for a statement and not for each row.
+
+    Args:
+        table: Where they go.
+        names: The columns, in the order of a row's values.
+        optional: Columns that are NULL when they are left out: where no row has a value they are.
+    """
+
+    def __init__(self, table: Table, names: Sequence[str], *, optional: Sequence[str] = ()) -> None:
+        self._table = table
+        self._names = tuple(names)
+        self._optional = tuple(self._names.index(name) for name in optional)
+        self._texts: dict[tuple[str, tuple[str, ...], int], str] = {}
+
+    def add(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert them.
+
+        Args:
+            connection: In a transaction.
+            rows: Values as the driver takes them. Of what it takes for a blob, a `bytearray` is quickest: for `bytes`
+                and for None it looks for somebody who adapts them, each time, which is a microsecond.
+        """
+        left_out = {index for index in self._optional if all(row[index] is None for row in rows)}
+        names = self._names
+        if left_out:
+            kept = [index for index in range(len(names)) if index not in left_out]
+            names = tuple(names[index] for index in kept)
+            rows = [[row[index] for index in kept] for row in rows]
+        cursor = connection.connection.cursor()
+        start, size = 0, MOST_ROWS
+        while start < len(rows):
+            while size > len(rows) - start:
+                size //= 2
+            values = list(chain.from_iterable(rows[start : start + size]))
+            cursor.execute(self._text(connection, names, size), values)
+            start += size
+
+    def _text(self, connection: Connection, names: tuple[str, ...], size: int) -> str:
+        key = connection.dialect.name, names, size
+        text = self._texts.get(key)
+        if text is None:
+            one = str(insert(self._table).compile(dialect=connection.dialect, column_keys=list(names)))
+            head, between, values = one.partition(" VALUES ")
+            text = self._texts[key] = head + between + ", ".join([values] * size)
+        return text
 
 
 class _Worded:

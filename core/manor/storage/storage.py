@@ -20,10 +20,11 @@ from manor.storage.connection import Connection
 from manor.storage.engine import BUSY_TIMEOUT, Desk, writer_pragmas
 from manor.storage.readers import Readers, Rows
 from manor.storage.schema import prepare
-from manor.storage.transaction import Recording, Telling, Transaction, Work
+from manor.storage.transaction import Joint, Recording, Telling, Transaction, Work
 from manor.storage.wiping import NotAlone, wipe_some
 from manor.storage.writer import Writer
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 RESERVE = 64 * 1024 * 1024
@@ -109,6 +110,18 @@ class Storage:
             Unavailable: Too much waits, or the storage is closed.
         """
         return self._writer.submit(work)
+
+    def submit_joint(self, joint: Joint[P, Any], payload: P) -> Later:
+        """Like `submit`, for work that is cheaper done for many at once; see `Joint`.
+
+        Args:
+            joint: The kind of work: the same object each time, as it is what units are known by.
+            payload: What to do it for.
+
+        Raises:
+            Unavailable: Too much waits, or the storage is closed.
+        """
+        return self._writer.submit_joint(joint, payload)
 
     async def read(self, work: Work[T]) -> T:
         """Run a reading unit on one snapshot, beside the writer; a cancelled one is interrupted.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import structlog
 import trio
-from outcome import Error, Outcome
+from outcome import Error, Value
 from trio.lowlevel import Abort
 
 from manor.errors import Unavailable
@@ -16,8 +16,9 @@ from manor.events import Event
 from manor.routing import Later
 from manor.storage.batch import Committer, Unit
 from manor.storage.connection import Connection
-from manor.storage.transaction import Recording, Telling, Work
+from manor.storage.transaction import Joint, Recording, Telling, Work
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 UNITS_IN_A_BATCH = 200
@@ -39,9 +40,9 @@ class _Caller:
         self.task = None
         return Abort.SUCCEEDED
 
-    def __call__(self, result: Outcome[Any]) -> None:
+    def tell(self, unit: Unit) -> None:
         if self.task is not None:
-            trio.lowlevel.reschedule(self.task, result)
+            trio.lowlevel.reschedule(self.task, Value(unit.value) if unit.error is None else Error(unit.error))
 
 
 class Writer:
@@ -98,19 +99,13 @@ class Writer:
     def submit(self, work: Work[Any]) -> Later:
         """Run a unit without waiting for it."""
         later = Later()
+        self._add(Unit(work, later))
+        return later
 
-        def answer(result: Outcome[Any]) -> None:
-            try:
-                if isinstance(result, Error):
-                    later.fail(result.error)
-                else:
-                    later.set(result.unwrap())
-            except Exception:
-                # A door's callback ran. Its failing concerns one connection; the neighbours in the batch, and every
-                # write after it, still want their answers.
-                _log.exception("an answer could not be given", work=_name(work))
-
-        self._add(Unit(work, answer))
+    def submit_joint(self, joint: Joint[P, Any], payload: P) -> Later:
+        """Run a unit that can be done with others like it, without waiting for it."""
+        later = Later()
+        self._add(Unit(joint, later, payload))
         return later
 
     async def run(self) -> None:
@@ -129,7 +124,8 @@ class Writer:
         finally:
             self._is_closed = True
             for unit in self._waiting:
-                unit.answer(Error(Unavailable("The server's storage is closed.")))
+                unit.fail(Unavailable("The server's storage is closed."))
+                _answer(unit)
 
     def close(self) -> None:
         """Accept no more; `run` returns once everything accepted is done."""
@@ -157,29 +153,44 @@ class Writer:
 
     def _announce(self, batch: list[Unit], position: int) -> None:
         """Tell in commit order: caches first, then the callers, then everyone else."""
-        committed = [unit for unit in batch if unit.is_committed]
         events: list[Event] = []
-        for unit in committed:
+        for unit in batch:
             events += unit.events
         self.position = position
         if events:
             self._bus.tell_inline(events)
         for unit in batch:
-            assert unit.outcome is not None, "a batch is done when each unit is"
-            unit.answer(unit.outcome)
+            _answer(unit)
         if events:
             self._bus.tell_live(events)
-        if any(unit.has_rows for unit in committed):
+        if any(unit.has_rows for unit in batch):
             self._outbox.ring()
         for unit in batch:
             if unit.seconds > SLOW:
                 _log.warning("slow unit of work", work=_name(unit.work), seconds=round(unit.seconds, 3))
 
 
+def _answer(unit: Unit) -> None:
+    answer = unit.answer
+    if isinstance(answer, _Caller):
+        answer.tell(unit)
+        return
+    try:
+        if unit.error is None:
+            answer.set(unit.value)
+        else:
+            answer.fail(unit.error)
+    except Exception:
+        # A door's callback ran. Its failing concerns one connection; the neighbours in the batch, and every
+        # write after it, still want their answers.
+        _log.exception("an answer could not be given", work=_name(unit.work))
+
+
 def _never(_: Any) -> Abort:
     return Abort.FAILED
 
 
-def _name(work: Callable[..., Any]) -> str:
+def _name(unit_work: Work[Any] | Joint[Any, Any]) -> str:
+    work = unit_work.do if isinstance(unit_work, Joint) else unit_work
     work = getattr(work, "func", work)  # functools.partial has no name of its own
     return f"{getattr(work, '__module__', '?')}.{getattr(work, '__qualname__', type(work).__qualname__)}"

@@ -15,8 +15,8 @@ from manor_topics.announcement import Announcement, shape_of
 from manor_topics.creating import add, new_topic
 from manor_topics.domain import Topic
 from manor_topics.parts import Part, Shared
-from manor_topics.payers import payer_of
-from manor_topics.publishing import Plan, Publisher, publish
+from manor_topics.payers import Plan, payer_of
+from manor_topics.publishing import Publisher, publish
 
 SCOPE = "announcements"
 """Whose idempotency keys they are."""

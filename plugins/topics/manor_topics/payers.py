@@ -73,6 +73,20 @@ class Payer(msgspec.Struct, frozen=True):
 SYSTEM = Payer(SYSTEM_ID, "")
 
 
+class Plan(msgspec.Struct, frozen=True):
+    """What a message is counted on, and how long it is kept.
+
+    Args:
+        payer_id: On whose account it goes.
+        daily_messages: How many a day; 0 for any number, and then none is counted.
+        retention: How long it is kept; None for ever.
+    """
+
+    payer_id: UUID
+    daily_messages: int
+    retention: timedelta | None
+
+
 class Payers:
     """Knows payers, read from storage when first asked for, and asks plans for them."""
 
@@ -138,6 +152,10 @@ class Payers:
         days = self._context.tiers.limit("retention_days", payer.tier)
         return timedelta(days=days) if days else None
 
+    def plan(self, payer: Payer) -> Plan:
+        """What counts for a message that goes on somebody's account."""
+        return Plan(payer.user_id, self.limit("daily_messages", payer), self.retention(payer))
+
     def take_publish(self, principal: Principal | None, payer: Payer) -> None:
         """Count a message of a credential; strangers are counted by their address, before anything else.
 
@@ -192,6 +210,16 @@ def used_up(limit: int, until: datetime) -> dict[str, str]:
         "X-RateLimit-Remaining": "0",
         "X-RateLimit-Reset": str(math.ceil(until.timestamp())),
     }
+
+
+def day_is_full(plan: Plan, now: datetime) -> TooManyRequests:
+    """The refusal of a message for which a plan has no room today."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return TooManyRequests(
+        f"The plan's {plan.daily_messages} messages of today are used up (daily_messages)",
+        retry_after=math.ceil((midnight - now).total_seconds()),
+        headers=used_up(plan.daily_messages, midnight),
+    )
 
 
 def payer_of(transaction: Transaction, topic: Topic) -> Payer:

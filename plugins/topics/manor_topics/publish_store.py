@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import BigInteger, Connection, and_, bindparam, case, delete, insert, or_, select, type_coerce, update
 
-from manor import Prepared, from_microseconds, to_microseconds
+from manor import Prepared, PreparedRows, from_microseconds, to_microseconds
 from manor_topics.domain import Topic
 from manor_topics.events import MessagePublished
 from manor_topics.message_store import COLUMNS, read_extras
@@ -18,6 +20,9 @@ from manor_topics.tables import daily, messages, publish_keys, topics
 SMALL_STEP = timedelta(minutes=1)
 """How far a wall clock may jump back without a topic's timestamps doing the same."""
 
+_SMALL_STEP = SMALL_STEP // timedelta(microseconds=1)
+
+_JSON = msgspec.json.Encoder()
 _FORGET_AT_ONCE = 100
 _EPOCH_DAY = 719_163
 """The first of January 1970, as `date.toordinal` counts."""
@@ -31,10 +36,52 @@ class Place(msgspec.Struct, frozen=True):
     timestamp: datetime
 
 
+class Tail(msgspec.Struct):
+    """Where a topic ends, to be moved on in memory.
+
+    Args:
+        topic: The topic's name.
+        sequence: Of the newest message.
+        latest_at: Its timestamp in microseconds; None before the first.
+        more: How many came since this was read.
+    """
+
+    topic: str
+    sequence: int
+    latest_at: int | None
+    more: int = 0
+
+    def advance(self, now: int) -> int:
+        """Count one more message in, as the function `advance` does; returns its timestamp."""
+        latest = self.latest_at
+        if latest is None or not now <= latest < now + _SMALL_STEP:
+            latest = now - 1
+        self.latest_at = latest + 1
+        self.sequence += 1
+        self.more += 1
+        return latest + 1
+
+
+class Day(msgspec.Struct):
+    """Somebody's messages of one day.
+
+    Args:
+        payer_id: On whose account they went.
+        day: See `day_of`.
+        messages: How many.
+        stored: How many of them were counted before; None for a day without any.
+    """
+
+    payer_id: UUID
+    day: int
+    messages: int
+    stored: int | None
+
+
 _now = bindparam("now", type_=BigInteger)
 _latest = type_coerce(topics.c.latest_at, BigInteger)
 _next = case(
-    (and_(_latest >= _now, _latest < _now + SMALL_STEP // timedelta(microseconds=1)), _latest + 1),
+    (and_(_latest >= _now, _latest < _now + _SMALL_STEP), _latest + 1),
     else_=_now,
 )
 _ADVANCE = Prepared(
@@ -61,27 +108,62 @@ def advance(connection: Connection, topic_id: UUID, now: datetime) -> Place | No
     return None if row is None else Place(row[0], row[1], from_microseconds(row[2]))
 
 
-_ADD = Prepared(insert(messages), [column.name for column in messages.c])
+_READ_TAIL = Prepared(
+    select(topics.c.name, topics.c.last_sequence, _latest).where(topics.c.id == bindparam("topic_id")), ["topic_id"]
+)
+_KEEP_TAIL = Prepared(
+    update(topics)
+    .where(topics.c.id == bindparam("topic_id"))
+    .values(
+        last_sequence=bindparam("sequence"),
+        message_count=topics.c.message_count + bindparam("more"),
+        latest_at=bindparam("at", type_=BigInteger),
+        last_message_at=bindparam("at", type_=BigInteger),
+    ),
+    ["topic_id", "sequence", "more", "at"],
+)
 
 
-def add_message(connection: Connection, message: MessagePublished) -> None:
-    """Store a message at its position."""
-    _ADD.run(
-        connection,
+def read_tail(connection: Connection, topic_id: UUID) -> Tail | None:
+    """Where a topic ends; None when it is gone."""
+    row = _READ_TAIL.run(connection, topic_id.bytes).fetchone()
+    return None if row is None else Tail(*row)
+
+
+def keep_tail(connection: Connection, topic_id: UUID, tail: Tail) -> None:
+    """Store what was counted in."""
+    if tail.more:
+        _KEEP_TAIL.run(connection, topic_id.bytes, tail.sequence, tail.more, tail.latest_at)
+
+
+_ADD = PreparedRows(
+    messages,
+    [column.name for column in messages.c],
+    optional=["title", "expires_at", "edited_at", "publisher_id", "extras"],
+)
+
+
+def add_messages(connection: Connection, told: Sequence[MessagePublished]) -> None:
+    """Store messages at their positions."""
+    _ADD.add(connection, [_row(message) for message in told])
+
+
+def _row(message: MessagePublished) -> Sequence[Any]:
+    return (
         message.position,
-        message.id.bytes,
-        message.topic_id.bytes,
+        bytearray(message.id.bytes),
+        bytearray(message.topic_id.bytes),
         message.sequence,
         message.message,
         message.title,
         message.priority,
-        msgspec.json.encode(message.tags).decode() if message.tags else "[]",
+        _JSON.encode(message.tags).decode() if message.tags else "[]",
         to_microseconds(message.timestamp),
         None if message.expires_at is None else to_microseconds(message.expires_at),
         0,
         None,
-        None if message.publisher_id is None else message.publisher_id.bytes,
-        None if message.extras is None else msgspec.json.encode(message.extras).decode(),
+        None if message.publisher_id is None else bytearray(message.publisher_id.bytes),
+        None if message.extras is None else _JSON.encode(message.extras).decode(),
     )
 
 
@@ -99,13 +181,44 @@ def day_of(time: datetime) -> int:
     return time.date().toordinal() - _EPOCH_DAY
 
 
+_READ_DAY = Prepared(
+    select(daily.c.messages).where(daily.c.payer_id == bindparam("payer_id"), daily.c.day == bindparam("this_day")),
+    ["payer_id", "this_day"],
+)
+_KEEP_DAY = Prepared(
+    update(daily)
+    .where(daily.c.payer_id == bindparam("payer_id"), daily.c.day == bindparam("this_day"))
+    .values(messages=bindparam("number")),
+    ["payer_id", "this_day", "number"],
+)
+_BEGIN_DAY = Prepared(insert(daily), ["payer_id", "day", "messages"])
+
+
+def read_day(connection: Connection, payer_id: UUID, now: datetime) -> Day:
+    """How many messages of today, in UTC, went on somebody's account."""
+    today = day_of(now)
+    row = _READ_DAY.run(connection, payer_id.bytes, today).fetchone()
+    stored = None if row is None else int(row[0])
+    return Day(payer_id, today, stored or 0, stored)
+
+
+def keep_day(connection: Connection, day: Day) -> None:
+    """Store how many it are by now."""
+    if day.messages == (day.stored or 0):
+        return
+    if day.stored is None:
+        _BEGIN_DAY.run(connection, day.payer_id.bytes, day.day, day.messages)
+    else:
+        _KEEP_DAY.run(connection, day.payer_id.bytes, day.day, day.messages)
+
+
 def count_today(connection: Connection, payer_id: UUID, now: datetime) -> int:
     """Count one more message on somebody's account; how many it are today, in UTC."""
     today = day_of(now)
     row = _COUNT.run(connection, payer_id.bytes, today).fetchone()
     if row is not None:
         return int(row[0])
-    connection.execute(insert(daily).values(payer_id=payer_id, day=today, messages=1))
+    _BEGIN_DAY.run(connection, payer_id.bytes, today, 1)
     return 1
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
-from manor import SYSTEM_ID, Later, Principal, Storage, TooManyRequests, Transaction, Unprocessable, new_id
+from manor import SYSTEM_ID, Joint, Later, Principal, Storage, Transaction, Unprocessable, new_id
 from manor_topics import publish_store, scheduled, store
+from manor_topics.batches import Wanted, publish_batch
 from manor_topics.creating import add, check_plan, new_topic
 from manor_topics.domain import Topic
 from manor_topics.drafts import Draft
 from manor_topics.emailing import Mailed
 from manor_topics.events import MessagePublished
-from manor_topics.payers import Payer, Payers, payer_of, used_up
+from manor_topics.payers import Payer, Payers, Plan, day_is_full, payer_of
 from manor_topics.rights import missing
 
 KEY_LIFE = timedelta(hours=24)
@@ -67,7 +67,9 @@ class Publishing:
                 by what it brings.
         """
         self._payers.take_publish(publisher.principal, payer)
-        plan = self._plan(payer)
+        plan = self._payers.plan(payer)
+        if publisher.key is None and draft.delay is None and mailed is None:
+            return self._storage.submit_joint(_JOINTLY, Wanted(topic, draft, plan, publisher.user_id))
         return self._storage.submit(lambda transaction: publish(transaction, topic, draft, publisher, plan, mailed))
 
     def submit_to_new(
@@ -89,27 +91,13 @@ class Publishing:
             elif not topic.is_public and topic.owner_id != publisher.user_id:
                 # Made by somebody else since we looked, and not for us.
                 raise missing(name)
-            plan = self._plan(payer_of(transaction, topic))
+            plan = self._payers.plan(payer_of(transaction, topic))
             return publish(transaction, topic, draft, publisher, plan, mailed)
 
         return self._storage.submit(work)
 
-    def _plan(self, payer: Payer) -> Plan:
-        return Plan(payer.user_id, self._payers.limit("daily_messages", payer), self._payers.retention(payer))
 
-
-class Plan(msgspec.Struct, frozen=True):
-    """What a message is counted on, and how long it is kept.
-
-    Args:
-        payer_id: On whose account it goes.
-        daily_messages: How many a day; 0 for any number, and then none is counted.
-        retention: How long it is kept; None for ever.
-    """
-
-    payer_id: UUID
-    daily_messages: int
-    retention: timedelta | None
+_JOINTLY = Joint(publish_batch)
 
 
 def _auto_created(name: str, user_id: UUID | None, now: datetime) -> Topic:
@@ -159,7 +147,7 @@ def publish(
         publisher_id=publisher.user_id,
         extras=draft.extras,
     )
-    publish_store.add_message(connection, published)
+    publish_store.add_messages(connection, [published])
     if publisher.key is not None:
         publish_store.note_key(
             connection,
@@ -180,9 +168,4 @@ def publish(
 def _count(transaction: Transaction, plan: Plan) -> None:
     """Count it on its payer's day. A message that is refused after all is not counted: it is one unit."""
     if publish_store.count_today(transaction.connection, plan.payer_id, transaction.now) > plan.daily_messages:
-        midnight = transaction.now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-        raise TooManyRequests(
-            f"The plan's {plan.daily_messages} messages of today are used up (daily_messages)",
-            retry_after=math.ceil((midnight - transaction.now).total_seconds()),
-            headers=used_up(plan.daily_messages, midnight),
-        )
+        raise day_is_full(plan, transaction.now)

@@ -128,7 +128,7 @@ def _publish(transaction: Transaction, topic: Topic, row: ScheduledRow, retentio
         sequence=place.sequence,
         position=transaction.position(),
     )
-    publish_store.add_message(connection, published)
+    publish_store.add_messages(connection, [published])
     forget_before = transaction.now - KEY_LIFE
     if row.key is not None and row.created_at > forget_before:
         publish_store.note_key(

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from manor import Id, Prepared, Time, new_id, to_microseconds
+from manor import Id, Prepared, PreparedRows, Time, new_id, to_microseconds
 
 THINGS = Table(
     "things",
@@ -85,3 +85,21 @@ def test_a_row_is_inserted_column_by_column(connection: Connection) -> None:
     add.run(connection, other.bytes, "b", False, "{}", to_microseconds(NOW), 2)
     (row,) = connection.execute(select(THINGS).where(THINGS.c.id == other)).mappings()
     assert dict(row) == {"id": other, "name": "b", "is_new": False, "props": {}, "made_at": NOW, "count": 2}
+
+
+def test_many_rows_are_the_same_as_one_by_one(connection: Connection) -> None:
+    rows = PreparedRows(THINGS, ["id", "name", "is_new", "props", "made_at", "count"], optional=["name"])
+    ids = [new_id() for _ in range(131)]
+    given = [
+        (bytearray(id_.bytes), None if number % 2 else f"n{number}", 1, "[]", to_microseconds(NOW), number)
+        for number, id_ in enumerate(ids)
+    ]
+
+    rows.add(connection, given)
+    rows.add(connection, [])
+    rows.add(connection, [(bytearray(new_id().bytes), None, 0, "[]", to_microseconds(NOW), 200)])
+
+    found = connection.execute(select(THINGS).where(THINGS.c.count != 1).order_by(THINGS.c.count)).all()
+    assert [row.id for row in found[:-1]] == [id_ for number, id_ in enumerate(ids) if number != 1]
+    assert [row.name for row in found] == [None if n % 2 else f"n{n}" for n in (0, *range(2, 131))] + [None]
+    assert {row.made_at for row in found} == {NOW}
