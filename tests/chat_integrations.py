@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from sqlalchemy import select
@@ -14,7 +14,7 @@ from manor.testing import Answer, Client, House
 from manor_chat.store.posts import POST
 from manor_chat.tables.posts import posts
 from tests.chat_people import API, Chatter, Crew
-from tests.webhook_receiver import Received, answer
+from tests.webhook_receiver import Received, answer, open_receiver
 
 LOOPBACK = {"server": {"outgoing": {"allow": ["127.0.0.1"]}}}
 """Programs on this machine may be called."""
@@ -84,3 +84,11 @@ async def posts_in(house: House, channel_id: str) -> list[Mapping[str, Any]]:
     return await house.storage.read(
         lambda transaction: [dict(row) for row in transaction.connection.execute(query).mappings()]
     )
+
+
+async def reply_path(crew: Crew, channel_id: str) -> str:
+    """Where a command that was just typed may say more."""
+    async with open_receiver(answer("200 OK")) as receiver:
+        await command(crew, receiver.url)
+        assert (await typed(crew.ann, channel_id, "/weather")).status == 200
+        return urlsplit(fields_of(await receiver.next())["response_url"]).path

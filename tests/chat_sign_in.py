@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from manor import Event
 from manor.testing import Answer, Client
+from manor_chat.events import Told
 from tests.chat_people import API
 from tests.people import PASSWORD
 
@@ -48,3 +51,13 @@ def told_id(answer: Answer) -> tuple[int, str]:
     assert body["status_code"] == answer.status
     assert answer.headers["content-type"] == "application/json"
     return answer.status, body["id"]
+
+
+def told_as(heard: list[Event], event: str) -> list[Told]:
+    """What the sockets were told by that name."""
+    return [each for each in heard if isinstance(each, Told) and each.event == event]
+
+
+def data_of(event: Told) -> Any:
+    """What it says."""
+    return json.loads(event.data)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from manor.testing import House, SetClock, open_test_house
+from tests.chat_channels import made
 from tests.chat_people import Crew, crew_database
 
 
@@ -38,3 +39,9 @@ async def house(
 @pytest.fixture
 async def crew(house: House) -> Crew:
     return await Crew.gather(house)
+
+
+@pytest.fixture
+async def helm(crew: Crew) -> dict[str, Any]:
+    """An open channel that Ann made, and that she alone is in."""
+    return await made(crew, crew.ann, "helm")

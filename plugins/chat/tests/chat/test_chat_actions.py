@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import trio
 
 from manor import Event, from_chat_id, to_chat_id
 from manor.testing import House
-from tests.chat_channels import made, refused, told
+from tests.chat_channels import refused, told
 from tests.chat_integrations import LOOPBACK, command, incoming, posted_to, posts_in, says, says_text, typed
 from tests.chat_people import API, Chatter, Crew
 from tests.webhook_receiver import answer, open_receiver
@@ -29,20 +28,9 @@ pytestmark = pytest.mark.manor(config=LOOPBACK)
 
 
 @pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
-
-
-@pytest.fixture
-async def helm(crew: Crew) -> dict[str, Any]:
-    channel = await made(crew, crew.ann, "helm")
-    await crew.bob.client.post(f"{API}/channels/{channel['id']}/members", json={"user_id": "me"})
-    return channel
+async def helm(crew: Crew, helm: dict[str, Any]) -> dict[str, Any]:
+    await crew.bob.client.post(f"{API}/channels/{helm['id']}/members", json={"user_id": "me"})
+    return helm
 
 
 def buttons(url: str) -> list[dict[str, Any]]:

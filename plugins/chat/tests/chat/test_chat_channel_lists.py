@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from manor import set_team_active
-from manor.testing import Client, House
+from manor.testing import Client
 from tests.chat_channels import CHANNEL_KEYS, direct, kept, made, refused
 from tests.chat_people import API, Crew
 
 UNKNOWN = "y" * 26
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
 
 
 async def names(client: Client, path: str, **options: Any) -> list[str]:

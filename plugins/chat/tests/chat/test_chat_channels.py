@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from manor import Event, from_chat_id, set_team_active
-from manor.testing import House
 from manor_chat.store.posts import change_post, find_post
 from tests.chat_channels import CHANNEL_KEYS, made, posts_of, refused, told
 from tests.chat_people import API, Crew, said
 
 UNKNOWN = "y" * 26
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
 
 
 # --- Making --------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from manor import Event
 from manor.testing import Answer, Client, House, SetClock
 from manor_chat.events import Told
-from tests.chat_channels import made, refused
+from tests.chat_channels import refused
 from tests.chat_integrations import LOOPBACK, command, fields_of, says, says_text, typed
 from tests.chat_people import API, Crew
 from tests.webhook_receiver import answer, open_receiver
@@ -30,21 +29,6 @@ EXPIRED = (400, "interactive_message.decode_trigger_id.expired")
 FAILED = (400, "app.submit_interactive_dialog.json_error")
 
 pytestmark = pytest.mark.manor(config=LOOPBACK)
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
-
-
-@pytest.fixture
-async def helm(crew: Crew) -> dict[str, Any]:
-    return await made(crew, crew.ann, "helm")
 
 
 async def triggered(crew: Crew, helm: dict[str, Any]) -> tuple[str, str]:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from manor import Event
-from manor.testing import House
 from tests.chat_channels import CHANNEL_KEYS, direct, kept, posts_of, refused, told
 from tests.chat_people import API, Crew, chatter, said
 
 UNKNOWN = "y" * 26
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
 
 
 async def test_a_direct_channel_is_made_once_whoever_opens_it(crew: Crew, heard: list[Event]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,21 +18,6 @@ HOOK_KEYS = {
     "username", "icon_url", "channel_locked",
 }  # fmt: skip
 NONE = "y" * 26
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
-
-
-@pytest.fixture
-async def helm(crew: Crew) -> dict[str, Any]:
-    return await made(crew, crew.ann, "helm")
 
 
 # --- Keeping -------------------------------------------------------------------------------------------------------

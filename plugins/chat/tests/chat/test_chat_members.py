@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import trio.testing
 from sqlalchemy import select
 
 from manor import Event, add_member, from_chat_id
-from manor.testing import House
 from manor_chat.events import ChannelMemberChanged
 from manor_chat.store.people import change_profile, find_person
 from manor_chat.tables.posts import thread_members
@@ -22,16 +20,6 @@ NOTIFY_KEYS = {
     "desktop", "email", "push", "mark_unread", "ignore_channel_mentions", "desktop_threads", "push_threads",
     "channel_auto_follow_threads",
 }  # fmt: skip
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
 
 
 def members(channel: dict[str, Any], rest: str = "") -> str:

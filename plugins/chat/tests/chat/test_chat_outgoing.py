@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -37,21 +36,6 @@ URL = "https://example.org/hook"
 FORM_TYPE, JSON_TYPE = "application/x-www-form-urlencoded", "application/json"
 
 pytestmark = pytest.mark.manor(config=LOOPBACK)
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
-
-
-@pytest.fixture
-async def helm(crew: Crew) -> dict[str, Any]:
-    return await made(crew, crew.ann, "helm")
 
 
 async def wrote(who: Chatter, channel: dict[str, Any], message: str, **more: Any) -> dict[str, Any]:

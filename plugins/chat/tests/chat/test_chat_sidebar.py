@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +9,7 @@ import msgspec
 import pytest
 
 from manor import Event, from_chat_id
-from manor.testing import Client, House
+from manor.testing import Client
 from manor_chat.store.sidebar import remove_some
 from tests.chat_channels import direct, kept, made, refused, told
 from tests.chat_people import API, Crew, said
@@ -18,16 +17,6 @@ from tests.chat_people import API, Crew, said
 CATEGORY_KEYS = {
     "id", "user_id", "team_id", "sort_order", "sorting", "type", "display_name", "muted", "collapsed", "channel_ids",
 }  # fmt: skip
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
 
 
 def path(crew: Crew, rest: str = "", user: str = "me") -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-import pytest
 import trio.testing
 
 from manor import Event, from_chat_id
@@ -15,21 +13,6 @@ from tests.chat_channels import direct, made, told
 from tests.chat_integrations import posts_in, typed
 from tests.chat_people import API, Chatter, Crew
 from tests.people import PASSWORD
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
-
-
-@pytest.fixture
-async def helm(crew: Crew) -> dict[str, Any]:
-    return await made(crew, crew.ann, "helm")
 
 
 async def done(who: Chatter, channel: dict[str, Any], text: str, **more: Any) -> dict[str, Any]:

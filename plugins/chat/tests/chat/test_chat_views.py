@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import pytest
 from sqlalchemy import select
 
 from manor import Event, from_chat_id
-from manor.testing import House
 from manor_chat.tables.posts import thread_members
 from tests.chat_channels import direct, kept, made, refused, told
 from tests.chat_people import API, Crew, said
@@ -20,16 +17,6 @@ UNREAD_KEYS = {
     "msg_count_root", "notify_props",
 }  # fmt: skip
 VIEW = f"{API}/channels/members/me/view"
-
-
-@pytest.fixture
-def plugins() -> Sequence[str]:
-    return ["chat"]
-
-
-@pytest.fixture
-async def crew(house: House) -> Crew:
-    return await Crew.gather(house)
 
 
 async def unread(crew: Crew, channel: dict[str, Any]) -> dict[str, Any]:
