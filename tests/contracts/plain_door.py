@@ -29,7 +29,6 @@ from manor.routing import (
     Headers,
     Later,
     Live,
-    Outlet,
     Reply,
     Stream,
     WebSocket,
@@ -236,7 +235,7 @@ class _Connection:
             await self._stream.send_all(chunk(data))
 
     async def _send_events(self, call: Call, live: Live) -> None:
-        outlet: Outlet = SocketOutlet(Wire.SSE_CHUNK, call.principals)
+        outlet = SocketOutlet(self._stream, Wire.SSE_CHUNK, call.principals)
         # Heard before the client knows that it is subscribed: what it then publishes itself must reach it.
         live.source.attach(outlet, live.cursor)
         try:
@@ -244,7 +243,7 @@ class _Connection:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._until_gone, nursery.cancel_scope)
                 with _cutting():
-                    await live.source.pump(outlet, self._stream.send_all)
+                    await live.source.pump(outlet, outlet.write)
                 nursery.cancel_scope.cancel()
         finally:
             live.source.detach(outlet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import trio
@@ -20,18 +21,50 @@ _CLOSE_SECONDS = 1
 
 
 class SocketOutlet:
-    """A subscriber's end; frames and controls share one lock, so that none is torn."""
+    """A subscriber's end. Whoever writes to it, no frame is torn by another or by a control.
 
-    send: Callable[[bytes], int] | None = None
+    Attributes:
+        send: Writes to the socket at once; None where the stream is no socket.
+    """
 
-    def __init__(self, wire: Wire, principals: tuple[Principal, ...]) -> None:
+    def __init__(self, stream: trio.abc.Stream, wire: Wire, principals: tuple[Principal, ...]) -> None:
         self.wire = wire
         self.principals = principals
-        self.controls: list[bytes] = []
+        self.send: Callable[[bytes], int] | None = self._send if isinstance(stream, trio.SocketStream) else None
+        self._stream = stream
+        self._lock = trio.Lock()
+        self._controls: list[bytes] = []
+        self._is_torn = False
+
+    def _send(self, data: bytes) -> int:
+        assert isinstance(self._stream, trio.SocketStream)
+        if self._is_torn or self._controls or self._lock.locked():
+            return 0
+        try:
+            taken = os.write(self._stream.socket.fileno(), data)
+        except OSError:
+            return 0
+        self._is_torn = 0 < taken < len(data)
+        return taken
+
+    async def write(self, data: bytes) -> None:
+        """Write frames, or what `send` left of one, and behind them what waits to go between frames."""
+        async with self._lock:
+            self._is_torn = True
+            await self._stream.send_all(data)
+            self._is_torn = False
+        await self.flush()
 
     def control(self, data: bytes) -> None:
-        """Queue a pong or close; it goes with the next frame."""
-        self.controls.append(data)
+        """Queue a pong or close; it goes between frames."""
+        self._controls.append(data)
+
+    async def flush(self) -> None:
+        """Write what is queued, unless a frame must be finished first."""
+        async with self._lock:
+            if self._controls and not self._is_torn:
+                controls, self._controls = self._controls, []
+                await self._stream.send_all(b"".join(controls))
 
     def gone(self) -> None:
         """The pump returns, and that ends it."""
@@ -47,8 +80,7 @@ class Socket:
         self._frames = FrameProtocol(client=False, extensions=[])
         self._frames.receive_bytes(rest)
         self._limit = message_limit
-        self._lock = trio.Lock()
-        self._socket_outlet = SocketOutlet(Wire.FRAME, principals)
+        self._socket_outlet = SocketOutlet(stream, Wire.FRAME, principals)
         self.outlet: Outlet = self._socket_outlet
         self._is_closed = False
 
@@ -63,7 +95,7 @@ class Socket:
                             await self.close(NORMAL if code == CloseReason.NO_STATUS_RCVD else Closing(code, ""))
                             raise ConversationOver
                         case Opcode.PING, bytes() | bytearray() as payload:
-                            await self.send_frame(websocket_frame(bytes(payload), Opcode.PONG))
+                            await self._control(websocket_frame(bytes(payload), Opcode.PONG))
                         case (
                             (Opcode.TEXT | Opcode.BINARY | Opcode.CONTINUATION),
                             (str() | bytes() | bytearray()) as part,
@@ -94,18 +126,21 @@ class Socket:
         return False
 
     async def send_frame(self, frame: bytes) -> None:
-        """Send what a source has framed, and before it what waits to go between frames."""
+        """Send what a source has framed."""
         if self._is_closed:
             raise ConversationOver
-        async with self._lock:
-            controls, self._socket_outlet.controls = self._socket_outlet.controls, []
-            await self._stream.send_all(b"".join(controls) + frame)
+        await self._socket_outlet.write(frame)
 
     async def close(self, closing: Closing) -> None:
         """Say why, once."""
         if not self._is_closed:
-            await self.send_frame(closing_frame(closing))
+            await self._control(closing_frame(closing))
             self._is_closed = True
+
+    async def _control(self, frame: bytes) -> None:
+        if not self._is_closed:
+            self._socket_outlet.control(frame)
+            await self._socket_outlet.flush()
 
 
 async def subscribe(socket: Socket, live: Live) -> None:
