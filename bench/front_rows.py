@@ -17,7 +17,7 @@ from bench.hls import measured, servers
 from bench.hls_daemon import SEGMENT
 from bench.loads import Figures, driven, header_file, quietest
 from bench.nchan import NCHAN, nchan
-from bench.publisher import furnish
+from bench.publisher import furnish, keys_for
 from bench.scenarios import IDLE_STREAMS, MANOR, Speech
 from bench.server import Server
 from manor.config import load as read_configuration
@@ -26,6 +26,12 @@ from manor.errors import AdminFault
 SUBSCRIBERS = 1000
 STEADY = 10
 """Messages a second, each to all of them."""
+
+MOST_PUBLISHED = {1: 3_000, 16: 20_000, 64: 30_000, 256: 60_000}
+"""What keys have to suffice for, in publishes a second, by how many of them wait for an answer at a time."""
+
+MOST_FANNED_OUT = 2_000
+"""The same where each goes to all subscribers."""
 
 PEOPLE = 200
 POSTERS = 16
@@ -53,10 +59,18 @@ class Setting:
     scratch: Path
     has_nchan: bool
 
-    @property
-    def ours(self) -> Speech:
-        """How to speak to the daemon, with keys."""
-        return replace(MANOR, publish=[*MANOR.publish, "--hdr-file", self.keys])
+    def ours(self, most: int) -> Speech:
+        """How to speak to the daemon, with keys for so many publishes a second."""
+        keys = ["--hdr-file", self.keys, "--hdr-most", str(keys_for(most * self.seconds))]
+        return replace(MANOR, publish=[*MANOR.publish, *keys])
+
+    def published(self, connections: int, *, depth: int = 1) -> list[str]:
+        """The load of a row that publishes."""
+        return self.ours(MOST_PUBLISHED[connections * depth]).publishing(connections, self.seconds, depth=depth)
+
+    def delivered(self, kind: str, *, rate: int = 0) -> list[str]:
+        """The load of a row that delivers."""
+        return self.ours(MOST_FANNED_OUT).fan_out(kind, SUBSCRIBERS, self.seconds, rate=rate)
 
 
 @dataclass(frozen=True)
@@ -86,12 +100,9 @@ def rows(setting: Setting) -> Iterator[Row]:
 def rows_of_two_processes(setting: Setting) -> Iterator[Row]:
     """The first rows again with two processes and with one, neither on a core of its own."""
     loads = {
-        "publish, 64 connections": ("publish", setting.ours.publishing(64, setting.seconds)),
-        "publish, 16 connections, 16 deep": ("publish", setting.ours.publishing(16, setting.seconds, depth=16)),
-        **{
-            f"{kind} 1 to {SUBSCRIBERS:,}, max": ("fan-out", setting.ours.fan_out(kind, SUBSCRIBERS, setting.seconds))
-            for kind in setting.ours.streams
-        },
+        "publish, 64 connections": ("publish", setting.published(64)),
+        "publish, 16 connections, 16 deep": ("publish", setting.published(16, depth=16)),
+        **{f"{kind} 1 to {SUBSCRIBERS:,}, max": ("fan-out", setting.delivered(kind)) for kind in MANOR.streams},
     }
     for name, (kind, load) in loads.items():
         two, one = (
@@ -129,29 +140,28 @@ KEYS: Mapping[str, str] = {
 
 def _publishing(setting: Setting) -> Iterator[Row]:
     for connections in (1, 16, 64):
-        load = setting.ours.publishing(connections, setting.seconds)
+        load = setting.published(connections)
         # Only with the most: nchan, which writes nothing to a disk, shows there what the load generator has room for.
         beside = NCHAN.publishing(connections, setting.seconds) if connections == 64 else None
         yield _row(setting, f"publish, {connections} connections", "publish", load, beside)
-    load = setting.ours.publishing(16, setting.seconds, depth=16)
+    load = setting.published(16, depth=16)
     yield _row(setting, "publish, 16 connections, 16 deep", "publish", load)
 
 
 def _deliveries(setting: Setting) -> Iterator[Row]:
-    for kind in setting.ours.streams:
-        fast, theirs = (speech.fan_out(kind, SUBSCRIBERS, setting.seconds) for speech in (setting.ours, NCHAN))
-        yield _row(setting, f"{kind} 1 to {SUBSCRIBERS:,}, max", "fan-out", fast, theirs)
-    for kind in setting.ours.streams:
-        slow, theirs = (
-            speech.fan_out(kind, SUBSCRIBERS, setting.seconds, rate=STEADY) for speech in (setting.ours, NCHAN)
-        )
-        yield _row(setting, f"{kind} 1 to {SUBSCRIBERS:,}, {STEADY}/s", "steady", slow, theirs)
+    for kind in MANOR.streams:
+        theirs = NCHAN.fan_out(kind, SUBSCRIBERS, setting.seconds)
+        yield _row(setting, f"{kind} 1 to {SUBSCRIBERS:,}, max", "fan-out", setting.delivered(kind), theirs)
+    for kind in MANOR.streams:
+        name = f"{kind} 1 to {SUBSCRIBERS:,}, {STEADY}/s"
+        theirs = NCHAN.fan_out(kind, SUBSCRIBERS, setting.seconds, rate=STEADY)
+        yield _row(setting, name, "steady", setting.delivered(kind, rate=STEADY), theirs)
 
 
 def _idle(setting: Setting) -> Iterator[Row]:
-    for kind in setting.ours.streams:
+    for kind in MANOR.streams:
         name = f"{kind}, {IDLE_STREAMS:,} idle"
-        yield _row(setting, name, "idle", setting.ours.idling(kind), NCHAN.idling(kind))
+        yield _row(setting, name, "idle", setting.ours(STEADY).idling(kind), NCHAN.idling(kind))
 
 
 def _chat(setting: Setting) -> Iterator[Row]:

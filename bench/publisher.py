@@ -10,8 +10,16 @@ from manor import NewCredential, NewUser, Transaction, add_user, issue
 from manor.house import House
 from manor_topics.commands import CreateTopics
 
-KEYS = [f"noti_{number:043}" for number in range(500)]
-"""Each may ask 1,200 times a minute; together, so often at once. Only a house that is gone soon has them."""
+KEYS = [f"noti_{number:043}" for number in range(700)]
+"""Of a house that is gone soon."""
+
+_OF_ONE_KEY = 1000
+"""Publishes; it may ask 1,200 times a minute."""
+
+
+def keys_for(publishes: int) -> int:
+    """How many keys so many publishes take; more would have the daemon look up strangers all the time."""
+    return min(len(KEYS), -(-publishes // _OF_ONE_KEY))
 
 
 def furnish(config: Path) -> None:
