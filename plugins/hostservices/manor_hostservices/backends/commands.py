@@ -33,6 +33,7 @@ async def run_command(programs: Programs, argv: Argv, report: Report, *, dry_run
     else:
         report.message(f"Running {argv[0]}")
         await run_well(programs, argv, seconds=None, hear=report.log)
+        report.message(f"{argv[0]} is done")
     report.progress(1)
 
 

@@ -151,6 +151,9 @@ class Work:
             if not fault.is_absent or self.memory.is_made:
                 raise
             self._report.message("There is no repository yet")
+        else:
+            count = len(self.memory.snapshots)
+            self._report.message("1 backup is there" if count == 1 else f"{count} backups are there")
 
     async def _list(self) -> None:
         now = self._setting.clock.now()

@@ -91,6 +91,7 @@ async def test_what_is_remembered_may_be_lost(host: BackedUp) -> None:
     (host.own / "backups.json").write_text("{broken")
     assert (await host.backups.known()).state == "NOT_INITIALIZED"
 
-    await host.do("reload")
+    said = await host.do("reload")
 
+    assert said.job.message == "1 backup is there"
     assert (await host.backups.known()).state == "INITIALIZED"

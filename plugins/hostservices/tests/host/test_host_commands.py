@@ -39,21 +39,26 @@ def rebuilt(kind_of_host: type[NixOs | Sandbox], programs: WrittenDown, tmp_path
 @pytest.mark.parametrize(
     ("kind", "dry_run", "ran", "said"),
     [
-        ("apply", False, [("nixos-rebuild", "switch")], "Running nixos-rebuild"),
-        ("apply", True, [("nixos-rebuild", "dry-activate")], "Running nixos-rebuild"),
-        ("upgrade", True, [("nixos-rebuild", "dry-activate", "--upgrade")], "Running nixos-rebuild"),
-        ("rollback", False, [("snapper", "undochange")], "Running snapper"),
-        ("rollback", True, [], "Would run snapper undochange"),
+        ("apply", False, [("nixos-rebuild", "switch")], ["Running nixos-rebuild", "nixos-rebuild is done"]),
+        ("apply", True, [("nixos-rebuild", "dry-activate")], ["Running nixos-rebuild", "nixos-rebuild is done"]),
+        (
+            "upgrade",
+            True,
+            [("nixos-rebuild", "dry-activate", "--upgrade")],
+            ["Running nixos-rebuild", "nixos-rebuild is done"],
+        ),
+        ("rollback", False, [("snapper", "undochange")], ["Running snapper", "snapper is done"]),
+        ("rollback", True, [], ["Would run snapper undochange"]),
     ],
 )
 async def test_a_host_is_rebuilt_unless_its_administrator_says_otherwise(
-    rebuilt: Backend, programs: WrittenDown, kind: JobKind, dry_run: bool, ran: list[tuple[str, ...]], said: str
+    rebuilt: Backend, programs: WrittenDown, kind: JobKind, dry_run: bool, ran: list[tuple[str, ...]], said: list[str]
 ) -> None:
     heard = Heard()
     await rebuilt.perform(kind, heard, dry_run=dry_run)
 
     assert programs.ran == ran
-    assert heard.messages == [said]
+    assert heard.messages == said
     assert heard.fractions == [1]
 
 
