@@ -8,7 +8,9 @@ each request anew where `+post.private.bob` is written. `me` is whoever asks. Wh
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from PIL import Image
@@ -43,12 +45,20 @@ from manor_chat.teams.keeping import keep_member
 from manor_chat.times import to_milliseconds
 from tests.chat_access_world import World, add_person, mark
 
+T = TypeVar("T")
+
 
 def png() -> bytes:
     """A picture."""
     written = io.BytesIO()
     Image.new("RGB", (8, 8), "red").save(written, "PNG")
     return written.getvalue()
+
+
+def _new(transaction: Transaction, kind: Callable[..., T], **members: Any) -> T:
+    """A row of that kind, made just now."""
+    now = to_milliseconds(transaction.now)
+    return kind(id=new_id(), create_at=now, update_at=now, **members)
 
 
 class Objects:
@@ -135,14 +145,12 @@ class Objects:
         return to_chat_id(self._file(transaction, self.world.id_of("open"), writer, mark(f"mine{writer}"), None).id)
 
     def _file(self, transaction: Transaction, channel_id: UUID, writer: str, name: str, post_id: UUID | None) -> File:
-        now = to_milliseconds(transaction.now)
-        file = File(
-            id=new_id(),
+        file = _new(
+            transaction,
+            File,
             user_id=self.world.id_of(writer),
             channel_id=channel_id,
             post_id=post_id,
-            create_at=now,
-            update_at=now,
             name=f"{name}.png",
             extension="png",
             size=len(png()),
@@ -153,13 +161,11 @@ class Objects:
         return file
 
     def _make_upload(self, transaction: Transaction, writer: str) -> str:
-        now = to_milliseconds(transaction.now)
-        upload = Upload(
-            id=new_id(),
+        upload = _new(
+            transaction,
+            Upload,
             user_id=self.world.id_of(writer),
             channel_id=self.world.id_of("open"),
-            create_at=now,
-            update_at=now,
             filename=mark(f"mine{writer}"),
             file_size=4,
         )
@@ -167,13 +173,12 @@ class Objects:
         return to_chat_id(upload.id)
 
     def _make_hook(self, transaction: Transaction, place: str, writer: str) -> str:
-        now, channel = to_milliseconds(transaction.now), find_channel(transaction, self.world.id_of(place))
+        channel = find_channel(transaction, self.world.id_of(place))
         assert channel is not None
         assert channel.team_id is not None
-        hook = IncomingHook(
-            id=uuid4(),
-            create_at=now,
-            update_at=now,
+        hook = _new(
+            transaction,
+            IncomingHook,
             user_id=self.world.id_of(writer),
             channel_id=channel.id,
             team_id=channel.team_id,
@@ -183,12 +188,10 @@ class Objects:
         return to_chat_id(hook.id)
 
     def _make_outgoing(self, transaction: Transaction, writer: str) -> str:
-        now = to_milliseconds(transaction.now)
-        hook = OutgoingHook(
-            id=new_id(),
+        hook = _new(
+            transaction,
+            OutgoingHook,
             token=mark("minefred"),
-            create_at=now,
-            update_at=now,
             creator_id=self.world.id_of(writer),
             channel_id=self.world.id_of("open"),
             team_id=self.world.id_of("team"),
@@ -200,12 +203,10 @@ class Objects:
         return to_chat_id(hook.id)
 
     def _make_command(self, transaction: Transaction, writer: str) -> str:
-        now = to_milliseconds(transaction.now)
-        command = SlashCommand(
-            id=new_id(),
+        command = _new(
+            transaction,
+            SlashCommand,
             token=mark("minefred"),
-            create_at=now,
-            update_at=now,
             creator_id=self.world.id_of(writer),
             team_id=self.world.id_of("team"),
             trigger=f"n{uuid4().hex[:12]}",
@@ -272,12 +273,10 @@ class Objects:
         return owner
 
     def _make_app(self, transaction: Transaction, owner: str) -> str:
-        now = to_milliseconds(transaction.now)
-        app = OAuthApp(
-            id=new_id(),
+        app = _new(
+            transaction,
+            OAuthApp,
             creator_id=self.world.id_of(owner),
-            create_at=now,
-            update_at=now,
             name="Robot",
             description="",
             icon_url="",
@@ -290,13 +289,11 @@ class Objects:
         return to_chat_id(app.id)
 
     def _make_emoji(self, transaction: Transaction, owner: str) -> str:
-        now = to_milliseconds(transaction.now)
-        emoji = Emoji(
-            id=new_id(),
+        emoji = _new(
+            transaction,
+            Emoji,
             name=f"n{uuid4().hex[:12]}",
             creator_id=self.world.id_of(owner),
-            create_at=now,
-            update_at=now,
             blob="access",
             mime_type="image/png",
         )
