@@ -9,9 +9,10 @@ from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK, answer
 from manor_chat.http.api import IN_PERSON, operation
 from manor_chat.http.hooks import hiding
-from manor_chat.http.params import PageQuery, asked_id, id_member, id_param
+from manor_chat.http.params import PageQuery, asked_id, id_member, id_param, same_id_param
 from manor_chat.integrations import incoming
-from manor_chat.integrations.incoming import MANAGE, MANAGE_OTHERS, WantedIncoming
+from manor_chat.integrations.incoming import WantedIncoming
+from manor_chat.integrations.keeping import INCOMING
 from manor_chat.parts import Shared
 from manor_chat.rights import Rights
 from manor_chat.store.hooks import IncomingHook, count_incoming, list_incoming, remove_incoming
@@ -37,12 +38,7 @@ class IncomingHandlers:
         team_id = asked_id(query.team_id, "team_id")
 
         def work(transaction: Transaction, rights: Rights) -> Any:
-            if team_id is None:
-                rights.require(MANAGE)
-                sees_all = rights.may(MANAGE_OTHERS)
-            else:
-                rights.require_in_team(MANAGE, team_id)
-                sees_all = rights.may_in_team(MANAGE_OTHERS, team_id)
+            sees_all = INCOMING.sees_all(rights, team_id)
             # Its id is what opens it: so it is shown to whoever may read the channel, as one alone is.
             reader_id = None if rights.may("manage_system") else rights.user_id
             user_id = None if sees_all else rights.user_id
@@ -77,9 +73,8 @@ class IncomingHandlers:
 
     async def change(self, request: Request[WantedIncoming]) -> Reply:
         """Have one otherwise."""
-        hook_id, wanted = id_param(request, "hook_id"), request.body
-        if wanted.id and id_member(wanted.id, "hook_id") != hook_id:
-            raise faults.bad_body_param("hook_id")
+        wanted = request.body
+        hook_id = same_id_param(request, "hook_id", wanted.id)
         channel_id = id_member(wanted.channel_id, "channel_id")
         self._check_enabled()
 

@@ -9,9 +9,10 @@ from manor import Reply, Request, Route, Transaction
 from manor_chat import faults
 from manor_chat.http.answers import STATUS_OK, answer
 from manor_chat.http.api import IN_PERSON, operation
-from manor_chat.http.params import PageQuery, asked_id, id_member, id_param
+from manor_chat.http.params import PageQuery, asked_id, id_member, id_param, same_id_param
 from manor_chat.integrations import outgoing
-from manor_chat.integrations.outgoing import MANAGE, MANAGE_OTHERS, WantedOutgoing
+from manor_chat.integrations.keeping import OUTGOING
+from manor_chat.integrations.outgoing import WantedOutgoing
 from manor_chat.parts import Shared
 from manor_chat.rights import Rights
 from manor_chat.store.hooks import OutgoingHook, list_outgoing, remove_outgoing
@@ -44,12 +45,7 @@ class OutgoingHandlers:
 
         def work(transaction: Transaction, rights: Rights) -> Any:
             whose = rights.channel(channel_id).team_id if channel_id else team_id
-            if whose is None:
-                rights.require(MANAGE)
-                sees_all = rights.may(MANAGE_OTHERS)
-            else:
-                rights.require_in_team(MANAGE, whose)
-                sees_all = rights.may_in_team(MANAGE_OTHERS, whose)
+            sees_all = OUTGOING.sees_all(rights, whose)
             found = list_outgoing(
                 transaction,
                 team_id=whose,
@@ -87,9 +83,8 @@ class OutgoingHandlers:
 
     async def change(self, request: Request[WantedOutgoing]) -> Reply:
         """Have one otherwise."""
-        hook_id, wanted = id_param(request, "hook_id"), request.body
-        if wanted.id and id_member(wanted.id, "hook_id") != hook_id:
-            raise faults.bad_body_param("hook_id")
+        wanted = request.body
+        hook_id = same_id_param(request, "hook_id", wanted.id)
         channel_id = id_member(wanted.channel_id, "channel_id") if wanted.channel_id else None
         self._check_enabled()
 

@@ -71,6 +71,18 @@ def id_member(value: str, name: str) -> UUID:
     return found
 
 
+def same_id_param(request: Request[Any, Any], name: str, value: str) -> UUID:
+    """An id in the path that the body may repeat.
+
+    Raises:
+        BadRequest: 400: it is malformed, or the body has another one.
+    """
+    found = id_param(request, name)
+    if value and id_member(value, name) != found:
+        raise faults.bad_body_param(name)
+    return found
+
+
 def id_members(values: list[str], name: str, *, most: int = 1000) -> list[UUID]:
     """Ids in a body, each once.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from uuid import UUID
+
 import msgspec
 
 from manor import Refused, Reply, Request, Route, Transaction
@@ -93,24 +96,20 @@ class TokensHandlers:
 
     async def enable(self, request: Request[TokenBody]) -> Reply:
         """Have a token open what it opened before."""
-        token_id = id_member(request.body.token_id, "token_id")
-
-        def work(transaction: Transaction, rights: Rights) -> None:
-            enable_token(transaction, rights, token_id)
-            self._audit(transaction, rights, "chat.token_enabled", request.body.token_id)
-
-        async with self._credentials.switching:
-            await self._shared.write(request, work)
-            self._credentials.enable(token_id)
-        return STATUS_OK
+        return await self._change(request, enable_token, "chat.token_enabled")
 
     async def revoke(self, request: Request[TokenBody]) -> Reply:
         """End a token for good."""
+        return await self._change(request, revoke_token, "chat.token_revoked")
+
+    async def _change(
+        self, request: Request[TokenBody], change: Callable[[Transaction, Rights, UUID], None], action: str
+    ) -> Reply:
         token_id = id_member(request.body.token_id, "token_id")
 
         def work(transaction: Transaction, rights: Rights) -> None:
-            revoke_token(transaction, rights, token_id)
-            self._audit(transaction, rights, "chat.token_revoked", request.body.token_id)
+            change(transaction, rights, token_id)
+            self._audit(transaction, rights, action, request.body.token_id)
 
         async with self._credentials.switching:
             await self._shared.write(request, work)

@@ -14,16 +14,15 @@ from manor_chat.channels.making import open_direct
 from manor_chat.domain.callbacks import is_web_address
 from manor_chat.http.api import SESSION
 from manor_chat.ids import read_ids
+from manor_chat.integrations.keeping import INCOMING, check_stays
 from manor_chat.integrations.posting import Spoken, in_our_words, speak
 from manor_chat.posts.notifying import IsOnline
 from manor_chat.rights import Rights
 from manor_chat.store.channels import OPEN, Channel, find_channel, find_channel_by_name, find_member
 from manor_chat.store.hooks import IncomingHook, add_incoming, change_incoming, find_incoming
 from manor_chat.store.people import Person, find_person, find_person_by_name
-from manor_chat.store.teams import is_active, is_in_team
+from manor_chat.store.teams import is_active
 from manor_chat.times import to_milliseconds
-
-MANAGE, MANAGE_OTHERS = "manage_incoming_webhooks", "manage_others_incoming_webhooks"
 
 _USERNAME = re.compile(r"[a-zA-Z0-9._-]{1,64}")
 _LONGEST = {"display_name": 64, "description": 500, "icon_url": 1024}
@@ -78,16 +77,9 @@ def make(
     """
     channel = rights.channel(channel_id)
     team_id = _team_of(channel)
-    rights.require_in_team(MANAGE, team_id)
+    INCOMING.require(rights, team_id, rights.user_id)
     _require_to_read(rights, channel)
-    if user_id != rights.user_id:
-        rights.require_in_team(MANAGE_OTHERS, team_id)
-        speaker = find_person(transaction, user_id)
-        if speaker is None:
-            raise faults.missing_user()
-        if speaker.is_admin or not is_in_team(transaction, team_id, user_id):
-            # What a webhook may is what its owner may; and who is not in a team has nothing said for them there.
-            rights.require("manage_system")
+    INCOMING.require_to_speak_for(transaction, rights, team_id, user_id)
     _check(wanted)
     now = to_milliseconds(transaction.now)
     # Not one of our sorted ids: it opens something, so all of it is drawn at random.
@@ -116,8 +108,7 @@ def change(
         Forbidden: 403: they may not.
     """
     hook = managed(transaction, rights, hook_id)
-    if wanted.team_id and read_ids([wanted.team_id]) != [hook.team_id]:
-        raise faults.bad_value("api.webhook.team_mismatch.app_error", "A webhook stays in its team.")
+    check_stays(hook.team_id, wanted.team_id)
     channel = rights.channel(channel_id)
     if channel.team_id != hook.team_id:
         raise faults.bad_body_param("channel_id")
@@ -145,9 +136,7 @@ def _managed(transaction: Transaction, rights: Rights, hook_id: UUID) -> Incomin
     hook = find_incoming(transaction, hook_id)
     if hook is None:
         raise NotFound("Unable to get the webhook", code="app.webhooks.get_incoming.app_error")
-    rights.require_in_team(MANAGE, hook.team_id)
-    if hook.user_id != rights.user_id:
-        rights.require_in_team(MANAGE_OTHERS, hook.team_id)
+    INCOMING.require(rights, hook.team_id, hook.user_id)
     return hook
 
 

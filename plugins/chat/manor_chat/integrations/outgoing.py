@@ -11,15 +11,13 @@ from manor import Forbidden, NotFound, Transaction, new_id
 from manor_chat import faults
 from manor_chat.domain.callbacks import is_web_address
 from manor_chat.domain.triggers import EQUALS, STARTS_WITH
-from manor_chat.ids import new_token, read_ids
+from manor_chat.ids import new_token
+from manor_chat.integrations.keeping import OUTGOING, check_stays
 from manor_chat.rights import Rights
 from manor_chat.store.channels import OPEN, find_channel
 from manor_chat.store.hooks import OutgoingHook, add_outgoing, change_outgoing, find_outgoing, list_outgoing
-from manor_chat.store.people import find_person
-from manor_chat.store.teams import is_in_team
 from manor_chat.times import to_milliseconds
 
-MANAGE, MANAGE_OTHERS = "manage_outgoing_webhooks", "manage_others_outgoing_webhooks"
 MOST_URLS = 10
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
@@ -73,14 +71,7 @@ def make(
         Forbidden: 403: they may not, or the channel is not public.
     """
     rights.team(team_id)
-    rights.require_in_team(MANAGE, team_id)
-    if creator_id is not None and creator_id != rights.user_id:
-        rights.require_in_team(MANAGE_OTHERS, team_id)
-        speaker = find_person(transaction, creator_id)
-        if speaker is None:
-            raise faults.missing_user()
-        if speaker.is_admin or not is_in_team(transaction, team_id, creator_id):
-            rights.require("manage_system")
+    OUTGOING.require_to_speak_for(transaction, rights, team_id, creator_id or rights.user_id)
     described = _described(wanted)
     _check(transaction, team_id, channel_id, described)
     now = to_milliseconds(transaction.now)
@@ -109,8 +100,7 @@ def change(
         Forbidden: 403: they may not, or the channel is not public.
     """
     hook = managed(transaction, rights, hook_id)
-    if wanted.team_id and read_ids([wanted.team_id]) != [hook.team_id]:
-        raise faults.bad_value("api.webhook.team_mismatch.app_error", "A webhook stays in its team.")
+    check_stays(hook.team_id, wanted.team_id)
     described = _described(_with_what_stays(wanted, hook))
     _check(transaction, hook.team_id, channel_id, described, but=hook.id)
     return change_outgoing(transaction, hook, channel_id=channel_id, **described)
@@ -136,9 +126,7 @@ def managed(transaction: Transaction, rights: Rights, hook_id: UUID) -> Outgoing
     hook = find_outgoing(transaction, hook_id)
     if hook is None:
         raise NotFound("Unable to get the webhook", code="app.webhooks.get_outgoing.app_error")
-    rights.require_in_team(MANAGE, hook.team_id)
-    if hook.creator_id != rights.user_id:
-        rights.require_in_team(MANAGE_OTHERS, hook.team_id)
+    OUTGOING.require(rights, hook.team_id, hook.creator_id)
     return hook
 
 
