@@ -143,7 +143,10 @@ class SystemHandlers:
         return Reply(msgspec.json.encode(answer), 500)
 
     async def _begin(self, kind: JobKind, request: Request) -> Reply:
-        """Start a job. The answer is the exit status of starting it, which is 0 for one that runs already."""
+        """Start a job. The answer is the exit status of starting it, which is 0 for one that runs already.
+
+        A rehearsal that runs is none: what was asked for would not be done.
+        """
         with told():
             try:
                 await self._jobs.start(kind, by=caller(request))
@@ -154,9 +157,10 @@ class SystemHandlers:
 
     async def _is_running(self, kind: JobKind) -> bool:
         try:
-            return any(job.kind == kind and job.state == "running" for job in await self._host.ask(ReadJobs()))
+            jobs = await self._host.ask(ReadJobs())
         except HostRefusal:
             return False
+        return any(job.kind == kind and job.state == "running" and not job.dry_run for job in jobs)
 
 
 def system_routes(handlers: SystemHandlers) -> Sequence[Route]:

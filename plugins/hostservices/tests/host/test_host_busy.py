@@ -1,4 +1,4 @@
-"""A host that takes its time, or fails: what is told, and what is written down."""
+"""A host that takes its time, is busy, or fails: what is told, and what is written down."""
 
 from __future__ import annotations
 
@@ -13,11 +13,24 @@ import trio.testing
 from manor.testing import Client, House
 from manor_hostservices.helper.server import Helper
 from manor_hostservices.refusals import Conflicting, Failed, Missing, NotHere
-from manor_hostservices.verbs import DeleteUser, SetSsh, SetTimezone, SshSettings, SwitchService, Verb
+from manor_hostservices.verbs import (
+    DeleteUser,
+    Job,
+    ReadJobs,
+    SetSsh,
+    SetTimezone,
+    SshSettings,
+    StartJob,
+    SwitchService,
+    Verb,
+)
 from tests.host_helper import OURSELVES, listening
+from tests.host_jobs import NOON, job_id
 from tests.host_stand_ins import Answers
 
 ZONES = {"Europe/Kyiv": Failed("systemd says no"), "Europe/Berlin": Conflicting("not now"), "UTC": Missing("none")}
+
+RUNNING = [Job(job_id(1), "rollback", "running", NOON), Job(job_id(2), "upgrade", "running", NOON, dry_run=True)]
 
 
 async def answer(verb: Verb[Any]) -> Any:
@@ -28,6 +41,10 @@ async def answer(verb: Verb[Any]) -> Any:
         case SetSsh():
             await trio.sleep(95)
             return SshSettings()
+        case ReadJobs():
+            return RUNNING
+        case StartJob():
+            raise Conflicting("A job is running: rollback")
         case SetTimezone() if verb.zone in ZONES:
             raise ZONES[verb.zone]
         case SetTimezone():
@@ -80,3 +97,8 @@ async def test_what_fails_is_written_down_and_what_is_refused_is_not(house: Hous
 
     assert statuses == [503, 409, 404]
     assert await noted(house) == [("hostservices.timezone.set", "Europe/Kyiv", '{"outcome":"failed"}')]
+
+
+@pytest.mark.parametrize(("kind", "status"), [("rollback", 200), ("upgrade", 409), ("apply", 409)])
+async def test_what_runs_already_is_begun_and_a_rehearsal_is_not(phone: Client, kind: str, status: int) -> None:
+    assert (await phone.get(f"/system/configuration/{kind}")).status == status
