@@ -344,6 +344,7 @@ async def open_house(
                 loaded, storage=storage, bus=bus, outbox=box, metrics=metrics, clock=clock, inline=inline
             )
             counted.live_outlets.set_function(lambda: services.live.outlets)
+            services.live.on_too_slow = counted.live_too_slow.inc
             house = House(loaded, services, plugins, counted)
             await house.move_in()
             failure: BaseException | None = None

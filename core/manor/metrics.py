@@ -107,6 +107,9 @@ class CoreMetrics:
         )
         self.connections = metrics.gauge("connections", "Connections that are open.")
         self.live_outlets = metrics.gauge("live_outlets", "Streams and WebSockets that hear channels.")
+        self.live_too_slow = metrics.counter(
+            "live_too_slow", "Streams and WebSockets that were closed because their clients read too slowly."
+        )
         self.writer_batch_units = metrics.histogram(
             "writer_batch_units",
             "Units of work that shared one commit.",

@@ -171,6 +171,8 @@ async def test_a_reader_that_stops_and_goes_on_misses_nothing_and_is_sent_to_aga
 async def test_who_falls_behind_the_ring_is_closed_as_too_slow_after_a_whole_frame(
     live: LiveService, hall: Channel, nursery: trio.Nursery, plugs: Plugs
 ) -> None:
+    closed: list[None] = []
+    live.on_too_slow = lambda: closed.append(None)
     good = await opened(nursery, plugs(), live.feed([hall]))
     slow = await opened(nursery, plugs(buffer=4096), live.feed([hall]))
     words = [f"{position} {'x' * 3000}" for position in range(1, MOST_ENTRIES + 20)]
@@ -179,7 +181,7 @@ async def test_who_falls_behind_the_ring_is_closed_as_too_slow_after_a_whole_fra
         await good.read()
     taken = await slow.heard()
 
-    assert (slow.closing, good.closing) == (TOO_SLOW, None)
+    assert (slow.closing, good.closing, len(closed)) == (TOO_SLOW, None, 1)
     assert 0 < len(taken) < 5
     assert taken == words[: len(taken)]
     assert await good.heard() == words

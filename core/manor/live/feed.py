@@ -179,7 +179,8 @@ class Feed:
         One whose pump is at work is ended when it has fallen behind what the ring holds.
         """
         if self._task is None:
-            if channel.evicted > self.position and not self._replaying:
+            if channel.evicted > self.position and not self._replaying and self._closing is None:
+                self._service.on_too_slow()
                 self.end(TOO_SLOW)
             return False
         if self._send is None:
@@ -241,6 +242,8 @@ class Feed:
             if closing is not None and closing is not GOING_AWAY:
                 return closing
             if self._is_behind():
+                if closing is None:
+                    self._service.on_too_slow()
                 return TOO_SLOW
             if entries := self._waiting():
                 self.position = entries[-1].position

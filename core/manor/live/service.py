@@ -37,6 +37,9 @@ class LiveService:
     """Live delivery, `context.live`: channels by name, and feeds that hear them.
 
     A channel lives as long as somebody hears it, so `find` and `append` cost nothing where nobody listens.
+
+    Attributes:
+        on_too_slow: Called for each outlet that is closed because its client reads too slowly.
     """
 
     def __init__(self) -> None:
@@ -49,6 +52,7 @@ class LiveService:
         self._roused = trio.Event()
         self._next_left = trio.Event()
         self._is_stopping = False
+        self.on_too_slow: Callable[[], object] = lambda: None
 
     def channel(self, name: str) -> Channel:
         """The channel of that name, made when there is none. Hold on to it: only that keeps it."""
