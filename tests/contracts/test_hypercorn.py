@@ -10,6 +10,8 @@ import h11
 import hypercorn.events
 import hypercorn.protocol.events
 import pytest
+from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer
 from hypercorn.config import Config
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol, H11WSConnection
@@ -117,3 +119,12 @@ def test_hypercorn_asks_for_every_body_that_h11_says_is_waited_for() -> None:
 
     assert connection.they_are_waiting_for_100_continue
     assert connection.client_is_waiting_for_100_continue
+
+
+def test_h11_makes_its_reader_of_chunks_where_ours_takes_its_place() -> None:
+    reader = ChunkedReader()
+
+    assert (reader._bytes_in_chunk, reader._bytes_to_discard, reader._reading_trailer) == (0, b"", False)
+    assert parameters(ChunkedReader.__call__) == ["self", "buf"]
+    assert parameters(h11.Connection._get_io_object) == ["self", "role", "event", "io_dict"]
+    assert bytes(ReceiveBuffer()) == b""

@@ -2,11 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import h11
+from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer
 
 from manor.front.framing import END_OF_HEAD, HeadLimits, fault
+
+_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
+_BAD_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
+
+
+class StrictChunks(ChunkedReader):
+    """h11's reader of bodies in chunks, which takes no more than RFC 9112 sections 2.2 and 7.1 do.
+
+    h11's own also reads sizes of twenty digits, lines of trailers that end with LF alone, and control characters in
+    extensions, the bare CR that others read as a line's end among them.
+    """
+
+    def __call__(self, buf: ReceiveBuffer) -> h11.Data | h11.EndOfMessage | None:
+        """The next piece of the body, or its end.
+
+        Raises:
+            h11.LocalProtocolError: It cannot be read; `next_event` tells it as the client's fault.
+        """
+        if (self._reading_trailer or not self._bytes_in_chunk) and self._has_bad_lines(bytes(buf)):
+            raise h11.LocalProtocolError("malformed chunk")
+        return super().__call__(buf)
+
+    def _has_bad_lines(self, data: bytes) -> bool:
+        if not self._reading_trailer:
+            line, end, data = data[len(self._bytes_to_discard) :].partition(b"\r\n")
+            if not end:
+                return False  # it is on its way, and h11 waits for it as well
+            if _CHUNK.fullmatch(line) is None:
+                return True
+            if int(line.partition(b";")[0], 16):
+                return False
+        if data.startswith(b"\r\n"):
+            return False
+        trailers = data.partition(END_OF_HEAD)[0]
+        return _BAD_LINE_END.search(trailers.removesuffix(b"\r")) is not None
 
 
 class StrictConnection(h11.Connection):
@@ -34,6 +72,10 @@ class StrictConnection(h11.Connection):
         elif self.their_state is h11.SEND_BODY:
             self.refusal = "The body's chunks cannot be read"
         return super().next_event()
+
+    def _get_io_object(self, *args: Any) -> Any:
+        made = super()._get_io_object(*args)
+        return StrictChunks() if isinstance(made, ChunkedReader) else made
 
     @property
     def is_free(self) -> bool:
