@@ -169,12 +169,13 @@ def test_a_head_may_have_as_many_headers_as_are_allowed() -> None:
     assert len(read(GOOD + b"X-A: b\r\n" * 9 + b"\r\n").headers) == 10
 
 
-def test_what_dripped_in_is_refused_when_its_last_byte_makes_it_bad() -> None:
-    begun = GOOD + b"X-A: b\r"
+@pytest.mark.parametrize("start", [0, 500])
+def test_what_dripped_in_is_refused_when_its_last_byte_makes_it_bad(start: int) -> None:
+    begun = b"x" * start + GOOD + b"X-A: b\r"
 
-    assert parse_head(begun, LIMITS, seen=len(begun) - 1) is None
+    assert parse_head(begun, LIMITS, start, len(begun) - 1) is None
     with pytest.raises(HeadFault):
-        parse_head(begun + b"c", LIMITS, seen=len(begun))
+        parse_head(begun + b"c", LIMITS, start, len(begun))
 
 
 @pytest.mark.parametrize(
