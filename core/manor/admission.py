@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import NamedTuple
 
 import trio
 
-from manor.auth import Authenticator, Presented, Principal
+from manor.auth import Authenticator, Place, Presented, Principal
 from manor.clock import Clock
 from manor.errors import Forbidden, Refused, TooManyRequests, Unauthorized, Unavailable
 from manor.limits import Address, RateLimiter, Verdict
 from manor.origins import Origins
 from manor.prepared import Manners, Prepared
-from manor.routing import Head, Rate, RateHeaders
+from manor.routing import Api, Head, Rate, RateHeaders
 
 _CREDENTIAL_SECONDS = 20.0
+
+
+class _Visit(NamedTuple):
+    """A request at the gate; `Gate.admit` says what its parts are."""
+
+    head: Head
+    manners: Manners
+    prepared: Prepared | None
+    headers: dict[str, str]
+    refused: Refused | None
 
 
 class Gate:
@@ -32,7 +43,7 @@ class Gate:
         self._clock = clock
         self._authenticators = tuple(authenticators)
 
-    async def admit(
+    def admit(
         self,
         head: Head,
         manners: Manners,
@@ -42,7 +53,7 @@ class Gate:
         headers: dict[str, str],
         refused: Refused | None = None,
         given: Sequence[Principal] | None = None,
-    ) -> tuple[Principal, ...]:
+    ) -> tuple[Principal, ...] | Awaitable[tuple[Principal, ...]]:
         """Count the request, recognise its credentials, and see whether they are enough.
 
         Args:
@@ -55,24 +66,44 @@ class Gate:
             given: Principals in place of credentials.
 
         Returns:
-            What the credentials stand for, all of them valid.
+            What the credentials stand for, all of them valid; to be waited for where somebody has to look them up.
 
         Raises:
-            Refused: With the reason.
+            Refused: With the reason; so may whatever is waited for.
         """
         api = manners.api
         if refused is not None and not api.credential_first:
             self._charge(manners, headers, api.anonymous_rate, api.name, Address(head.address))
             raise refused
+        visit = _Visit(head, manners, prepared, headers, refused)
         try:
-            principals = await self._principals(head, manners, prepared, origins, given)
+            if given is not None:
+                principals = _given(api, given)
+            elif presented := manners.presented(head):
+                if any(place.is_ambient for _, place in presented) and not origins.may_use_ambient(head):
+                    raise Forbidden("Pages of this origin may not use your sign-in here")
+                known = self._known(head, api, presented)
+                if known is None:
+                    return self._look_up(visit, presented)
+                principals = known
+            else:
+                principals = ()
         except (Unauthorized, Forbidden):
-            # Guessing credentials is no faster than asking without one.
-            self._charge(manners, headers, api.anonymous_rate, api.name, Address(head.address))
+            self._charge_guess(visit)
             raise
+        return self._let_in(visit, principals)
+
+    def _charge_guess(self, visit: _Visit) -> None:
+        # Guessing credentials is no faster than asking without one.
+        api = visit.manners.api
+        self._charge(visit.manners, visit.headers, api.anonymous_rate, api.name, Address(visit.head.address))
+
+    def _let_in(self, visit: _Visit, principals: tuple[Principal, ...]) -> tuple[Principal, ...]:
+        head, manners, prepared, headers, refused = visit
+        api = manners.api
         if principals:
             self._charge(manners, headers, api.signed_in_rate, manners.signed_in_bucket, _who(principals[0]))
-        else:
+        elif api.anonymous_rate is not None:
             self._charge(manners, headers, api.anonymous_rate, api.name, Address(head.address))
         if refused is not None:
             raise refused if principals else Unauthorized(api.missing_credential)
@@ -93,38 +124,41 @@ class Gate:
         """Say what an address has left, and take nothing of it: a browser's preflight is no request of its own."""
         self._charge(manners, headers, manners.api.anonymous_rate, manners.api.name, Address(head.address), cost=0)
 
-    async def _principals(
-        self,
-        head: Head,
-        manners: Manners,
-        prepared: Prepared | None,
-        origins: Origins,
-        given: Sequence[Principal] | None,
-    ) -> tuple[Principal, ...]:
-        api = manners.api
-        if given is not None:
-            if any(principal.kind not in api.kinds for principal in given):
-                raise Unauthorized(api.bad_credential)
-            return tuple(given)
-        presented = [(secret, place) for place in manners.places if (secret := place.find(head)) is not None]
-        if not presented:
-            return ()
-        if any(place.is_ambient for _, place in presented) and not origins.may_use_ambient(head):
-            raise Forbidden("Pages of this origin may not use your sign-in here")
-        ignores_bad = api.ignores_bad_credentials and prepared is not None and prepared.route.access.is_public
+    def _known(self, head: Head, api: Api, presented: Sequence[tuple[str, Place]]) -> tuple[Principal, ...] | None:
+        """Who the secrets stand for, where that is in memory for each of them."""
         found = []
         for secret, _ in presented:
-            try:
-                principal = await self._recognised(Presented(secret, head), api.kinds)
-                if principal is None:
-                    raise Unauthorized(api.bad_credential)
-            except Unauthorized:
-                # An authenticator may word its own refusal; where a bad credential is none, it is none all the same.
-                if not ignores_bad:
-                    raise
+            for authenticator in self._authenticators:
+                if authenticator.kind in api.kinds and authenticator.recognises(secret):
+                    break
             else:
-                found.append(principal)
+                return None
+            principal = None if authenticator.known is None else authenticator.known(Presented(secret, head))
+            if principal is None:
+                return None
+            found.append(principal)
         return tuple(found)
+
+    async def _look_up(self, visit: _Visit, presented: Sequence[tuple[str, Place]]) -> tuple[Principal, ...]:
+        head, api, prepared = visit.head, visit.manners.api, visit.prepared
+        ignores_bad = api.ignores_bad_credentials and prepared is not None and prepared.route.access.is_public
+        found = []
+        try:
+            for secret, _ in presented:
+                try:
+                    principal = await self._recognised(Presented(secret, head), api.kinds)
+                    if principal is None:
+                        raise Unauthorized(api.bad_credential)
+                except Unauthorized:
+                    # An authenticator may word its own refusal; where a bad one is none, it is none all the same.
+                    if not ignores_bad:
+                        raise
+                else:
+                    found.append(principal)
+        except (Unauthorized, Forbidden):
+            self._charge_guess(visit)
+            raise
+        return self._let_in(visit, tuple(found))
 
     async def _recognised(self, presented: Presented, kinds: frozenset[str]) -> Principal | None:
         with trio.move_on_after(_CREDENTIAL_SECONDS):
@@ -168,6 +202,13 @@ class Gate:
         headers["X-RateLimit-Limit"] = str(limit)
         headers["X-RateLimit-Remaining"] = str(verdict.remaining)
         headers["X-RateLimit-Reset"] = str(reset)
+
+
+def _given(api: Api, principals: Sequence[Principal]) -> tuple[Principal, ...]:
+    """Principals in place of credentials, of the kinds that open the API."""
+    if any(principal.kind not in api.kinds for principal in principals):
+        raise Unauthorized(api.bad_credential)
+    return tuple(principals)
 
 
 def _who(principal: Principal) -> str:

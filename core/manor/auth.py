@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ class Principal:
 
 
 class Place(Protocol):
-    """Where clients of an API put a credential."""
+    """Where clients of an API put a credential.
+
+    One that looks at certain headers or at the query alone may say so, with the attributes `headers` (lower-case names)
+    and `is_in_query`: a request that has nothing there is then not searched.
+    """
 
     @property
     def is_ambient(self) -> bool:
@@ -58,6 +62,7 @@ class Bearer:
     """`Authorization: Bearer SECRET`. Another scheme is a credential that nobody knows."""
 
     is_ambient = False
+    headers: ClassVar[frozenset[bytes]] = frozenset({b"authorization"})
 
     def find(self, head: Head) -> str | None:
         """The secret; for a scheme that is not Bearer the whole header with a blank in it, which no secret has."""
@@ -83,6 +88,7 @@ class Basic:
     """`Authorization: Basic …` (RFC 7617). Browsers send it unasked once somebody has typed it."""
 
     is_ambient = True
+    headers: ClassVar[frozenset[bytes]] = frozenset({b"authorization"})
 
     def find(self, head: Head) -> str | None:
         """The whole header: what it holds is looked at by the one who recognises it, with `read_basic`."""
@@ -132,6 +138,11 @@ class Header:
 
     name: str
 
+    @property
+    def headers(self) -> frozenset[bytes]:
+        """Where it looks."""
+        return frozenset({self.name.lower().encode("latin-1")})
+
     def find(self, head: Head) -> str | None:
         """The header's value."""
         return head.headers.get(self.name)
@@ -142,6 +153,8 @@ class Query:
     """A query parameter, such as `?token=`. The access log blanks it."""
 
     is_ambient = False
+    is_in_query = True
+    headers: ClassVar[frozenset[bytes]] = frozenset()
 
     name: str
 
@@ -155,6 +168,7 @@ class Cookie:
     """A cookie, also under the `__Host-` prefix that it has when people come over HTTPS."""
 
     is_ambient = True
+    headers: ClassVar[frozenset[bytes]] = frozenset({b"cookie"})
 
     name: str
 
@@ -188,12 +202,14 @@ class Authenticator:
         authenticate: The principal, or None when the secret is unknown, expired or revoked.
         make: Makes one for an admin at the shell, by the label that it is to have, and gives its secret; None where
             the shell makes none.
+        known: The principal, where everything about the secret is in memory, else None: then `authenticate` is asked.
     """
 
     kind: str
     recognises: Callable[[str], bool]
     authenticate: Callable[[Presented], Awaitable[Principal | None]]
     make: Callable[[str], Awaitable[str]] | None = None
+    known: Callable[[Presented], Principal | None] | None = None
 
 
 class Access(Protocol):

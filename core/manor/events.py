@@ -256,13 +256,19 @@ class Bus:
 
     def tell_inline(self, events: Sequence[Event]) -> None:
         """Call the INLINE subscribers, event by event. On the loop, in commit order; never raises."""
-        for event in events:
-            for owned in self._inline.get(event.name, ()):
-                with contained(self._broke, owned):
+        calls = ((owned, event) for event in events for owned in self._inline.get(event.name, ()))
+        is_over = False
+        while not is_over:
+            called: list[Owned] = []
+            with contained(self._broke, called):
+                # One guard for all of them; behind one that failed it goes on with the next.
+                for owned, event in calls:
+                    called[:] = (owned,)
                     result = owned.subscription.handler(_shaped(event, owned.subscription.shape))
-                    if inspect.iscoroutine(result):
+                    if result is not None and inspect.iscoroutine(result):
                         result.close()
                         raise TypeError("the handler is async: it may not await")
+                is_over = True
 
     def tell_live(self, events: Sequence[Event]) -> None:
         """Queue the events for the LIVE subscribers. On the loop; never raises, never waits."""
@@ -283,7 +289,8 @@ class Bus:
             finally:
                 self._nursery = None
 
-    def _broke(self, error: Exception, owned: Owned) -> None:
+    def _broke(self, error: Exception, called: Sequence[Owned]) -> None:
+        owned = called[0]
         event, reason = owned.subscription.event, describe(error)
         log.error("an INLINE handler failed", plugin=owned.owner, heard=event, reason=reason, exc_info=error)
         if self._metrics is not None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from manor.dialects import DETAIL
@@ -27,6 +27,8 @@ NOBODY = Api("unmatched", DETAIL)
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SLASHES = re.compile(rb"//+")
+_MOST_KNOWN_PATHS = 4096
+_LONGEST_KNOWN_PATH = 256
 _PREFERENCE = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -41,8 +43,7 @@ class OwnedRoute:
         return f"{self.route.method} {self.route.path}"
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """What a request means: a route, and the path's parameters by name, decoded."""
 
     owned: OwnedRoute
@@ -150,9 +151,12 @@ class RouteTable:
         self._prefixes: dict[tuple[str, ...], OwnedRoute] = {}
         self._apis: dict[str, list[OwnedRoute]] = {}
         self._at_once: set[bytes] = set()
+        # Where paths with parameters led: the same few topics are named thousands of times a second.
+        self._known_paths: dict[bytes, tuple[_Place, Mapping[str, str]]] = {}
         self._take(routes)
 
     def _take(self, routes: Sequence[OwnedRoute]) -> None:
+        self._known_paths.clear()
         for owned in routes:
             place = self._insert(owned)
             self._note(owned, place)
@@ -257,7 +261,9 @@ class RouteTable:
         """
         place = self._by_literal_path.get(raw_path)
         params: Mapping[str, str] = _NO_PARAMS
-        if place is None:
+        if place is None and (known := self._known_paths.get(raw_path)) is not None:
+            place, params = known
+        elif place is None:
             segments = _decode(raw_path)
             found = None if segments is None else self._find(segments)
             if found is None:
@@ -269,6 +275,10 @@ class RouteTable:
                 return self._unmatched(raw_path)
             place, values = found
             params = dict(zip(place.names, values, strict=True))
+            if len(raw_path) <= _LONGEST_KNOWN_PATH:
+                if len(self._known_paths) >= _MOST_KNOWN_PATHS:
+                    self._known_paths.clear()
+                self._known_paths[raw_path] = place, params
         owned = place.routes.get("GET" if method == "HEAD" else method)
         if owned is not None:
             return Match(owned, params)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from manor.auth import Place, Query
 from manor.bodies import body_decoder, query_reader
 from manor.matching import OwnedRoute
-from manor.routing import Api
+from manor.routing import Api, Head
 
 _EVERY_ANSWER = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
@@ -16,7 +16,15 @@ _EVERY_ANSWER = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-ref
 class Manners:
     """What all answers of one API have in common: its name and dialect, its headers, where credentials stand."""
 
-    __slots__ = ("api", "headers", "places", "secret_parameters", "signed_in_bucket")
+    __slots__ = (
+        "_credential_headers",
+        "_reads_query",
+        "api",
+        "headers",
+        "places",
+        "secret_parameters",
+        "signed_in_bucket",
+    )
 
     def __init__(self, api: Api, more_places: Sequence[Place] = ()) -> None:
         self.api = api
@@ -28,6 +36,16 @@ class Manners:
         self.places = tuple(places)
         self.secret_parameters = frozenset(place.name for place in places if isinstance(place, Query))
         self.signed_in_bucket = f"{api.name}:signed-in"
+        looked_at = [getattr(place, "headers", None) for place in self.places]
+        self._credential_headers = None if None in looked_at else frozenset[bytes]().union(*filter(None, looked_at))
+        self._reads_query = any(getattr(place, "is_in_query", False) for place in self.places)
+
+    def presented(self, head: Head) -> Sequence[tuple[str, Place]]:
+        """The secrets that a request brings, and where each stood."""
+        bare = self._credential_headers
+        if bare is not None and head.headers.has_none_of(bare) and not (self._reads_query and head.query_string):
+            return ()
+        return [(secret, place) for place in self.places if (secret := place.find(head)) is not None]
 
 
 class Prepared:

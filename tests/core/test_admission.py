@@ -115,6 +115,35 @@ async def test_a_bad_credential_is_401_even_where_none_is_needed(credential: tup
     assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
+def test_what_is_in_memory_is_admitted_without_waiting() -> None:
+    """No loop runs here: whatever waited would fail."""
+    api_key, token, phone = AUTHENTICATORS
+    known = replace(api_key, known=lambda presented: KEY if presented.secret == "key_good" else None)
+    made = dispatcher(route("GET /x"), authenticators=(known, token, phone))
+
+    for headers, principals in (((), ()), ((("X-API-Key", "key_good"),), (KEY,))):
+        call = made.begin(head("GET /x", *headers))
+        assert call.admit_now() is None
+        assert call.principals == principals
+        reply = call.answer_now(b"")
+        assert isinstance(reply, Reply)
+
+
+async def test_what_is_not_in_memory_is_looked_up() -> None:
+    api_key, token, phone = AUTHENTICATORS
+    known = replace(api_key, known=lambda presented: None)
+    made = dispatcher(route("GET /x"), authenticators=(known, token, phone))
+
+    for headers, status, body in (
+        ([("X-API-Key", "key_good")], 200, b"api_key"),
+        ([("X-API-Key", "key_good"), ("X-Topic-Token", "token_good")], 200, b"topic_token api_key"),
+        ([("X-API-Key", "key_bad")], 401, None),
+    ):
+        reply = await ask(made, head("GET /x", *headers))
+        assert reply.status == status
+        assert body is None or reply.body == body
+
+
 async def test_without_authenticators_every_credential_is_401() -> None:
     made = dispatcher(route("GET /x"), authenticators=())
     assert (await ask(made, head("GET /x", bearer("key_good")))).status == 401

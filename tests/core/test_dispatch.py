@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -139,6 +139,32 @@ async def test_a_pipelining_door_gets_everything_else_at_once() -> None:
     reply = await call.answer_later(b"")
     assert isinstance(reply, Reply)
     assert reply.status == 200
+
+
+async def test_what_has_to_be_waited_for_is_handed_to_the_door_to_await() -> None:
+    async def slow(request: Request) -> Ring:
+        await trio.lowlevel.checkpoint()
+        return Ring("attic", NOW)
+
+    async def slow_later(request: Request) -> Later:
+        await trio.lowlevel.checkpoint()
+        later = Later()
+        later.set(Ring("attic", NOW))
+        return later
+
+    async def broken(request: Request) -> Ring:
+        raise NotFound("No such door")
+
+    made = dispatcher(*(route(f"GET /{each.__name__}", each) for each in (slow, slow_later, broken)))
+    found = []
+    for name in ("slow", "slow_later", "broken"):
+        call = made.begin(head(f"GET /{name}"))
+        assert call.admit_now() is None
+        waiting = call.answer_now(b"")
+        assert isinstance(waiting, Awaitable)
+        answer = await waiting
+        found.append(answer.take() if isinstance(answer, Later) else answer)
+    assert [reply.status for reply in found if isinstance(reply, Reply)] == [200, 200, 404]
 
 
 async def write_nothing(write: Write) -> None:

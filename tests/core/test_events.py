@@ -56,6 +56,22 @@ async def ignore(event: Any) -> None:
 # --- INLINE
 
 
+def test_an_inline_handler_that_fails_takes_no_other_with_it() -> None:
+    heard: list[str] = []
+    faults: list[str] = []
+    bus = Bus(on_fault=lambda owner, reason: faults.append(owner))
+
+    def fail(event: Any) -> None:
+        raise LookupError(event.door)
+
+    bus.subscribe("a", inline(fail))
+    bus.subscribe("b", inline(lambda event: heard.append(event.door)))
+
+    bus.tell_inline([DoorRang("front", 1), DoorRang("attic", 2)])
+
+    assert (heard, faults) == (["front", "attic"], ["a", "a"])
+
+
 def test_inline_subscribers_are_called_in_commit_order() -> None:
     bus = Bus()
     heard: list[tuple[str, str]] = []

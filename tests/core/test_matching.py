@@ -324,3 +324,23 @@ def test_an_api_that_collapses_slashes_takes_several_for_one() -> None:
     assert isinstance(table.match("GET", b"/api/v4//nonesuch//"), Miss)
     assert isinstance(table.match("GET", b"//plain/posts"), Miss)
     assert isinstance(table.match("GET", b"/plain//posts"), Miss)
+
+
+def test_a_path_that_was_asked_for_before_means_what_the_table_says_now() -> None:
+    table = RouteTable()
+    assert table.add("topics", [route("GET /{topic}")]) == []
+    asked = [table.match("GET", b"/alarms"), table.match("GET", b"/alarms"), table.match("POST", b"/alarms")]
+    assert [found.params if isinstance(found, Match) else "missed" for found in asked] == [
+        {"topic": "alarms"},
+        {"topic": "alarms"},
+        "missed",
+    ]
+
+    assert table.add("bells", [route("GET /alarms")]) == []
+    found = table.match("GET", b"/alarms")
+    assert isinstance(found, Match)
+    assert (found.owned.owner, found.params) == ("bells", {})
+
+    table.remove("bells")
+    table.remove("topics")
+    assert isinstance(table.match("GET", b"/alarms"), Miss)

@@ -43,12 +43,17 @@ Tag = tuple[str, UUID]
 Key = bytes | UUID
 
 
-class Known(msgspec.Struct, frozen=True):
-    """What stands behind a secret or a session: read once, good until an event says otherwise or its time is over."""
+class Known(msgspec.Struct):
+    """What stands behind a secret or a session: read once, good until an event says otherwise or its time is over.
+
+    Args:
+        opened: Who its secret stands for, once that was asked.
+    """
 
     credential: Credential | None
     session: Session | None
     user: User | None
+    opened: Principal | None = None
 
     def is_good(self, now: datetime) -> bool:
         """Whether it lets anybody in at this moment."""
@@ -103,10 +108,26 @@ class Resolver:
         known = await self._find(key, lambda transaction: _by_secret(transaction, kind, secret))
         if known is None or known.credential is None or known.credential.kind != kind:
             return None
-        self._note(("credential", known.credential.id))
+        return self._opened(known, known.credential)
+
+    def known_by_secret(self, kind: str, secret: str) -> Principal | None:
+        """The same from memory alone; None also where only the database knows."""
+        key = digest(secret)
+        known = self._known.get(key)
+        if known is None or known.credential is None or known.credential.kind != kind:
+            return None
+        if not known.is_good(self._clock.now()):
+            return None
+        self._known.move_to_end(key)
+        return self._opened(known, known.credential)
+
+    def _opened(self, known: Known, credential: Credential) -> Principal:
+        self._note(("credential", credential.id))
         if known.session is not None:
             self._note(("session", known.session.id))
-        return known.principal(kind, known.credential.scopes)
+        if known.opened is None:
+            known.opened = known.principal(credential.kind, credential.scopes)
+        return known.opened
 
     async def by_session(self, session_id: UUID, kind: str, scopes: Sequence[str]) -> Principal | None:
         """Who a session stands for; None when it is unknown, expired or ended."""

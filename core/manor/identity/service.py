@@ -79,6 +79,10 @@ class Identity:
         """
         return await self._resolver.by_secret(kind, secret)
 
+    def known(self, kind: str, secret: str) -> Principal | None:
+        """The same from memory alone, for an `Authenticator`'s `known`; None also for what would have to be read."""
+        return self._resolver.known_by_secret(kind, secret)
+
     async def session_principal(
         self, session_id: UUID, kind: str = "access", scopes: Sequence[str] = ("*",)
     ) -> Principal | None:

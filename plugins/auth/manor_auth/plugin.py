@@ -48,7 +48,7 @@ class Auth:
         return [
             Authenticator("access", looks_like_token, sessions.authenticate),
             Authenticator("device", looks_like_device_token, devices.authenticate, make=devices.add),
-            Authenticator("api_key", looks_like_key, api_keys.authenticate),
+            Authenticator("api_key", looks_like_key, api_keys.authenticate, known=api_keys.known),
             Authenticator(WEB_SESSION, looks_like_web_session, self._parts.web_sessions.authenticate),
         ]
 

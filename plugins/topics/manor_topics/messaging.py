@@ -80,7 +80,8 @@ class Messaging(Part):
 
     def authenticators(self) -> Sequence[Authenticator]:
         """Topic tokens open topics."""
-        return [Authenticator(TOPIC_TOKEN, looks_like_token, TokenCheck(self._shared.context.identity).authenticate)]
+        check = TokenCheck(self._shared.context.identity)
+        return [Authenticator(TOPIC_TOKEN, looks_like_token, check.authenticate, known=check.known)]
 
     def tier_limits(self) -> Sequence[TierLimit]:
         """How much people publish, and how long it is kept."""
