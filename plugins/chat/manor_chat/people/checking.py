@@ -51,7 +51,7 @@ def checked_username(username: str) -> str:
     """
     folded = username.strip().lower()
     if not rules.is_username(folded):
-        raise invalid("username")
+        raise BadRequest(rules.USERNAME_RULE, code=invalid("username").code)
     return folded
 
 

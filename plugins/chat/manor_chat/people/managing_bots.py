@@ -200,7 +200,7 @@ def _invalid(field: str) -> BadRequest:
 def _username(username: str) -> str:
     folded = username.strip().lower()
     if not rules.is_username(folded):
-        raise _invalid("username")
+        raise BadRequest(rules.USERNAME_RULE, code=_invalid("username").code)
     return folded
 
 

@@ -79,6 +79,8 @@ async def test_where_addresses_are_not_proven_one_signs_in_at_once(client: Clien
         ({"username": "1zoe"}, (400, "model.user.is_valid.username.app_error")),
         ({"username": "zo\u00eb"}, (400, "model.user.is_valid.username.app_error")),
         ({"username": "channel"}, (400, "model.user.is_valid.username.app_error")),
+        ({"username": "z"}, (400, "model.user.is_valid.username.app_error")),
+        ({"username": "zo"}, (400, "model.user.is_valid.username.app_error")),
         ({"username": "z" * 65}, (400, "model.user.is_valid.username.app_error")),
         ({"username": None}, (400, "model.user.is_valid.username.app_error")),
         ({"email": "zoe"}, (400, "model.user.is_valid.email.app_error")),

@@ -195,6 +195,24 @@ async def test_one_changes_oneself_and_administrators_everybody(crew: Crew) -> N
     assert told_id(missing) == MISSING
 
 
+async def test_a_name_that_is_too_short_is_refused_with_what_a_name_may_be(crew: Crew) -> None:
+    bot = {"username": "zo", "display_name": "", "description": ""}
+    for refused in (
+        await crew.bob.client.put(f"{API}/users/me/patch", json={"username": "bo"}),
+        await crew.ada.client.post(
+            f"{API}/users", json={"username": "zo", "email": "zo@example.org", "password": PASSWORD}
+        ),
+        await crew.ada.client.post(f"{API}/bots", json=bot),
+    ):
+        assert told_id(refused)[0] == 400
+        assert told_id(refused)[1] in (
+            "model.user.is_valid.username.app_error",
+            "model.bot.is_valid.username.app_error",
+        )
+        assert "3 to 64 characters" in refused.json()["message"]
+    assert (await crew.bob.client.put(f"{API}/users/me/patch", json={"username": "bo.1"})).status == 200
+
+
 async def test_a_new_address_of_ones_own_wants_the_password(house: House, client: Client, crew: Crew) -> None:
     ann = await session_of(client, "ann")
     patch = f"{API}/users/me/patch"
