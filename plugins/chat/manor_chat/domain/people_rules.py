@@ -19,8 +19,8 @@ _LOCALE = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})?")
 _RESERVED = frozenset({"all", "channel", "here", "matterbot", "system", "manor"})
 
 USERNAME_RULE = (
-    "A username has 3 to 64 characters, which are letters of a to z, digits, '.', '-' and '_', with a letter first; some "
-    "names are reserved."
+    "A username has 3 to 64 characters, which are letters of a to z, digits, '.', '-' and '_', with a letter first; "
+    "some names are reserved."
 )
 
 TIMEZONE_MEMBERS = frozenset({"useAutomaticTimezone", "automaticTimezone", "manualTimezone"})
