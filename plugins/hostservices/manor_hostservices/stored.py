@@ -31,7 +31,7 @@ class StoredJson(Generic[T]):
         path: The file; its lock is a file beside it with `.lock` behind its name.
         shape: What is in it.
         absent: What it is when there is no file.
-        mode: The permissions of a new file; one that is there keeps its own.
+        mode: The permissions of a new file; one that is there keeps its own, and its owner.
     """
 
     def __init__(self, path: Path, shape: type[T], absent: Callable[[], T], mode: int = 0o600) -> None:
@@ -82,7 +82,7 @@ class StoredJson(Generic[T]):
         if check is not None:
             check(value)
         with self._locked():
-            write_whole(self.path, text, self._mode_now())
+            self._write(text)
 
     def _decoded(self, text: bytes) -> T:
         try:
@@ -98,14 +98,18 @@ class StoredJson(Generic[T]):
             after, result = work(before)
             if after != before:
                 text = msgspec.json.format(msgspec.json.encode(after), indent=2) + b"\n"
-                write_whole(self.path, text, self._mode_now())
+                self._write(text)
             return result
 
-    def _mode_now(self) -> int:
+    def _write(self, text: bytes) -> None:
         try:
-            return self.path.stat().st_mode & 0o777
+            status = self.path.stat()
         except FileNotFoundError:
-            return self._mode
+            write_whole(self.path, text, self._mode)
+            return
+        # Only root may give a file away; whose it was may be no other program's to lose.
+        owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 else None
+        write_whole(self.path, text, status.st_mode & 0o777, owner)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

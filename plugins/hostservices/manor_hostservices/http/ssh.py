@@ -12,6 +12,7 @@ from manor_hostservices.acting import caller
 from manor_hostservices.http.api import CHANGE_SECONDS, HOST_API, ONLY_DEVICES, said, told
 from manor_hostservices.parts import Shared
 from manor_hostservices.rules import Rule, read_public_key
+from manor_hostservices.rules.public_keys import LONGEST
 from manor_hostservices.verbs import AddKey, ReadKeys, ReadSsh, RemoveKey, SetSsh
 
 ROOT = "root"
@@ -105,6 +106,8 @@ class SshHandlers:
     async def remove(self, request: Request[KeyBody]) -> KeyDone:
         """Let a key in no more."""
         user = _user_of(request)
+        if len(request.body.public_key) > LONGEST:
+            raise NotFound("Key not found")
         with told():
             await self._acting.change(RemoveKey(user, request.body.public_key), by=caller(request))
         return KeyDone("SSH key deleted" if user in (ROOT, self._primary) else "SSH key successfully deleted")

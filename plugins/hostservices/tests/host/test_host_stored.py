@@ -107,3 +107,19 @@ def test_halves_of_files_are_removed_unless_somebody_is_writing(tmp_path: Path) 
     assert while_writing == {*kept, ".state.json.abcdefgh"} - {"store.json"}
     assert {path.name for path in tmp_path.glob(".*")} == {*kept} - {"store.json"}
     assert (tmp_path / "store.json").read_text() == "half"
+
+
+@pytest.mark.box  # only root may give files away
+async def test_a_file_stays_its_owners(tmp_path: Path) -> None:
+    file = counter(tmp_path / "state.json")
+    file.path.write_text("{}")
+    os.chown(file.path, 65534, 65533)
+    file.path.chmod(0o640)
+
+    await file.change(lambda value: ({"n": 1}, None))
+    changed = file.path.stat()
+    await file.put(b"{}")
+    replaced = file.path.stat()
+
+    for status in (changed, replaced):
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (65534, 65533, 0o640)
