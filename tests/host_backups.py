@@ -58,7 +58,8 @@ class BackedUp:
     def backups(self) -> BackupJobs:
         """Anew, as every job's process has it."""
         backup = msgspec.convert({"repository": REPOSITORY, "exclude": ("/var/cache",), **self.table}, BackupConfig)
-        config = HostConfig(backend=self.backend, root=str(self.root), backup=backup)
+        root = str(self.root) if self.backend == "sandbox" else ""
+        config = HostConfig(backend=self.backend, root=root, backup=backup)
         return BackupJobs(config, Places(self.root), self.programs)
 
     async def do(self, kind: JobKind, snapshot: str | None = None, *, dry_run: bool = False) -> Progress:

@@ -137,3 +137,8 @@ class HostConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"services.{key}: expected a key of a to z, 0 to 9, _ and -, a letter first")
         if self.backend == "sandbox" and self.root in ("", "/"):
             raise ValueError('backend = "sandbox" needs root, the folder that it keeps to')
+        if self.backend != "sandbox" and self.root:
+            # Whoever says so believes that nothing outside is touched.
+            raise ValueError(
+                f'root is the folder that a sandbox keeps to, and backend = "{self.backend}" keeps to none'
+            )

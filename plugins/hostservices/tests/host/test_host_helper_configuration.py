@@ -198,6 +198,7 @@ def test_links_of_a_system_that_is_built_are_followed(folder: Path) -> None:
         ("[plugins.hostservices]\nenabled = false\n", "enabled = true"),
         (f'{ON}backend = "sandbox"\nroot = "/srv"\n', "sandbox"),
         (f"{ON}primry_user = 'x'\n", "config.toml: plugins.hostservices.primry_user: unknown key"),
+        (f'{ON}root = "/srv"\n', "root is the folder that a sandbox keeps to"),
         (f"{ON}primary_user = 3\n", "config.toml: plugins.hostservices.primary_user: expected str"),
         (f"{ON}dkim_file = 'x'\n", "config.toml: plugins.hostservices.dkim_file: expected a path"),
         (f"{ON}[plugins.hostservices.services.x]\nunits = ['-x']\n", "plugins.hostservices.services.x.units"),
