@@ -15,6 +15,7 @@ import trio
 from manor.answers import Finished
 from manor.dispatch import Call
 from manor.errors import BadRequest, InternalError, Refused
+from manor.front.attending import Attended
 from manor.front.bodies import ArrivingBody
 from manor.front.door import FrontDoor, Guest
 from manor.front.exchanges import MOST_WAITING, Exchange, Exchanges
@@ -23,9 +24,9 @@ from manor.front.limits import Peer
 from manor.front.line import Line
 from manor.front.replies import CONTINUE, render_refusal, render_reply
 from manor.front.sockets import Socket, accepting, agreed, converse, subscribe
-from manor.front.streaming import attended, send_events, send_stream
+from manor.front.streaming import send_events, send_stream
 from manor.incoming import BrokenOff, too_large
-from manor.routing import Closing, Later, Live, Reply, Stream, WebSocket
+from manor.routing import Later, Live, Reply, Stream, WebSocket
 from manor.web.heads import make_head
 from manor.web.request_bodies import read_body
 from manor.web.visits import no_room
@@ -56,9 +57,11 @@ class Connection:
         "_guest",
         "_is_waiting",
         "_line",
+        "_long",
         "_owes",
         "_peer",
         "_place",
+        "_seen",
         "_served",
         "_socket",
         "_transport",
@@ -78,6 +81,8 @@ class Connection:
         self._served = 0
         self._is_waiting = False
         self._owes = False
+        self._long: tuple[Exchange, Stream | Live | WebSocket, bool] | None = None
+        self._seen = 0
         self._guest: Guest | None = None
         self._socket: Socket | None = None
         self.deadline = trio.current_time() + door.limits.header
@@ -87,7 +92,8 @@ class Connection:
         self._door.joined(self)
         try:
             while await self._serve_next():
-                pass
+                if self._long is not None and not await self._answer_at_length():
+                    break
             await self._end()
         except trio.BrokenResourceError:
             pass  # the client is gone, and who waited for an answer with it
@@ -143,7 +149,7 @@ class Connection:
     async def _serve_next(self) -> bool:
         """Serve the next request; gives whether another one may follow."""
         try:
-            parsed = parse_head(self._data, self._door.limits.head, self._place)
+            parsed = parse_head(self._data, self._door.limits.head, self._place, self._seen)
         except HeadFault as refused:
             await self._exchanges.emptied()
             self._owes = True
@@ -151,7 +157,7 @@ class Connection:
             return False
         if parsed is None:
             return await self._read_on()
-        self._begun = False
+        self._begun, self._seen = False, 0
         self._served += 1
         if self._served % AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
@@ -169,6 +175,7 @@ class Connection:
         door = self._door
         if self._place:
             self._data, self._place = self._data[self._place :], 0
+        self._seen = len(self._data)
         if self._data:
             if not self._begun:
                 self._begun = True
@@ -213,14 +220,13 @@ class Connection:
                 or not parsed.keeps_alive
                 or self._served >= door.limits.keep_alive_max_requests
             )
-            if not isinstance(answer, Reply | Later):
-                status = await self._answer_at_length(exchange, answer, parsed)
-                self._exchanges.ended(exchange, status)
-                return not exchange.closes
         except BaseException:
             # The client is gone, or we are.
             self._exchanges.ended(exchange, 0)
             raise
+        if not isinstance(answer, Reply | Later):
+            self._long = exchange, answer, parsed.is_http10
+            return True
         if isinstance(answer, Later):
             self._exchanges.answer_later(exchange, answer, call.deadline)
         else:
@@ -250,13 +256,23 @@ class Connection:
             return await call.answer_later(body)
         await self._exchanges.emptied()
         self.deadline = math.inf
-        try:
-            with attended(self._door, self._line, also_heard=parsed.is_websocket):
-                return await call.answer(body)
-        except trio.BrokenResourceError:
-            if parsed.is_websocket and self._line.read_now():
-                return call.refuse(BadRequest(_EARLY_FRAMES))
-            raise
+        if parsed.is_websocket:
+            return await self._answer_handshake(call)
+        with Attended(self._door, self._line):
+            return await call.answer(body)
+        raise AssertionError("who leaves is told of by Attended")
+
+    async def _answer_handshake(self, call: Call) -> Finished:
+        def hear() -> None:
+            early.extend(self._line.read_now())
+            attended.cancel()
+
+        early = bytearray()
+        with Attended(self._door, self._line, heard=hear) as attended:
+            return await call.answer(b"")
+        if not early:
+            raise trio.BrokenResourceError("the client is gone")
+        return call.refuse(BadRequest(_EARLY_FRAMES))
 
     # --- Bodies ----------------------------------------------------------------------------------------------------
 
@@ -285,26 +301,33 @@ class Connection:
 
     # --- Long answers ----------------------------------------------------------------------------------------------
 
-    async def _answer_at_length(self, exchange: Exchange, answer: Stream | Live | WebSocket, parsed: ParsedHead) -> int:
-        """Send what is no `Reply`; returns the status it was sent with."""
+    async def _answer_at_length(self) -> bool:
+        """Send what is no `Reply`, from here: what was needed to find it is let go. Gives whether to go on."""
         await self._exchanges.emptied()
+        assert self._long is not None
+        (exchange, answer, is_http10), self._long = self._long, None
         self.deadline = math.inf
-        door, line, call = self._door, self._line, exchange.call
-        if parsed.is_websocket:
-            exchange.closes = True
-            return await self._open_socket(call, answer)
-        has_length = isinstance(answer, Stream) and answer.length is not None
-        is_chunked = not (has_length or parsed.is_http10)
-        exchange.closes |= not (has_length or is_chunked)
-        match answer:
-            case Stream():
+        door, line, call, status = self._door, self._line, exchange.call, 0
+        try:
+            if call.head.upgrade:
+                exchange.closes = True
+                status = await self._open_socket(call, answer)
+            elif isinstance(answer, Stream):
+                is_chunked = answer.length is None and not is_http10
+                exchange.closes |= is_http10
                 await send_stream(door, line, call, answer, is_chunked=is_chunked, closes=exchange.closes)
-                return answer.status
-            case Live():
-                await send_events(door, line, call, answer, is_chunked=is_chunked, closes=exchange.closes)
-                return 200
-            case WebSocket():
+                status = answer.status
+            elif isinstance(answer, Live):
+                exchange.closes |= is_http10
+                events = send_events(door, line, call, answer, is_chunked=not is_http10, closes=exchange.closes)
+                del answer
+                await events
+                status = 200
+            else:
                 raise AssertionError("a conversation is finished for handshakes only")
+        finally:
+            self._exchanges.ended(exchange, status)
+        return not exchange.closes
 
     async def _open_socket(self, call: Call, answer: Stream | Live | WebSocket) -> int:
         if isinstance(answer, Stream):
@@ -314,7 +337,7 @@ class Connection:
         if self._place < len(self._data):
             self._post(call.refuse(BadRequest(_EARLY_FRAMES)))
             return 400
-        socket = Socket(self._line, call.principals, self._door.limits, answer.message_limit)
+        socket = Socket(self._door, self._line, call.principals, answer.message_limit)
         if isinstance(answer, Live):
             opening = accepting(call.head, answer.headers)
             # Heard before the client knows that it is subscribed: what it then publishes itself must reach it.
@@ -324,12 +347,9 @@ class Connection:
         self._line.post(opening)
         self._socket = socket
         self._wait_until(socket.deadline)
-        streams = self._door.streams
-        closing: Closing | None
-        if isinstance(answer, Live):
-            closing = await subscribe(socket, answer, call, streams)
-        else:
-            closing = await converse(socket, answer, call, streams)
+        serving = subscribe(socket, answer, call) if isinstance(answer, Live) else converse(socket, answer, call)
+        del answer
+        closing = await serving
         self._socket, self.deadline = None, math.inf
         await socket.part(closing)
         return 101

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
@@ -62,7 +62,7 @@ class Exchanges:
         self._visits = visits
         self._peer = peer
         self._on_empty = on_empty
-        self._waiting: deque[Exchange] = deque()
+        self._waiting: Sequence[Exchange] = ()
         self._emptied: trio.Event | None = None
 
     def __len__(self) -> int:
@@ -77,7 +77,7 @@ class Exchanges:
         """Write an answer, behind those that are still to come."""
         if self._waiting:
             exchange.answer = reply
-            self._waiting.append(exchange)
+            self._queue.append(exchange)
         else:
             self._line.post(*_rendered(exchange, reply))
             self.ended(exchange, reply.status)
@@ -91,7 +91,7 @@ class Exchanges:
             deadline: Seconds that this may take.
         """
         exchange.overdue_at = trio.current_time() + deadline
-        self._waiting.append(exchange)
+        self._queue.append(exchange)
         later.then(partial(self._arrived, exchange, later))
 
     def refuse_overdue(self) -> None:
@@ -113,6 +113,13 @@ class Exchanges:
         self._visits.leave(exchange.call, self._peer)
         self._visits.note(exchange.call, status, exchange.began)
 
+    @property
+    def _queue(self) -> deque[Exchange]:
+        """Made when first needed: most streams are a connection's first request and its last."""
+        if not isinstance(self._waiting, deque):
+            self._waiting = deque()
+        return self._waiting
+
     def _arrived(self, exchange: Exchange, later: Later) -> None:
         if exchange.answer is not None:
             return  # it was overdue
@@ -125,7 +132,7 @@ class Exchanges:
             self._write()
 
     def _write(self) -> None:
-        waiting = self._waiting
+        waiting = self._queue
         parts: list[bytes] = []
         gone: list[tuple[Exchange, int]] = []
         while waiting and (reply := waiting[0].answer) is not None:

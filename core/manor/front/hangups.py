@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 import trio
 
-_ONCE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR | select.EPOLLONESHOT
+_GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+
+
+class Watch:
+    """What is to be told of one socket.
+
+    Args:
+        left: Called once, when the client leaves. Must not raise.
+        heard: Called whenever it says something, and has to read that; None where nobody listens to it.
+    """
+
+    __slots__ = ("heard", "left")
+
+    def __init__(self, left: Callable[[], None], heard: Callable[[], None] | None = None) -> None:
+        self.left = left
+        self.heard = heard
 
 
 class Hangups:
@@ -19,40 +34,41 @@ class Hangups:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._watched: dict[int, Callable[[], None]] = {}
+        self._watches: dict[int, Watch] = {}
 
-    @contextmanager
-    def watched(self, descriptor: int, left: Callable[[], None], *, also_heard: bool = False) -> Iterator[None]:
-        """Have `left` called once if that socket's client leaves meanwhile.
+    def watch(self, descriptor: int, watch: Watch) -> None:
+        """Begin; at most one watch a socket.
 
         Args:
             descriptor: An open socket's; a closed one's client, -1, has left already.
-            left: Must not raise.
-            also_heard: Call it also once the client says something.
+            watch: Whom to tell.
         """
         if descriptor < 0:
-            left()
-            yield
+            watch.left()
             return
-        self._watched[descriptor] = left
-        self._epoll.register(descriptor, _ONCE | select.EPOLLIN if also_heard else _ONCE)
-        try:
-            yield
-        finally:
-            # A socket that was closed meanwhile has left the set by itself, and its number may be another's by now.
-            if self._watched.get(descriptor) is left:
-                del self._watched[descriptor]
-                with suppress(OSError):
-                    self._epoll.unregister(descriptor)
+        self._watches[descriptor] = watch
+        self._epoll.register(descriptor, _GONE | (select.EPOLLONESHOT if watch.heard is None else select.EPOLLIN))
+
+    def unwatch(self, descriptor: int, watch: Watch) -> None:
+        """Have no more of it; twice does no harm."""
+        # A socket that was closed meanwhile has left the set by itself, and its number may be another's by now.
+        if self._watches.get(descriptor) is watch:
+            del self._watches[descriptor]
+            with suppress(OSError, ValueError):  # or the door has closed, and its set with it
+                self._epoll.unregister(descriptor)
 
     async def run(self) -> None:
         """Listen as long as the door is open."""
         try:
             while True:
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
-                for descriptor, _ in self._epoll.poll(0):
-                    left = self._watched.get(descriptor)
-                    if left is not None:
-                        left()
+                for descriptor, events in self._epoll.poll(0):
+                    watch = self._watches.get(descriptor)
+                    if watch is None:
+                        continue
+                    if watch.heard is not None and events & select.EPOLLIN:
+                        watch.heard()
+                    else:
+                        watch.left()
         finally:
             self._epoll.close()

@@ -31,7 +31,7 @@ class Line:
         spawn: Starts the task that writes what waits.
     """
 
-    __slots__ = ("_fd", "_flushed", "_spawn", "_unsent", "_write_seconds", "is_open", "socket")
+    __slots__ = ("_fd", "_flushed", "_spawn", "_unsent", "_write_seconds", "is_open", "on_cut", "socket")
 
     def __init__(self, socket: trio.socket.SocketType, write_seconds: float, spawn: Spawn) -> None:
         self.socket = socket
@@ -41,6 +41,8 @@ class Line:
         self._unsent: deque[memoryview] | None = None
         self._flushed: trio.Event | None = None
         self.is_open = self._fd >= 0
+        self.on_cut: Callable[[], None] | None = None
+        """Called once when it is cut: whoever waits for something else than its bytes must learn of it too."""
 
     @property
     def descriptor(self) -> int:
@@ -126,6 +128,13 @@ class Line:
         if not self.is_open:
             raise trio.BrokenResourceError("the client is gone")
 
+    async def let_go(self, seconds: float) -> None:
+        """Give the client so long to take what was posted. One that reads nothing can be told nothing: it is cut."""
+        with trio.move_on_after(seconds, shield=True):
+            await self.drained()
+            return
+        self.cut()
+
     async def write(self, data: bytes) -> None:
         """Post it, and wait until the client has taken it.
 
@@ -185,6 +194,8 @@ class Line:
         """End it at once, whatever waits; what the kernel has taken already still reaches the client if it reads."""
         if self.is_open:
             self.is_open = False
+            if self.on_cut is not None:
+                self.on_cut()
             # It wakes whoever waits to read or write.
             self.socket.close()
 

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 import trio
 
 from manor.auth import Principal
 from manor.dispatch import Call
+from manor.front.attending import Attended
+from manor.front.door import FrontDoor
 from manor.front.frames import Broken, Left, Listener, Pinged
-from manor.front.limits import MISSED_PINGS, ConnectionLimits
+from manor.front.limits import MISSED_PINGS
 from manor.front.line import Line
 from manor.front.outlets import LineOutlet
 from manor.front.replies import render_head
 from manor.live.frames import BINARY_OPCODE, CLOSE_OPCODE, PING_OPCODE, PONG_OPCODE, closing_frame, websocket_frame
-from manor.routing import GOING_AWAY, Closing, Conversation, ConversationOver, Head, Live, Outlet, WebSocket, Wire
+from manor.routing import (
+    GOING_AWAY,
+    Closing,
+    Conversation,
+    ConversationOver,
+    Head,
+    Live,
+    Outlet,
+    Source,
+    WebSocket,
+    Wire,
+)
 from manor.web import OpenStreams
 from manor.web.closings import NORMAL, OUR_FAULT, TEXT_ONLY
 
@@ -72,17 +85,16 @@ class Socket(Conversation):
     """One open WebSocket.
 
     Args:
+        door: What it shares with others.
         line: Its bytes.
         principals: The credentials that opened it.
-        limits: How long silence lasts before it is pinged; how long a message of the client's is, at most.
         message_limit: The route's own.
     """
 
-    def __init__(
-        self, line: Line, principals: tuple[Principal, ...], limits: ConnectionLimits, message_limit: int
-    ) -> None:
+    def __init__(self, door: FrontDoor, line: Line, principals: tuple[Principal, ...], message_limit: int) -> None:
+        self._door = door
         self._line = line
-        self._limits = limits
+        limits = self._limits = door.limits
         self._listener = Listener(min(message_limit, limits.websocket_message))
         self._heard: list[str | bytes] = []
         self._pings = 0
@@ -104,12 +116,12 @@ class Socket(Conversation):
             data = await self._line.read()
             if not data:
                 raise _Over(None)
-            self._pings = 0
-            self.deadline = trio.current_time() + self._limits.ping
-            self._take(data)
+            self._hear(data)
         return self._heard.pop(0)
 
-    def _take(self, data: bytes) -> None:
+    def _hear(self, data: bytes) -> None:
+        self._pings = 0
+        self.deadline = trio.current_time() + self._limits.ping
         for said in self._listener.hear(data):
             match said:
                 case Pinged(payload):
@@ -130,6 +142,68 @@ class Socket(Conversation):
             self._pings += 1
             self.deadline = trio.current_time() + self._limits.ping
             self._line.post(_PING)
+
+    # --- Subscriptions ---------------------------------------------------------------------------------------------
+
+    @property
+    def streams(self) -> OpenStreams:
+        """Whom the server's stop ends."""
+        return self._door.streams
+
+    async def tell(self, source: Source) -> Closing | None:
+        """Have a source tell, to a client whose messages mean nothing: no task waits for them.
+
+        Returns:
+            Why to close; None when the client said goodbye.
+
+        Raises:
+            trio.BrokenResourceError: The client is gone.
+        """
+        closing: Closing | None = GOING_AWAY
+
+        def hear() -> None:
+            nonlocal closing
+            data = self._line.read_now()
+            try:
+                if not data:
+                    raise _Over(None)
+                self._hear(data)
+                self._heard.clear()
+            except _Over as over:
+                closing = over.closing
+                attended.cancel()
+
+        with Attended(self._door, self._line, heard=hear, lasts=True) as attended:
+            return await source.pump(self.outlet, self.write_frames)
+        return closing
+
+    async def tell_and_listen(self, source: Source, on_message: Callable[[str], Awaitable[None]]) -> Closing | None:
+        """Have a source tell, and hand on what the client says meanwhile.
+
+        Returns:
+            Why to close; None when the client left.
+        """
+        closing: Closing | None = None
+
+        async def pump(scope: trio.CancelScope) -> None:
+            nonlocal closing
+            with suppress(trio.BrokenResourceError):
+                closing = await source.pump(self.outlet, self.write_frames)
+            scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pump, nursery.cancel_scope)
+            try:
+                while True:
+                    message = await self.listen()
+                    if isinstance(message, bytes):
+                        closing = TEXT_ONLY
+                        break
+                    await on_message(message)
+            except _Over as over:
+                closing = over.closing
+            nursery.cancel_scope.cancel()
+        return closing
 
     # --- What we say -----------------------------------------------------------------------------------------------
 
@@ -220,51 +294,34 @@ class Socket(Conversation):
                 nursery.cancel_scope.cancel()
 
 
-async def subscribe(socket: Socket, live: Live, call: Call, streams: OpenStreams) -> Closing | None:
+async def subscribe(socket: Socket, live: Live, call: Call) -> Closing | None:
     """Serve a subscription, whose source hears the outlet already; returns why to close, None when the client left."""
+    source, on_message = live.source, live.on_message
+    # It may last for days: what it does not need is not kept for so long.
+    del live
     closing: Closing | None = GOING_AWAY
-
-    async def pump(scope: trio.CancelScope) -> None:
-        nonlocal closing
-        try:
-            closing = await live.source.pump(socket.outlet, socket.write_frames)
-        except trio.BrokenResourceError:
-            closing = None
-        scope.cancel()
-
     try:
-        with streams.held():
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(pump, nursery.cancel_scope)
-                closing = await _listen(socket, live)
-                nursery.cancel_scope.cancel()
+        if on_message is None:
+            closing = await socket.tell(source)
+        else:
+            with socket.streams.held():
+                closing = await socket.tell_and_listen(source, on_message)
+    except trio.BrokenResourceError:
+        closing = None
     except Exception:
         # The edge: a plugin's source or message handler that breaks ends its subscriber's socket only.
         log.exception("subscription failed", path=call.shown_path, owner=call.owner)
         closing = OUR_FAULT
     finally:
-        live.source.detach(socket.outlet)
+        source.detach(socket.outlet)
     return closing
 
 
-async def _listen(socket: Socket, live: Live) -> Closing | None:
-    try:
-        while True:
-            message = await socket.listen()
-            if live.on_message is None:
-                continue
-            if isinstance(message, bytes):
-                return TEXT_ONLY
-            await live.on_message(message)
-    except _Over as over:
-        return over.closing
-
-
-async def converse(socket: Socket, answer: WebSocket, call: Call, streams: OpenStreams) -> Closing:
+async def converse(socket: Socket, answer: WebSocket, call: Call) -> Closing:
     """Serve a conversation until it ends itself; returns why to close."""
     closing = GOING_AWAY
     try:
-        with streams.held():
+        with socket.streams.held():
             async with socket.read_ahead():
                 await answer.run(socket)
             closing = NORMAL

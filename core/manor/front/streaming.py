@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import structlog
 import trio
 
 from manor.dispatch import Call
+from manor.front.attending import Attended
 from manor.front.door import FrontDoor
 from manor.front.line import Line
 from manor.front.outlets import LineOutlet
@@ -17,24 +15,6 @@ from manor.live.frames import chunk
 from manor.routing import Live, Outlet, Stream, Wire
 
 log = structlog.get_logger("manor.front")
-
-
-@contextmanager
-def attended(door: FrontDoor, line: Line, *, also_heard: bool = False) -> Iterator[None]:
-    """Cancel what runs within when the client leaves.
-
-    Args:
-        door: Whose task listens for that.
-        line: The client's.
-        also_heard: Cancel it also when the client says something.
-
-    Raises:
-        trio.BrokenResourceError: It was cancelled.
-    """
-    with trio.CancelScope() as scope, door.hangups.watched(line.descriptor, scope.cancel, also_heard=also_heard):
-        yield
-    if scope.cancelled_caught:
-        raise trio.BrokenResourceError("the client is gone")
 
 
 async def send_stream(
@@ -62,7 +42,7 @@ async def send_stream(
         )
     )
     try:
-        with attended(door, line):
+        with Attended(door, line):
             await stream.run(write)
         if length is not None and sent < length and not is_head:
             raise RuntimeError(f"a body of {length} bytes ends after {sent}")
@@ -84,12 +64,16 @@ async def send_events(door: FrontDoor, line: Line, call: Call, live: Live, *, is
         trio.BrokenResourceError: The client is gone.
     """
     outlet: Outlet = LineOutlet(line, Wire.SSE_CHUNK if is_chunked else Wire.SSE, call.principals)
+    source = live.source
+    head = render_head(200, live.content_type, live.headers, is_chunked=is_chunked, closes=closes)
     # Heard before the client knows that it is subscribed: what it then publishes itself must reach it.
-    live.source.attach(outlet, live.cursor)
+    source.attach(outlet, live.cursor)
+    # It may last for days: what it does not need is not kept for so long.
+    del live
     try:
-        line.post(render_head(200, live.content_type, live.headers, is_chunked=is_chunked, closes=closes))
-        with door.streams.held(), attended(door, line):
-            await live.source.pump(outlet, line.write)
+        line.post(head)
+        with Attended(door, line, lasts=True):
+            await source.pump(outlet, line.write)
     except trio.BrokenResourceError:
         raise
     except Exception as error:
@@ -98,11 +82,7 @@ async def send_events(door: FrontDoor, line: Line, call: Call, live: Live, *, is
         line.cut()
         raise trio.BrokenResourceError("the stream broke") from error
     finally:
-        live.source.detach(outlet)
+        source.detach(outlet)
     if is_chunked:
         line.post(LAST_CHUNK)
-    with trio.move_on_after(door.limits.linger):
-        await line.drained()
-        return
-    # It reads nothing, so nothing can be told to it.
-    line.cut()
+    await line.let_go(door.limits.linger)

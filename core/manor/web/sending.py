@@ -28,26 +28,34 @@ class OpenStreams:
     """The long answers that are under way, so that a stop can end them."""
 
     def __init__(self) -> None:
-        self._scopes: set[trio.CancelScope] = set()
+        self._cancels: set[Callable[[], None]] = set()
         self._is_stopping = False
+
+    def add(self, cancel: Callable[[], None]) -> None:
+        """Have it called once the server stops; at once if it does already."""
+        self._cancels.add(cancel)
+        if self._is_stopping:
+            cancel()
+
+    def discard(self, cancel: Callable[[], None]) -> None:
+        """It is over."""
+        self._cancels.discard(cancel)
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Be one of them; `end` cancels what runs within."""
         with trio.CancelScope() as scope:
-            if self._is_stopping:
-                scope.cancel()
-            self._scopes.add(scope)
+            self.add(scope.cancel)
             try:
                 yield
             finally:
-                self._scopes.discard(scope)
+                self.discard(scope.cancel)
 
     def end(self) -> None:
         """End them all, and at once those that still come."""
         self._is_stopping = True
-        for scope in self._scopes:
-            scope.cancel()
+        for cancel in tuple(self._cancels):
+            cancel()
 
 
 class PumpedOutlet:
