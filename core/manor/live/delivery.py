@@ -75,16 +75,18 @@ class Delivery:
             feeds = behind
 
     def _piece_for(self, feed: Feed) -> Piece | None:
-        # It had heard everything before this fan-out; what came since its channels were gathered may be on any of them.
-        channels: Iterable[Channel] = feed.channels if self._speaking else self._several[feed]
-        new = [channel for channel in channels if channel.newest > feed.position]
-        if not new:
-            return None
-        if len(new) > 1:
-            return next(pieces(merged(new, feed.position), feed.frame))
-        joined = self._joined.get(new[0])
+        channels: Sequence[Channel] = self._several[feed]
+        if self._speaking or len(channels) > 1:
+            # It had heard everything before this fan-out. What came since its channels were gathered may be on any.
+            there = feed.channels if self._speaking else channels
+            channels = [channel for channel in there if channel.newest > feed.position]
+            if not channels:
+                return None
+            if len(channels) > 1:
+                return next(pieces(merged(channels, feed.position), feed.frame))
+        joined = self._joined.get(channels[0])
         if joined is None:
-            joined = self._joined[new[0]] = _Joined(new[0])
+            joined = self._joined[channels[0]] = _Joined(channels[0])
         if feed.voice is not None:
             return joined.voiced_piece(feed, feed.voice)
         return joined.plain[feed.tongue].get(feed.position) or joined.plain_piece(feed)
