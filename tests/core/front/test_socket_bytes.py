@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket as stdlib_socket
 
@@ -46,6 +47,18 @@ talking = route("GET", "/talk", lambda request: WebSocket(repeat), websocket=Upg
 async def opened(client: Client) -> Client:
     await client.send(OPENING)
     assert (await client.head()).status == 101
+    return client
+
+
+async def connected(running: Running, *, receive_buffer: int) -> Client:
+    """A client whose own buffer holds so little; 0 for as much as ever."""
+    host, _, port = running.address.rpartition(":")
+    socket = trio.socket.socket()
+    if receive_buffer:
+        socket.setsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_RCVBUF, receive_buffer)
+    await socket.connect((host, int(port)))
+    client = Client(trio.SocketStream(socket))
+    running.clients.append(client)
     return client
 
 
@@ -108,6 +121,23 @@ async def test_a_client_that_is_refused_and_says_goodbye_waits_for_nothing(serve
     await client.rest(2)
 
 
+async def test_a_client_that_pings_and_reads_nothing_is_read_no_further(serve: Serve) -> None:
+    running = await serve(talking)
+    client = await opened(await connected(running, receive_buffer=TINY))
+    pings = frame(b"x" * 125, opcode=PING) * 500
+
+    sent = stuck = 0
+    while stuck < 2 and sent < 8_000_000:
+        try:
+            sent += os.write(client.stream.socket.fileno(), pings[sent % len(pings) :])
+            stuck = 0
+        except BlockingIOError:
+            stuck += 1
+            await settled()
+
+    assert sent < 8_000_000, "what is not read is held in memory"
+
+
 # --- A request that waits, and half of the next one ----------------------------------------------------------------
 
 
@@ -143,13 +173,7 @@ async def live(nursery: trio.Nursery) -> LiveService:
 
 
 async def listening(running: Running, kind: str, *, receive_buffer: int = 0) -> Client:
-    host, _, port = running.address.rpartition(":")
-    socket = trio.socket.socket()
-    if receive_buffer:
-        socket.setsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_RCVBUF, receive_buffer)
-    await socket.connect((host, int(port)))
-    client = Client(trio.SocketStream(socket))
-    running.clients.append(client)
+    client = await connected(running, receive_buffer=receive_buffer)
     path = "/hall"
     await client.send(
         handshake(path, host="test") if kind == "websocket" else f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"
