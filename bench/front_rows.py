@@ -206,8 +206,8 @@ def _chatted(setting: Setting, pace: list[str]) -> Figures:
     def once() -> Figures:
         with chatting(setting.scratch, PEOPLE) as (target, crowd), header_file(crowd.tokens) as tokens:
             body = ["--body-pre", f'{{"channel_id":"{crowd.channel}","message":"', "--body-post", '"}', "--body", "100"]
-            # An @ would mention somebody.
-            posts = ["--pub-path", "/api/v4/posts", "--hdr", "Content-Type: application/json", "--mark", "=", *body]
+            # An @ would mention somebody, and what stands between two colons be an emoji.
+            posts = ["--pub-path", "/api/v4/posts", "--hdr", "Content-Type: application/json", "--mark", "=.", *body]
             people = ["--sub", "ws", "--sub-path", "/api/v4/websocket", "--subs", str(PEOPLE), "--settle", "2000"]
             files = ["--hdr-file", tokens, "--sub-hdr-file", tokens]
             load = ["fan", "--secs", str(setting.seconds), *posts, *people, *files, *pace]
