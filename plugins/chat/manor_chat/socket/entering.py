@@ -135,13 +135,12 @@ class Entrance:
         """End the lines whose sign-in or credential has run out, unless use has made it last longer."""
         now = self._clock.now()
         for line in [each for each in self._hub.roster.lines.values() if _is_over(each.until, now)]:
-            who = Principal(
-                "",
-                user_id=line.listener.user_id,
-                session_id=line.session_id,
-                credential_id=line.credential_id,
-            )
+            key = line.session_id, line.credential_id
+            who = Principal("", user_id=line.listener.user_id, session_id=key[0], credential_id=key[1])
             entry = await self._read(partial(find_entry, principal=who))
+            if (line.session_id, line.credential_id) != key:
+                # Its client came back meanwhile, with another sign-in.
+                continue
             if entry is None:
                 self._hub.end(line, ENDED)
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -13,19 +14,22 @@ import trio.testing
 from manor import (
     Closing,
     Head,
+    NewCredential,
     Principal,
     Request,
     Transaction,
     add_member,
     find_by_secret,
+    issue,
     new_id,
     remove_member,
     revoke,
     set_admin,
 )
-from manor.testing import House
+from manor.testing import House, SetClock
 from manor_chat.channels.membership import join_channel, leave_channel
 from manor_chat.events import Told
+from manor_chat.ids import new_token
 from manor_chat.socket.conversing import Sockets
 from manor_chat.socket.entering import Entered, Entrance, SocketQuery
 from manor_chat.socket.frames import Encoded, seal
@@ -102,6 +106,33 @@ async def test_what_changes_while_somebody_is_read_is_applied_afterwards(house: 
     assert roster.hearing(told(audience="admins")) == {found.line}
     await house.storage.write(lambda transaction: remove_member(transaction, crew.team_id, crew.bob.id))
     assert roster.hearing(told(team_id=crew.team_id)) == set()
+
+
+async def test_a_client_that_comes_back_with_another_sign_in_stays_though_the_old_one_is_over(
+    house: House, crew: Crew, clock: SetClock
+) -> None:
+    async def issued(life: timedelta) -> Principal:
+        new = NewCredential(kind="pat", user_id=crew.bob.id, expires_at=clock.now() + life)
+        made = await house.storage.write(lambda transaction: issue(transaction, new, new_token("p")))
+        return Principal("pat", user_id=crew.bob.id, credential_id=made.id)
+
+    at_once = Paused(house)
+    at_once.may_go_on.set()
+    old, new = await issued(timedelta(hours=1)), await issued(timedelta(days=1))
+    entered = await at_once.entrance().enter(old, SocketQuery())
+    assert entered is not None
+    line, paused = entered.line, Paused(house)
+    line.take()
+    clock.set(clock.now() + timedelta(hours=2))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(paused.entrance().look_again)
+        await paused.has_read.wait()
+        again = SocketQuery(connection_id=line.connection_id, sequence_number="1")
+        assert (await at_once.entrance().enter(new, again) or entered).line is line
+        paused.may_go_on.set()
+
+    assert line.connection_id in hub_of(house).roster.lines
 
 
 async def test_a_team_that_is_left_or_joined_meanwhile_counts_as_it_is_then(house: House, crew: Crew) -> None:
