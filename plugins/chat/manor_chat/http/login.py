@@ -11,8 +11,9 @@ from manor import PUBLIC, Reply, Request, Route, Transaction, end_session, end_s
 from manor_chat import faults
 from manor_chat.domain.people_rules import DEVICE
 from manor_chat.http.answers import STATUS_OK, answer
-from manor_chat.http.api import COOKIE, IN_PERSON, SESSION, SIGNED_IN, ChatCookie, operation
+from manor_chat.http.api import COOKIE, IN_PERSON, OAUTH, SESSION, SIGNED_IN, ChatCookie, operation
 from manor_chat.http.params import id_member, user_param
+from manor_chat.oauth.granting import sign_out
 from manor_chat.parts import Shared
 from manor_chat.people.cookies import Cookies, is_page
 from manor_chat.people.profiles import existing_person
@@ -68,16 +69,20 @@ class LoginHandlers:
         return answer(signed_in.shown, headers=headers)
 
     async def sign_out(self, request: Request) -> Reply:
-        """End the session that asks; somebody without one is as well off."""
+        """End the session that asks, or a program's token; somebody without one is as well off."""
         ended = [each.session_id for each in request.principals if each.kind == SESSION]
+        tokens = [each.credential_id for each in request.principals if each.kind == OAUTH]
 
         def work(transaction: Transaction) -> None:
             for session_id in ended:
                 if session_id is not None and end_session(transaction, session_id):
                     who = str(request.user_id)
                     self._shared.context.audit.record(transaction, "chat.signed_out", actor=who, target=who)
+            for credential_id in tokens:
+                if credential_id is not None:
+                    sign_out(transaction, credential_id)
 
-        if ended:
+        if ended or tokens:
             await self._shared.storage.write(work)
         if _COOKIE.find(request.head) is None and not is_page(request.head):
             return STATUS_OK

@@ -19,6 +19,7 @@ from manor import (
     Refused,
     Transaction,
     find_by_secret,
+    find_credential,
     find_user,
     issue,
     list_credentials,
@@ -235,6 +236,16 @@ def revoke_tokens(transaction: Transaction, user_id: UUID | None, app_id: UUID) 
     for kind in (OAUTH, REFRESH):
         for each in list_credentials(transaction, kind=kind, user_id=user_id, resource=app_id):
             revoke(transaction, each.id)
+
+
+def sign_out(transaction: Transaction, credential_id: UUID) -> None:
+    """The token of a program that signs out opens nothing any more, nor does the one that renews it."""
+    acting = find_credential(transaction, credential_id)
+    if acting is not None and acting.kind == OAUTH:
+        revoke(transaction, acting.id)
+        renewing = acting.meta.get("refresh")
+        if renewing:
+            revoke(transaction, UUID(renewing))
 
 
 def deauthorize(transaction: Transaction, user_id: UUID, app_id: UUID) -> None:

@@ -152,6 +152,21 @@ async def test_a_form_that_is_none_is_refused(crew: Crew, client: Client) -> Non
         assert (await client.post("/oauth/access_token", body=body, headers=FORM)).status == 400
 
 
+async def test_a_program_that_signs_out_has_no_token_any_more(house: House, crew: Crew, client: Client) -> None:
+    app = await register(crew)
+    tokens = [(await fetch(client, app, await code_of(crew, app))).json() for _ in range(2)]
+    bearer = {"Authorization": f"Bearer {tokens[0]['access_token']}"}
+
+    assert (await client.post(f"{API}/users/logout", headers=bearer)).json() == {"status": "OK"}
+
+    assert [await opens(house, each["access_token"]) for each in tokens] == [False, True]
+    again = [
+        (await exchange(client, app, grant_type="refresh_token", refresh_token=each["refresh_token"])).status
+        for each in tokens
+    ]
+    assert again == [404, 200]
+
+
 async def test_a_code_is_good_for_its_own_program_and_address_alone(crew: Crew, client: Client) -> None:
     app, other = await register(crew), await register(crew, callback_urls=[BACK, "https://app.example.org/two"])
 
