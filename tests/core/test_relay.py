@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -53,6 +53,13 @@ class Client:
                 data += more
 
 
+class Ears:
+    """Told of what a client says."""
+
+    def __init__(self) -> None:
+        self.heard: Callable[[], None] | None = None
+
+
 class Room:
     """One process, and whoever it serves."""
 
@@ -69,7 +76,9 @@ class Room:
         if buffer:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
         news: list[str] = []
-        end = self.link.take(theirs.fileno(), Terms(write_seconds, is_watched=is_watched), lambda: news.append("left"))
+        end = self.link.take(
+            theirs.fileno(), Terms(write_seconds, is_watched=is_watched), lambda: news.append("left"), Ears()
+        )
         assert end is not None
         end.on_too_slow = lambda: news.append("too slow")
         theirs.close()
@@ -259,7 +268,7 @@ async def test_a_process_that_is_killed_ends_all_of_its_lines() -> None:
         process.kill()
     assert process.wait() == -signal.SIGKILL
     assert (ann.news, bob.news) == (["left"], ["left"])
-    assert room.link.take(ann.socket.fileno(), Terms(1.0, is_watched=True), lambda: None) is None
+    assert room.link.take(ann.socket.fileno(), Terms(1.0, is_watched=True), lambda: None, Ears()) is None
     for client in (ann, bob):
         assert await client.reads_to_the_end() == b""
         client.socket.close()

@@ -327,7 +327,8 @@ class Connection:
                 raise AssertionError("a conversation is finished for handshakes only")
         finally:
             self._exchanges.ended(exchange, status)
-        return not exchange.closes
+        # A line that was handed over does not come back.
+        return not exchange.closes and line.far is None
 
     async def _open_socket(self, call: Call, answer: Stream | Live | WebSocket) -> int:
         if isinstance(answer, Stream):

@@ -49,8 +49,19 @@ class Hangups:
         self._watches[descriptor] = watch
         self._epoll.register(descriptor, _GONE | (select.EPOLLONESHOT if watch.heard is None else select.EPOLLIN))
 
+    def watch_of(self, descriptor: int) -> Watch | None:
+        """Who is told of that socket."""
+        return self._watches.get(descriptor)
+
+    def hand_over(self, descriptor: int) -> None:
+        """Somebody else tells of it from now on."""
+        del self._watches[descriptor]
+        # The connection stays open elsewhere, so closing our descriptor would not end this.
+        self._epoll.unregister(descriptor)
+
     def unwatch(self, descriptor: int, watch: Watch) -> None:
-        """Have no more of it; twice does no harm."""
+        """Have no more of it, whoever watches; twice does no harm."""
+        watch.heard = None
         # A socket that was closed meanwhile has left the set by itself, and its number may be another's by now.
         if self._watches.get(descriptor) is watch:
             del self._watches[descriptor]

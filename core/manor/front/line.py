@@ -11,7 +11,11 @@ from typing import Any
 
 import trio
 
+from manor.front.hangups import Hangups
 from manor.front.limits import PIECE
+from manor.relay.far import FarEnd
+from manor.relay.frames import Kind, Terms
+from manor.relay.link import Link
 
 READ_SIZE = 65_536
 _AT_ONCE = struct.pack("ii", 1, 0)
@@ -25,13 +29,15 @@ class Line:
     What is posted leaves in its order and whole: what the kernel does not take at once waits here, and a task of its
     own writes it as the client reads. So a writer may be cancelled at any time and no frame is ever torn.
 
+    Once it is handed over, all of that is done by another process, which this one only tells.
+
     Args:
         socket: Connected, not blocking.
         write_seconds: For the client to take a piece of 64 KiB; then it is cut off.
         spawn: Starts the task that writes what waits.
     """
 
-    __slots__ = ("_fd", "_flushed", "_spawn", "_unsent", "_write_seconds", "is_open", "on_cut", "socket")
+    __slots__ = ("_fd", "_flushed", "_spawn", "_unsent", "_write_seconds", "far", "is_open", "on_cut", "socket")
 
     def __init__(self, socket: trio.socket.SocketType, write_seconds: float, spawn: Spawn) -> None:
         self.socket = socket
@@ -41,6 +47,8 @@ class Line:
         self._unsent: deque[memoryview] | None = None
         self._flushed: trio.Event | None = None
         self.is_open = self._fd >= 0
+        self.far: FarEnd | None = None
+        """Its socket in another process, once it was handed over."""
         self.on_cut: Callable[[], None] | None = None
         """Called once when it is cut: whoever waits for something else than its bytes must learn of it too."""
 
@@ -54,6 +62,8 @@ class Line:
     async def read(self) -> bytes:
         """What has come; empty when nothing more will."""
         while self.is_open:
+            if self.far is not None:
+                return await self.far.read()
             try:
                 await trio.lowlevel.wait_readable(self._fd)
                 return os.read(self._fd, READ_SIZE)
@@ -65,6 +75,8 @@ class Line:
 
     def read_now(self) -> bytes:
         """What has come already; empty for nothing."""
+        if self.far is not None:
+            return self.far.read_now()
         try:
             return os.read(self._fd, READ_SIZE) if self.is_open else b""
         except OSError:
@@ -72,7 +84,9 @@ class Line:
 
     def interrupt(self) -> None:
         """Have whoever waits in `read` get nothing more; the socket stays open for what is still to be written."""
-        if self.is_open:
+        if self.far is not None:
+            self.far.interrupt()
+        elif self.is_open:
             trio.lowlevel.notify_closing(self._fd)
 
     # --- Writing ---------------------------------------------------------------------------------------------------
@@ -98,6 +112,9 @@ class Line:
             return
         if self._unsent is not None:
             self._unsent.extend(memoryview(part) for part in parts if part)
+            return
+        if self.far is not None:
+            self.far.tell(Kind.GIVE, parts[0] if len(parts) == 1 else b"".join(parts))
             return
         try:
             taken = os.write(self._fd, parts[0]) if len(parts) == 1 else os.writev(self._fd, parts)
@@ -125,6 +142,8 @@ class Line:
             if self._flushed is None:
                 self._flushed = trio.Event()
             await self._flushed.wait()
+        if self.far is not None:
+            await self.far.drained()
         if not self.is_open:
             raise trio.BrokenResourceError("the client is gone")
 
@@ -142,7 +161,7 @@ class Line:
             trio.BrokenResourceError: It is gone.
         """
         self.post(data)
-        if self._unsent is None and self.is_open:
+        if self._unsent is None and self.far is None and self.is_open:
             # Whoever writes on and on must still give others a turn.
             await trio.lowlevel.checkpoint()
         else:
@@ -181,10 +200,35 @@ class Line:
             else:
                 unsent.popleft()
 
+    # --- Another process -------------------------------------------------------------------------------------------
+
+    def hand_over(self, link: Link, hangups: Hangups) -> FarEnd | None:
+        """Have a stream process serve the client, whom `hangups` watches: from here on this only tells it what to do.
+
+        Returns:
+            The socket there, which also hears groups; None if that cannot be now.
+        """
+        if self._unsent is not None or self.far is not None or not self.is_open:
+            return None
+        watch = hangups.watch_of(self._fd)
+        if watch is None:
+            return None
+        terms = Terms(self._write_seconds, is_watched=watch.heard is None)
+        far = link.take(self._fd, terms, self.cut, watch)
+        if far is not None:
+            hangups.hand_over(self._fd)
+            # The process has a copy of the descriptor, so the connection outlives ours.
+            self.socket.close()
+            self.far, self._fd = far, -1
+        return far
+
     # --- Its end ---------------------------------------------------------------------------------------------------
 
     def say_goodbye(self) -> None:
         """Send no more; what comes can still be read."""
+        if self.far is not None:
+            self.far.tell(Kind.GOODBYE)
+            return
         try:
             self.socket.shutdown(stdlib_socket.SHUT_WR)
         except OSError:
@@ -197,11 +241,17 @@ class Line:
             if self.on_cut is not None:
                 self.on_cut()
             # It wakes whoever waits to read or write.
-            self.socket.close()
+            if self.far is not None:
+                self.far.close(Kind.CUT)
+            else:
+                self.socket.close()
 
     def abort(self) -> None:
         """End it at once; what was not delivered is lost."""
-        if self.is_open:
+        if self.far is not None:
+            self.far.close(Kind.ABORT)
+            self.cut()
+        elif self.is_open:
             # Without the linger option the kernel would keep trying to deliver to a client that does not read.
             self.socket.setsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_LINGER, _AT_ONCE)
             self.cut()

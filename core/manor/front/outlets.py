@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from manor.auth import Principal
+from manor.front.hangups import Hangups
 from manor.front.line import Line
+from manor.relay.far import FarEnd
+from manor.relay.link import Link
 from manor.routing import Wire
 
 
@@ -31,6 +34,15 @@ class LineOutlet:
     def control(self, data: bytes) -> None:
         """Write a pong or close behind the frames that wait."""
         self._line.post(data)
+
+    def hand_over(self, link: Link, hangups: Hangups) -> FarEnd | None:
+        """See `Line.hand_over`."""
+        return self._line.hand_over(link, hangups)
+
+    @property
+    def far(self) -> FarEnd | None:
+        """Its socket in another process, once it was handed over."""
+        return self._line.far
 
     def gone(self) -> None:
         """Drop the connection: its source ended it, and a write hangs all the same."""

@@ -23,6 +23,13 @@ class Sender(Protocol):
         ...
 
 
+class Hearing(Protocol):
+    """Whoever is told when a client has said something, and then reads it."""
+
+    heard: Callable[[], None] | None
+    """None when nobody is told any more: then it waits for `read`."""
+
+
 class FarEnd:
     """The socket of one client, in another process.
 
@@ -30,23 +37,38 @@ class FarEnd:
         number: Its number there.
         sender: Carries what is told to it.
         on_left: Called once when its client has left, or its process has ended; must not raise.
+        hearing: Told of all that the client says, as long as it listens.
 
     Attributes:
         on_too_slow: Called when more waits for its client than may.
     """
 
-    __slots__ = ("_heard", "_is_asked", "_is_over", "_news", "_on_left", "_sender", "_syncs", "number", "on_too_slow")
+    __slots__ = (
+        "_heard",
+        "_hearing",
+        "_is_asked",
+        "_is_over",
+        "_news",
+        "_on_left",
+        "_sender",
+        "_syncs",
+        "number",
+        "on_too_slow",
+    )
 
-    def __init__(self, number: int, sender: Sender, on_left: Callable[[], None]) -> None:
+    def __init__(self, number: int, sender: Sender, on_left: Callable[[], None], hearing: Hearing) -> None:
         self.number = number
         self.on_too_slow: Callable[[], None] | None = None
         self._sender = sender
         self._on_left: Callable[[], None] | None = on_left
+        self._hearing = hearing
         self._heard = b""
         self._news: trio.Event | None = None
         self._is_asked = False
         self._is_over = False
         self._syncs: deque[trio.Event] = deque()
+        if hearing.heard is not None:
+            self._ask()
 
     # --- What the line asks for ------------------------------------------------------------------------------------
 
@@ -58,11 +80,13 @@ class FarEnd:
     async def read(self) -> bytes:
         """What its client sends next; empty when nothing more will come, or after `interrupt`."""
         if not self._heard and not self._is_over:
-            if not self._is_asked:
-                self._is_asked = True
-                self.tell(Kind.READ)
+            self._ask()
             self._news = trio.Event()
             await self._news.wait()
+        return self.read_now()
+
+    def read_now(self) -> bytes:
+        """What its client has sent already."""
         heard, self._heard = self._heard, b""
         return heard
 
@@ -93,7 +117,11 @@ class FarEnd:
         """Its client sent something."""
         self._is_asked = False
         self._heard += data
-        self.interrupt()
+        if self._hearing.heard is None:
+            self.interrupt()
+            return
+        self._hearing.heard()
+        self._ask()
 
     def synced(self) -> None:
         """What was given before the oldest question has left."""
@@ -106,6 +134,11 @@ class FarEnd:
         self._end()
         if on_left is not None:
             on_left()
+
+    def _ask(self) -> None:
+        if not self._is_asked:
+            self._is_asked = True
+            self.tell(Kind.READ)
 
     def _end(self) -> None:
         self._is_over = True

@@ -229,10 +229,11 @@ class Line:
 
     def _listen(self) -> None:
         mask = self._watched
-        if self._credit:
-            mask |= select.EPOLLIN
         if self._unsent is not None:
+            # What it says now might have to be answered, and it reads nothing.
             mask |= select.EPOLLOUT
+        elif self._credit:
+            mask |= select.EPOLLIN
         if mask != self._mask and self.descriptor >= 0:
             self._mask = mask
             self._epoll.modify(self.descriptor, mask)

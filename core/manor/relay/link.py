@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import trio
 
-from manor.relay.far import FarEnd
+from manor.relay.far import FarEnd, Hearing
 from manor.relay.frames import Frames, Kind, Terms, frame, joining
 from manor.relay.pipe import Pipe
 
@@ -76,8 +76,14 @@ class Link:
 
     # --- Lines -----------------------------------------------------------------------------------------------------
 
-    def take(self, descriptor: int, terms: Terms, on_left: Callable[[], None]) -> FarEnd | None:
+    def take(self, descriptor: int, terms: Terms, on_left: Callable[[], None], hearing: Hearing) -> FarEnd | None:
         """Have it serve a socket, of which the caller closes its own copy.
+
+        Args:
+            descriptor: The socket's.
+            terms: How it is served.
+            on_left: See `FarEnd`, as for `hearing`.
+            hearing: Told of what the client says.
 
         Returns:
             What the line is from now on; None if it cannot be taken now, which a later try may change.
@@ -87,7 +93,7 @@ class Link:
         number = next(self._numbers)
         if not self._pipe.send_descriptor(frame(Kind.TAKE, number, terms.encode()), descriptor):
             return None
-        end = self._ends[number] = FarEnd(number, self, on_left)
+        end = self._ends[number] = FarEnd(number, self, on_left, hearing)
         return end
 
     def tell(self, kind: Kind, number: int, payload: bytes = b"") -> None:
