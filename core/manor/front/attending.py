@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -61,6 +62,16 @@ class Attended:
     def cancel(self) -> None:
         """End what runs within, and go on behind it."""
         self._scope.cancel()
+
+    def listen_when_drained(self) -> None:
+        """Hear nothing of the client until it has read what it was sent."""
+        self._door.hangups.mute(self._descriptor, self._watch)
+        self._door.spawn(self._listen_again)
+
+    async def _listen_again(self) -> None:
+        with suppress(trio.BrokenResourceError):
+            await self._line.drained()
+            self._door.hangups.unmute(self._descriptor, self._watch)
 
     def _leave(self) -> None:
         self._is_gone = True

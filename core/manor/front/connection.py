@@ -56,6 +56,7 @@ class Connection:
         "_exchanges",
         "_guest",
         "_is_waiting",
+        "_known",
         "_line",
         "_long",
         "_owes",
@@ -83,6 +84,7 @@ class Connection:
         self._owes = False
         self._long: tuple[Exchange, Stream | Live | WebSocket, bool] | None = None
         self._seen = 0
+        self._known: tuple[bytes, ParsedHead] | None = None
         self._guest: Guest | None = None
         self._socket: Socket | None = None
         self.deadline = trio.current_time() + door.limits.header
@@ -118,17 +120,16 @@ class Connection:
 
     def expire(self) -> None:
         """Its deadline has passed."""
+        now = trio.current_time()
         if self._socket is not None:
-            if self._socket.deadline <= trio.current_time():
+            if self._socket.deadline <= now:
                 self._socket.expire()
             self.deadline = self._socket.deadline
-        elif self._exchanges:
+        elif self._exchanges and self._exchanges.overdue_at <= now:
             self._exchanges.refuse_overdue()
-            if self._exchanges:
-                self.deadline = self._exchanges.overdue_at
-            else:
-                self._line.interrupt()
+            self.deadline = self._exchanges.overdue_at if self._exchanges else now
         else:
+            # Whoever still waits for an answer gets it; nothing more is read.
             self.deadline = math.inf
             self._line.interrupt()
 
@@ -149,7 +150,7 @@ class Connection:
     async def _serve_next(self) -> bool:
         """Serve the next request; gives whether another one may follow."""
         try:
-            parsed = parse_head(self._data, self._door.limits.head, self._place, self._seen)
+            parsed = self._head()
         except HeadFault as refused:
             await self._exchanges.emptied()
             self._owes = True
@@ -166,6 +167,19 @@ class Connection:
         if self._line.is_behind:
             await self._line.drained()
         return await self._serve(parsed)
+
+    def _head(self) -> ParsedHead | None:
+        known = self._known
+        if known is not None and self._data.startswith(known[0], self._place):
+            # Who asks again and again asks with the same head.
+            parsed: ParsedHead | None = known[1]
+            assert parsed is not None
+            parsed.end = self._place + len(known[0])
+            return parsed
+        parsed = parse_head(self._data, self._door.limits.head, self._place, self._seen)
+        if parsed is not None and self._served:
+            self._known = self._data[self._place : parsed.end], parsed
+        return parsed
 
     def _is_head(self) -> bool:
         return self._data.startswith(b"HEAD ", self._place)
@@ -237,9 +251,11 @@ class Connection:
     async def _answer(self, call: Call, parsed: ParsedHead) -> Finished | Later:
         """Admit, read the body, have it answered. Raises `BrokenResourceError` when the client leaves meanwhile."""
         body = self._body(parsed)
-        refusal = await call.admit()
+        refusal = call.admit_now()
         if refusal is not None:
-            return refusal
+            refusal = refusal if isinstance(refusal, Reply) else await refusal
+            if refusal is not None:
+                return refusal
         limit = call.body_limit
         if not limit:
             body = b""
@@ -253,7 +269,8 @@ class Connection:
             except Refused as refused:
                 return call.refuse(refused)
         if call.is_prompt:
-            return await call.answer_later(body)
+            answer = call.answer_now(body)
+            return answer if isinstance(answer, Later | Reply | Stream | Live | WebSocket) else await answer
         await self._exchanges.emptied()
         self.deadline = math.inf
         if parsed.is_websocket:
@@ -306,23 +323,23 @@ class Connection:
         await self._exchanges.emptied()
         assert self._long is not None
         (exchange, answer, is_http10), self._long = self._long, None
-        self.deadline = math.inf
+        self.deadline, self._known = math.inf, None
         door, line, call, status = self._door, self._line, exchange.call, 0
         try:
             if call.head.upgrade:
                 exchange.closes = True
                 status = await self._open_socket(call, answer)
             elif isinstance(answer, Stream):
+                status = answer.status
                 is_chunked = answer.length is None and not is_http10
                 exchange.closes |= is_http10
                 await send_stream(door, line, call, answer, is_chunked=is_chunked, closes=exchange.closes)
-                status = answer.status
             elif isinstance(answer, Live):
                 exchange.closes |= is_http10
                 events = send_events(door, line, call, answer, is_chunked=not is_http10, closes=exchange.closes)
                 del answer
-                await events
                 status = 200
+                await events
             else:
                 raise AssertionError("a conversation is finished for handshakes only")
         finally:

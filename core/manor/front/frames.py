@@ -76,9 +76,11 @@ class Listener:
                 case Ping():
                     yield Pinged(bytes(event.payload))
                 case CloseConnection():
-                    closing = Closing(event.code, event.reason or "")
-                    # Else not a frame of the client's, but wsproto's verdict on what it cannot read.
-                    yield Left(closing) if connection.state is ConnectionState.REMOTE_CLOSING else Broken(closing)
+                    if connection.state is ConnectionState.REMOTE_CLOSING:
+                        yield Left(Closing(event.code, event.reason or ""))
+                    else:
+                        # Not a frame of the client's, but wsproto's verdict on what it cannot read, in its own words.
+                        yield Broken(Closing(event.code, ""))
                     return
 
     def _whole(self, *, is_text: bool) -> str | bytes:

@@ -68,6 +68,16 @@ class Hangups:
             with suppress(OSError, ValueError):  # or the door has closed, and its set with it
                 self._epoll.unregister(descriptor)
 
+    def mute(self, descriptor: int, watch: Watch) -> None:
+        """Do not tell what the client says until `unmute`: it would have to be answered, and reads nothing."""
+        if self._watches.get(descriptor) is watch:
+            self._epoll.modify(descriptor, _GONE | select.EPOLLONESHOT)
+
+    def unmute(self, descriptor: int, watch: Watch) -> None:
+        """Tell it again."""
+        if self._watches.get(descriptor) is watch:
+            self._epoll.modify(descriptor, _GONE | select.EPOLLIN)
+
     async def run(self) -> None:
         """Listen as long as the door is open."""
         try:

@@ -44,6 +44,7 @@ _ACCEPT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _NO_STATUS = 1005
 """Stands for a close frame without a code, and is never sent (RFC 6455 section 7.4.1)."""
 
+_CLOSE_FRAME = 0x80 | CLOSE_OPCODE
 _PING = websocket_frame(b"", PING_OPCODE)
 
 
@@ -100,6 +101,8 @@ class Socket(Conversation):
         self._pings = 0
         self._is_closed = False
         self._has_ended = False
+        self._has_left = False
+        self._is_broken = False
         self._unread: trio.MemoryReceiveChannel[str | bytes] | None = None
         self.deadline = trio.current_time() + limits.ping
         self.outlet: Outlet = LineOutlet(line, Wire.FRAME, principals)
@@ -113,6 +116,9 @@ class Socket(Conversation):
             _Over: There is none.
         """
         while not self._heard:
+            if self._line.is_behind:
+                # It would go on asking, and be answered, without reading anything.
+                await self._line.drained()
             data = await self._line.read()
             if not data:
                 raise _Over(None)
@@ -127,9 +133,11 @@ class Socket(Conversation):
                 case Pinged(payload):
                     self._line.post(websocket_frame(payload, PONG_OPCODE))
                 case Left(closing):
+                    self._has_left = True
                     self.say_goodbye(closing)
                     raise _Over(None)
                 case Broken(closing):
+                    self._is_broken = True
                     raise _Over(closing)
                 case message:
                     self._heard.append(message)
@@ -169,6 +177,8 @@ class Socket(Conversation):
                     raise _Over(None)
                 self._hear(data)
                 self._heard.clear()
+                if self._line.is_behind:
+                    attended.listen_when_drained()
             except _Over as over:
                 closing = over.closing
                 attended.cancel()
@@ -265,11 +275,20 @@ class Socket(Conversation):
                 self.say_goodbye(closing)
             try:
                 await self._line.drained()
-                while closing is not None:
-                    self._heard.clear()
-                    await self.listen()
+                while not (closing is None or self._has_left):
+                    await self._hear_goodbye()
             except (_Over, trio.BrokenResourceError):
                 return
+
+    async def _hear_goodbye(self) -> None:
+        """Read on, for the client's close frame alone."""
+        if not self._is_broken:
+            self._heard.clear()
+            await self.listen()
+            return
+        data = await self._line.read()
+        # Nobody can read what came before it as frames; what comes in one piece now may still be one.
+        self._has_left = not data or data[0] == _CLOSE_FRAME
 
     @asynccontextmanager
     async def read_ahead(self) -> AsyncIterator[None]:
