@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import MutableMapping, Sequence
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.contracts.two_doors import PROBE_PATH, Case, ask, differences, get
-from tests.contracts.two_doors_cases import CASES, STRANGERS
+from tests.contracts.two_doors_cases import CASES, PROXIED, STRANGERS
 from tests.contracts.two_doors_serving import Doors
 from tests.contracts.two_doors_serving import certificate as certificate
 from tests.contracts.two_doors_serving import doors as doors
@@ -42,6 +43,12 @@ async def test_what_a_stranger_says_of_itself_counts_at_no_port(doors: Doors) ->
     plain, _, secure = await doors.open()
 
     assert [difference for each in STRANGERS for difference in await differences(each, [plain, secure])] == []
+
+
+async def test_what_a_trusted_proxy_says_counts_at_every_door(doors: Doors) -> None:
+    opened = await doors.open(trusted_proxies=[ip_network("127.0.0.0/8")])
+
+    assert [difference for each in PROXIED for difference in await differences(each, opened)] == []
 
 
 async def test_a_line_of_the_log_says_the_same_of_a_request_whichever_way_it_came(doors: Doors) -> None:

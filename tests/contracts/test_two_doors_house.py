@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,23 @@ from manor.routing import Incoming, Route, Upgrade
 from manor.testing import House, SetClock, open_test_house
 from manor.testing.houses import declared_plugins
 from tests.contracts.conftest import _quart
-from tests.contracts.two_doors import PATIENCE, Door, Part, Reader, Said, ask, steadied, tcp, tls, unending
+from tests.contracts.two_doors import (
+    PATIENCE,
+    Door,
+    Part,
+    Reader,
+    Said,
+    ask,
+    chunked,
+    get,
+    steadied,
+    tcp,
+    tls,
+    unending,
+)
 from tests.contracts.two_doors_serving import certificate as certificate
+from tests.people import PASSWORD, made
+from tests.websocket_bytes import handshake, server_frames
 
 UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
 FILLED = {"topic": "welcome", "path": "a", "user_id": "me", "team_id": UNKNOWN}
@@ -25,6 +42,7 @@ RANDOM = {"/api/chat/register", "/metrics", "/openapi.json"}
 """Whoever asks these twice is told something else."""
 
 OF_A_KIND = 2
+CHAT = "/api/v4"
 JSON = "Content-Type: application/json"
 
 
@@ -78,34 +96,155 @@ def sampled(house: House) -> list[Route]:
     return [route for routes in kinds.values() for route in routes[:OF_A_KIND]]
 
 
-async def toured(door: Door, parts: Sequence[Part]) -> list[Said]:
-    """The answers to all of them, on as few connections as the door asks for."""
-    answers: list[Said] = []
-    while len(answers) < len(parts):
-        async with await door.connect() as stream:
-            reader = Reader(stream)
-            while len(answers) < len(parts):
-                part = parts[len(answers)]
-                await stream.send_all(part.data)
-                with trio.fail_after(PATIENCE):
-                    answers.append(await reader.answer(*part.methods))
-                if answers[-1].closes:
-                    break
-    return answers
+class Visitor:
+    """Asks one door, on as few connections as that lets it.
+
+    Args:
+        door: Which.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.told: list[Said] = []
+        self._reader: Reader | None = None
+
+    async def ask(self, part: Part) -> Said:
+        """The answer, which is kept."""
+        with trio.fail_after(PATIENCE):
+            reader = self._reader or Reader(await self.door.connect())
+            await reader.stream.send_all(part.data)
+            said = await reader.answer(*part.methods)
+        self._reader = reader
+        self.told.append(said)
+        if said.closes:
+            await self.leave()
+        return said
+
+    async def leave(self) -> None:
+        """End the connection."""
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            await reader.stream.aclose()
+
+    async def overhear(self, path: str, bearer: str, count: int) -> None:
+        """Listen to a topic's stream, as events and as a WebSocket, until so much was said; it is kept as an answer."""
+        with trio.fail_after(PATIENCE):
+            async with await self.door.connect() as stream:
+                await stream.send_all(get(f"{path}/sse?since=all", bearer).data)
+                reader, events = Reader(stream), bytearray()
+                line, headers = await reader.head()
+                while events.count(b"\n\n") < count:
+                    assert await reader.chunk_into(events), "it goes on"
+            self.told.append(Said(line, headers, bytes(events)))
+            async with await self.door.connect() as stream:
+                await stream.send_all(handshake(f"{path}/ws?since=all", Authorization=bearer.partition(": ")[2]))
+                reader = Reader(stream)
+                line, headers = await reader.head()
+                frames = [await reader.server_frame() for _ in range(count)]
+            self.told.append(
+                Said(line, headers, b"".join(text for frame in frames for _, text in server_frames(frame)))
+            )
+
+    @property
+    def token(self) -> str:
+        """The sign-in's that was answered last."""
+        assert self._reader is not None
+        return self._reader.token
+
+
+def timeless(said: Said) -> Said:
+    """An answer without what depends on the moment, and on how long the one before took."""
+    kept = [pair for pair in said.headers if pair[0] not in ("x-ratelimit-remaining", "x-ratelimit-reset")]
+    return unending(steadied(replace(said, headers=tuple(kept))))
+
+
+Day = Callable[[Visitor], Awaitable[None]]
+
+
+async def compared(houses: list[House], certificate: Tls, day: Day) -> list[str]:
+    """Where one door says something else than the other in the course of a day."""
+    plain, secure = houses
+    async with _quart(plain) as port, _quart(secure, certificate) as secure_port:
+        visitors = Visitor(tcp(port)), Visitor(tls(secure_port))
+        for visitor in visitors:
+            await day(visitor)
+            await visitor.leave()
+    assert counted(plain) == counted(secure)
+    return [
+        f"{number}\n  plain: {one}\n  tls: {other}"
+        for number, (one, other) in enumerate(zip(visitors[0].told, visitors[1].told, strict=True))
+        if timeless(one) != timeless(other)
+    ]
 
 
 async def test_every_route_says_the_same_to_nobody(houses: list[House], certificate: Tls) -> None:
-    plain, secure = houses
-    routes = sampled(plain)
-    parts = [asked(route) for route in routes]
+    routes = sampled(houses[0])
 
-    async with _quart(plain) as port, _quart(secure, certificate) as secure_port:
-        told = [await toured(door, parts) for door in (tcp(port), tls(secure_port))]
+    async def day(visitor: Visitor) -> None:
+        for route in routes:
+            await visitor.ask(asked(route))
 
-    found = [
-        f"{route.method} {route.path}\n  plain: {one}\n  tls: {other}"
-        for route, one, other in zip(routes, *told, strict=True)
-        if unending(steadied(one)) != unending(steadied(other))
-    ]
+    found = await compared(houses, certificate, day)
+
     assert not found, "\n".join(found)
-    assert counted(plain) == counted(secure)
+
+
+def sent(method: str, path: str, body: Mapping[str, Any], *headers: str) -> Part:
+    return ask(method, path, JSON, *headers, body=json.dumps(body).encode())
+
+
+async def test_a_day_of_somebody_who_is_signed_in_is_the_same(houses: list[House], certificate: Tls) -> None:
+    for house in houses:
+        await made(house, "ada", is_admin=True)
+
+    async def day(visitor: Visitor) -> None:
+        signed_in = await visitor.ask(sent("POST", "/auth/login", {"email": "ada@example.org", "password": PASSWORD}))
+        bearer = f"Authorization: Bearer {json.loads(signed_in.body)['access_token']}"
+        for part in (
+            get("/auth/me", bearer),
+            get("/auth/sessions", bearer),
+            get("/api/users/me", bearer),
+            sent("POST", "/api/topics", {"name": "bells", "access_level": "private"}, bearer),
+            ask("POST", "/bells", "X-Title: Zoe", "X-Tags: a,b", bearer, body="Za\u017c\u00f3\u0142\u0107".encode()),
+            ask("POST", "/bells", body=b"from nobody"),
+            ask("PUT", "/bells", "X-Priority: 5", bearer, body=b"again"),
+            sent("POST", "/bells", {"message": "as JSON", "priority": 2}, bearer),
+            chunked("/bells", b"in ", b"chunks", headers=[bearer]),
+            ask("POST", "/bells", "Idempotency-Key: once", bearer, body=b"once"),
+            ask("POST", "/bells", "Idempotency-Key: once", bearer, body=b"once"),
+            ask("POST", "/bells", bearer, body=b""),
+            ask("POST", "/bells", bearer, body=b"x" * 65_537),
+            get("/bells/json?since=all", bearer),
+            get("/bells/json?since=all"),
+            ask("HEAD", "/bells/sse", bearer),
+            get("/api/topics/bells", bearer),
+            get("/api/topics", bearer),
+            sent("PATCH", "/api/topics/bells", {"description": "rings"}, bearer),
+            get("/api/keys", bearer),
+            get("/login"),
+            get("/api/status"),
+            get("/api/config"),
+            get("/hls/stream.m3u8"),
+            get("/hls/0/none.ts"),
+            get("/users"),
+        ):
+            await visitor.ask(part)
+        await visitor.overhear("/bells", bearer, 6)
+        await visitor.ask(ask("DELETE", "/api/topics/bells", bearer))
+        await visitor.ask(sent("POST", f"{CHAT}/users/login", {"login_id": "ada", "password": PASSWORD}))
+        bearer = f"Authorization: Bearer {visitor.token}"
+        await visitor.ask(get(f"{CHAT}/users/me", bearer))
+        team = {"name": "belfry", "display_name": "Belfry", "type": "O"}
+        team_id = json.loads((await visitor.ask(sent("POST", f"{CHAT}/teams", team, bearer))).body)["id"]
+        room = {"team_id": team_id, "name": "bells", "display_name": "Bells", "type": "O"}
+        room_id = json.loads((await visitor.ask(sent("POST", f"{CHAT}/channels", room, bearer))).body)["id"]
+        for text in ("Ding", "Dong \u2603", "x" * 20_000):
+            await visitor.ask(sent("POST", f"{CHAT}/posts", {"channel_id": room_id, "message": text}, bearer))
+        await visitor.ask(get(f"{CHAT}/channels/{room_id}/posts", bearer))
+        await visitor.ask(get(f"{CHAT}/channels/{UNKNOWN}", bearer))
+        await visitor.ask(sent("POST", f"{CHAT}/users/logout", {}, bearer))
+        await visitor.ask(get(f"{CHAT}/users/me", bearer))
+
+    found = await compared(houses, certificate, day)
+
+    assert not found, "\n".join(found)

@@ -161,6 +161,8 @@ class Reader:
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
+        self.token = ""
+        """The last `Token` header: a sign-in's, which is needed as it came."""
         self._buffer = bytearray()
 
     async def answer(self, method: str) -> Said:
@@ -181,6 +183,7 @@ class Reader:
         text = (await self._until(b"\r\n\r\n")).decode("latin-1")
         line, *lines = text[:-4].split("\r\n")
         pairs = [each.partition(":") for each in lines]
+        self.token = next((value.strip() for name, _, value in pairs if name.lower() == "token"), self.token)
         return line, tuple(sorted(_header(name.lower(), value.strip(" \t")) for name, _, value in pairs))
 
     async def rest(self) -> bytes:
@@ -196,6 +199,13 @@ class Reader:
             await self._more()
         return self._take(count)
 
+    async def chunk_into(self, body: bytearray) -> bool:
+        """Add a body's next chunk; gives whether there was one."""
+        size = int(await self._until(b"\r\n"), 16)
+        await self._into(body, size)
+        assert await self.exactly(2) == b"\r\n", "a chunk ends with CR LF, and no trailers are sent"
+        return size > 0
+
     async def server_frame(self) -> bytes:
         """The next frame of a WebSocket, as it came."""
         start = await self.exactly(2)
@@ -210,10 +220,8 @@ class Reader:
         if status < 200 or status in (204, 304) or method == "HEAD":
             return
         if "transfer-encoding" in headers:
-            while size := int(await self._until(b"\r\n"), 16):
-                await self._into(body, size)
-                assert await self.exactly(2) == b"\r\n", "a chunk ends with CR LF"
-            assert await self.exactly(2) == b"\r\n", "no trailers are sent"
+            while await self.chunk_into(body):
+                pass
         elif "content-length" in headers:
             await self._into(body, int(headers["content-length"]))
         else:

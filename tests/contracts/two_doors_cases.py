@@ -316,6 +316,31 @@ STRANGERS = [
 ]
 """Whoever comes over a Unix socket is no stranger."""
 
+FOR = "X-Forwarded-For: 198.51.100.7"
+HTTPS = "X-Forwarded-Proto: https"
+PROXIED = [
+    case("an address", "200 kept", get("/who", FOR, HTTPS)),
+    case("a list of addresses", "200 kept", get("/who", FOR + ", 203.0.113.9, 127.0.0.1", HTTPS)),
+    case("two lists", "200 kept", get("/who", FOR, "X-Forwarded-For: 203.0.113.9", HTTPS)),
+    case("an address with a port", "200 kept", get("/who", FOR + ":4711", HTTPS)),
+    case("IPv6", "200 kept", get("/who", "X-Forwarded-For: [2001:db8::1]:80", HTTPS)),
+    case("IPv4 in IPv6", "200 kept", get("/who", "X-Forwarded-For: ::ffff:198.51.100.7", HTTPS)),
+    case("an address in the clear", "200 kept", get("/who", FOR, "X-Forwarded-Proto: http")),
+    case("two schemes", "200 kept", get("/who", FOR, "X-Forwarded-Proto: http, https")),
+    case("an id", "200 kept", get("/who", FOR, HTTPS, "X-Request-Id: a.B-1_")),
+    case("an id that is none", "200 kept", get("/seen/a", FOR, HTTPS, "X-Request-Id: a b")),
+    case("an id that is too long", "200 kept", get("/seen/a", FOR, HTTPS, "X-Request-Id: " + "a" * 129)),
+    case("two ids", "200 kept", get("/who", FOR, HTTPS, "X-Request-Id: a", "X-Request-Id: b")),
+    case("a cookie of a page", "200 kept", get("/who", FOR, HTTPS, "Cookie: a=b; c=d")),
+    case("a refusal", "409 kept", get("/refuses", FOR, HTTPS, "X-Request-Id: mine")),
+    case("no route", "404 kept", get("/nowhere", FOR, HTTPS, "X-Request-Id: mine")),
+    case("a route at once", "200 kept", get("/quick/cookies", FOR, HTTPS, "X-Request-Id: mine")),
+    case("a body in chunks", "200 kept", chunked("/echo", b"a", headers=[FOR, HTTPS, "X-Request-Id: mine"])),
+    case("a stream", "200 kept", get("/stream/three", FOR, HTTPS, "X-Request-Id: mine")),
+    case("a rate for each address", "200 200 429 kept", *[get("/rated", FOR + end, HTTPS) for end in ("1", "2", "1")]),
+]
+"""What a trusted proxy says of those who ask."""
+
 CASES: Mapping[str, Sequence[Case]] = {
     "answers": ANSWERS,
     "streams": STREAMS,

@@ -69,6 +69,14 @@ def seen(request: Request[Any, Any]) -> Reply:
     return Reply(json.dumps([*told, headers, len(request.body or b"")]).encode())
 
 
+def who(request: Request[Any, Any]) -> Reply:
+    """Who asks, as a proxy that is trusted has it."""
+    head = request.head
+    # Behind no proxy the peer is another one at each door, and speaks another scheme.
+    told = [head.address, head.scheme] if "x-forwarded-for" in head.headers else []
+    return Reply(json.dumps([*told, head.request_id]).encode())
+
+
 REPLIES = {
     "cookies": Reply(b"two", headers={"Set-Cookie": "a=1; Path=/\nb=2; Path=/; HttpOnly"}),
     "odd": Reply(
@@ -257,6 +265,7 @@ def _routes() -> tuple[Route, ...]:
         route("GET", PROBE_PATH, lambda request: Reply(PROBED, content_type="text/plain")),
         *[route(method, "/seen/{name}", seen) for method in ("GET", "DELETE", "PATCH")],
         *[route(method, "/seen/{name}", seen, body=bytes) for method in ("POST", "PUT")],
+        route("GET", "/who", who),
         route("GET", "/reply/{kind}", reply),
         route("GET", "/struct", lambda request: ring, status=201),
         route("GET", "/list", lambda request: [ring, ring]),

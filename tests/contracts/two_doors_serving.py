@@ -44,18 +44,18 @@ class Doors:
         self._running: list[Running] = []
         self.counted: list[Counter[tuple[str, str, int]]] = []
 
-    async def open(self) -> list[Door]:
-        """The three of them, TLS last."""
-        plain = await self._open()
-        local = await self._open(bind=f"unix:{self._folder}/http.sock")
-        secure = await self._open(tls=self._certificate)
+    async def open(self, **web: Any) -> list[Door]:
+        """The three of them, TLS last; `web` are options of theirs (`WebOptions`)."""
+        plain = await self._open(web)
+        local = await self._open(web, bind=f"unix:{self._folder}/http.sock")
+        secure = await self._open(web, tls=self._certificate)
         return [
             tcp(int(plain.address.rpartition(":")[2])),
             unix(local.address.removeprefix("unix:")),
             tls(int(secure.address.rpartition(":")[2])),
         ]
 
-    async def _open(self, **more: Any) -> Running:
+    async def _open(self, web: dict[str, Any], **more: Any) -> Running:
         counted: Counter[tuple[str, str, int]] = Counter()
 
         def observe(call: Call, status: int, seconds: float) -> None:
@@ -65,7 +65,7 @@ class Doors:
         running = await self._serve(
             *ROUTES,
             settings=_SETTINGS,
-            web={"observe": observe, "access_log": True},
+            web={"observe": observe, "access_log": True, **web},
             limits={"connections_per_address": 0},
             connection={"linger": 0.1},
             **more,
