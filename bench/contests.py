@@ -17,7 +17,7 @@ class Side:
     measure: Callable[[], Figures]
 
 
-def contest(key: str, ours: Side, other: Side | None, rounds: int) -> Figures:
+def contest(key: str, ours: Side, other: Side | None, rounds: int, *, is_between: bool = True) -> Figures:
     """Measure ours, and then as often as there are rounds the other and ours again.
 
     Args:
@@ -25,20 +25,25 @@ def contest(key: str, ours: Side, other: Side | None, rounds: int) -> Figures:
         ours: What is measured.
         other: What it is measured against; None for nothing: then ours runs once.
         rounds: How often the other runs.
+        is_between: Whether the other stands between two of ours; if not, each round measures both of them once.
 
     Returns:
-        `sides` with the typical figures of each by name; `ratio` of ours to the other (median of the rounds, in each of
-        which the other stands between two of ours) and `ratios`; `runs`, all figures in the order in which they came.
+        `sides` with the typical figures of each by name; `ratio` of ours to the other, the median of the rounds, and
+        `ratios`; `runs`, all figures in the order in which they came.
     """
     runs = [_run(ours)]
     ratios: list[float] = []
-    for _ in range(rounds if other is not None else 0):
+    for number in range(rounds if other is not None else 0):
         assert other is not None
-        before = runs[-1]
-        between, after = _run(other), _run(ours)
-        runs += [between, after]
-        if all(run.get(key) for run in (before, between, after)):
-            ratios.append(mean((before[key], after[key])) / between[key])
+        if number and not is_between:
+            runs.append(_run(ours))
+        around, against = [runs[-1]], _run(other)
+        runs.append(against)
+        if is_between:
+            runs.append(_run(ours))
+            around.append(runs[-1])
+        if all(run.get(key) for run in (*around, against)):
+            ratios.append(mean(run[key] for run in around) / against[key])
     names = [ours.name, *([other.name] if other is not None else [])]
     return {
         "key": key,

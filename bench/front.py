@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.front_rows import Setting, rows, rows_of_two_processes, why_no_processes
 from bench.loads import NOISE, Figures, built, header_file, is_bad, raise_descriptor_limit
 from bench.nchan import why_no_nchan
-from bench.publisher import KEYS
+from bench.publisher import KEYS, furnished
 from bench.reports import keep, machine
 
 BUSY = 0.9
@@ -33,8 +33,10 @@ def main() -> int:
     results: list[Figures] = []
     for why in left_out:
         print(why, flush=True)
-    with built() as loadgen, header_file(KEYS) as keys:
-        setting = Setting(loadgen, keys, options.seconds, options.rounds, options.tries, options.scratch, not no_nchan)
+    with built() as loadgen, furnished(options.scratch) as furnish, header_file(KEYS) as keys:
+        setting = Setting(
+            loadgen, furnish, keys, options.seconds, options.rounds, options.tries, options.scratch, not no_nchan
+        )
         for row in [*rows(setting), *(rows_of_two_processes(setting) if not no_processes else ())]:
             if re.search(options.match, row.name):
                 results.append({"scenario": row.name, "kind": row.kind, **row.run()})

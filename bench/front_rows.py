@@ -17,7 +17,7 @@ from bench.hls import measured, servers
 from bench.hls_daemon import SEGMENT
 from bench.loads import Figures, driven, header_file, quietest
 from bench.nchan import NCHAN, nchan
-from bench.publisher import furnish, keys_for
+from bench.publisher import keys_for
 from bench.scenarios import IDLE_STREAMS, MANOR, Speech
 from bench.server import Server
 from manor.config import load as read_configuration
@@ -43,6 +43,7 @@ class Setting:
 
     Args:
         loadgen: The load generator.
+        furnish: Gives a house the topic and the keys.
         keys: The file of the headers that publishes have in turn.
         seconds: Of load in each run.
         rounds: How often whoever stands beside is measured.
@@ -52,6 +53,7 @@ class Setting:
     """
 
     loadgen: Path
+    furnish: Callable[[Path], None]
     keys: str
     seconds: int
     rounds: int
@@ -109,7 +111,7 @@ def rows_of_two_processes(setting: Setting) -> Iterator[Row]:
             Side(f"processes = {count}", partial(_manor, setting, load, settings={"processes": count}, is_pinned=False))
             for count in (2, 1)
         )
-        yield Row(f"unpinned: {name}", kind, partial(contest, KEYS[kind], two, one, setting.rounds))
+        yield Row(f"unpinned: {name}", kind, partial(contest, KEYS[kind], two, one, setting.rounds, is_between=False))
 
 
 def why_no_processes() -> str:
@@ -177,7 +179,8 @@ def _chat(setting: Setting) -> Iterator[Row]:
 def _row(setting: Setting, name: str, kind: str, load: list[str], theirs: list[str] | None = None) -> Row:
     ours = Side("Manor", partial(_manor, setting, load))
     other = Side("nchan", partial(_nchan, setting, theirs)) if theirs is not None and setting.has_nchan else None
-    return Row(name, kind, partial(contest, KEYS[kind], ours, other, setting.rounds))
+    # What memory takes does not depend on what else the machine does.
+    return Row(name, kind, partial(contest, KEYS[kind], ours, other, setting.rounds, is_between=kind != "idle"))
 
 
 # --- One run of each -------------------------------------------------------------------------------------------------
@@ -188,7 +191,7 @@ def _manor(
 ) -> Figures:
     def once() -> Figures:
         # A fresh one each time: growth of memory and database belongs to the run that caused it.
-        with Server(setting.scratch, is_pinned=is_pinned, settings=settings, furnish=furnish) as server:
+        with Server(setting.scratch, is_pinned=is_pinned, settings=settings, furnish=setting.furnish) as server:
             return driven([str(setting.loadgen), *load], server.target, is_pinned=is_pinned)
 
     return quietest(once, setting.tries)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import tomli_w
 
 from bench import closed_house
 from bench.server import TOPIC
@@ -22,9 +28,26 @@ def keys_for(publishes: int) -> int:
     return min(len(KEYS), -(-publishes // _OF_ONE_KEY))
 
 
-def furnish(config: Path) -> None:
-    """Make the topic, a person and the keys, in a house that is closed."""
-    closed_house.furnish(config, _furnish)
+@contextmanager
+def furnished(scratch: Path) -> Iterator[Callable[[Path], None]]:
+    """Make the topic, a person and the keys once, for as many houses as are measured.
+
+    Args:
+        scratch: A directory on the disk that carries them.
+
+    Yields:
+        What gives a house all that, while it is closed; told where its configuration is.
+    """
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="manor-bench-") as folder:
+        data = Path(folder) / "data"
+        config = Path(folder) / "config.toml"
+        config.write_text(tomli_w.dumps({"server": {"data_dir": str(data)}}))
+        closed_house.furnish(config, _furnish)
+
+        def furnish(other: Path) -> None:
+            shutil.copytree(data, other.with_name("data"))
+
+        yield furnish
 
 
 async def _furnish(house: House) -> None:
