@@ -107,6 +107,30 @@ async def test_a_voice_says_once_what_all_who_hear_it_are_sent_and_who_leaves_so
     assert (await picky.heard(), len(picky.sends), picky.writes) == (["TWO"], 1, [])
 
 
+async def test_a_plugin_that_breaks_ends_its_own_subscriber_only(
+    autojump_clock: trio.testing.MockClock, live: LiveService, hall: Channel, nursery: trio.Nursery, plugs: Plugs
+) -> None:
+    class Broken(Quiet):
+        def say(self, entry: Entry, *, is_websocket: bool) -> bytes:
+            raise ZeroDivisionError
+
+    def ping() -> Entry:
+        raise ZeroDivisionError
+
+    good = await opened(nursery, plugs(), live.feed([hall]))
+    with pytest.RaisesGroup(ZeroDivisionError):
+        async with trio.open_nursery() as inner:
+            await opened(inner, plugs(), live.feed([hall], voice=Broken()))
+            hall.append(said(1, "a"))
+    with pytest.RaisesGroup(ZeroDivisionError):
+        async with trio.open_nursery() as inner:
+            await opened(inner, plugs(), live.feed([hall], ping=ping, ping_seconds=5))
+            await trio.sleep(10)
+    hall.append(said(2, "b"))
+
+    assert await good.heard() == ["a", "b"]
+
+
 async def test_many_channels_are_sent_merged_and_once(
     live: LiveService, hall: Channel, nursery: trio.Nursery, plugs: Plugs
 ) -> None:
@@ -390,3 +414,16 @@ async def test_who_leaves_during_a_fan_out_is_not_written_to_afterwards(
 
     assert sum(len(plug.sends) for plug in crowd) == 1
     assert (hall.outlets, live.outlets) == (0, 0)
+
+
+async def test_who_is_detached_during_a_turn_is_not_written_to_in_it(
+    live: LiveService, hall: Channel, nursery: trio.Nursery, plugs: Plugs
+) -> None:
+    feeds = [live.feed([hall]) for _ in range(2)]
+    crowd = [await opened(nursery, plugs(), feed) for feed in feeds]
+    crowd[0].on_send = lambda: feeds[1].detach(crowd[1])
+    crowd[1].on_send = lambda: feeds[0].detach(crowd[0])
+    hall.append(said(1, "a"))
+    await settled()
+
+    assert sum(len(plug.sends) for plug in crowd) == 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from manor.live.crowds import Crowd
 from manor.live.frames import PING_OPCODE, websocket_frame
 from manor.live.pieces import Piece, pieces
 from manor.live.ring import Channel, Entry, Voice, merged
@@ -41,6 +42,8 @@ class Feed:
     pump has nothing left to do and waits. What the socket does not take then is the pump's: it writes the rest, reads
     on from the ring, and waits again.
 
+    While its socket is in another process it is one of a `Crowd`, which tells it what its channel says.
+
     Attributes:
         outlet: Whom it is for, once attached.
         channels: What it hears.
@@ -53,7 +56,9 @@ class Feed:
 
     __slots__ = (
         "_closing",
+        "_crowd",
         "_greeting",
+        "_is_back",
         "_ping",
         "_ping_seconds",
         "_released",
@@ -105,6 +110,8 @@ class Feed:
         self._task: trio.lowlevel.Task | None = None
         self._send: Callable[[bytes], int] | None = None
         self._rest: tuple[Piece, int] | None = None
+        self._crowd: Crowd | None = None
+        self._is_back = False
         self.tongue = ""
         self.ready_in: str | None = None
 
@@ -126,6 +133,8 @@ class Feed:
 
     def detach(self, outlet: Outlet) -> None:
         """Hear no more; twice does no harm."""
+        self._leave_crowd()
+        self._send = self.ready_in = None
         for channel in self.channels:
             channel.feeds.discard(self)
         self._service.left(self)
@@ -179,23 +188,40 @@ class Feed:
         One whose pump is at work is ended when it has fallen behind what the ring holds.
         """
         if self._task is None:
-            if channel.evicted > self.position and not self._replaying and self._closing is None:
-                self._service.on_too_slow()
-                self.end(TOO_SLOW)
+            if channel.evicted > self.position and not self._replaying:
+                self.fall_behind()
             return False
         if self._send is None:
             self.wake()
             return False
         return True
 
+    def fall_behind(self) -> None:
+        """Its client reads too slowly to be told everything: it is ended, and resumes from what is stored."""
+        if self._closing is None:
+            self._service.on_too_slow()
+            self.end(TOO_SLOW)
+
+    def move(self, crowd: Crowd) -> None:
+        """Its socket is in another process from now on, and that crowd tells it what is said."""
+        self._crowd = crowd
+        for channel in self.channels:
+            channel.feeds.discard(self)
+
     def ask_ping(self) -> None:
         """Write a ping, or have the pump write it between two frames."""
         self.ping_due += self._ping_seconds
         if self.is_ready:
-            self.give(self._ping_piece())
-        else:
-            self._wants_ping = True
-            self.wake()
+            try:
+                piece = self._ping_piece()
+            except Exception:
+                # The edge: a plugin's ping that breaks does so again in the pump, where it ends one subscriber only.
+                piece = None
+            if piece is not None:
+                self.give(piece)
+                return
+        self._wants_ping = True
+        self.wake()
 
     def frame(self, entry: Entry) -> bytes:
         """An entry as this outlet hears it; empty for one that it does not hear of."""
@@ -209,6 +235,7 @@ class Feed:
         if self._task is not None:
             task, self._task = self._task, None
             self.ready_in = None
+            self._leave_crowd()
             trio.lowlevel.reschedule(task)
 
     def end(self, closing: Closing, *, grace: float = CUT_AFTER) -> None:
@@ -226,6 +253,15 @@ class Feed:
         if self._task is None:
             self._service.will_cut(self, self._scope.deadline)
 
+    def _leave_crowd(self) -> None:
+        if self._crowd is not None:
+            crowd, self._crowd = self._crowd, None
+            self.position = crowd.position
+            self._is_back = True
+            for channel in self.channels:
+                channel.feeds.add(self)
+            crowd.leave(self, breaks_off=self._is_cut())
+
     # --- The pump --------------------------------------------------------------------------------------------------
 
     async def _write_all(self, write: Write) -> Closing:
@@ -238,6 +274,10 @@ class Feed:
         while True:
             if self._rest is not None:
                 await self._write_rest(write)
+            elif self._is_back:
+                # What the other process still has for it leaves before anything else.
+                self._is_back = False
+                await write(b"")
             closing = self._ended()
             if closing is not None and closing is not GOING_AWAY:
                 return closing
@@ -323,9 +363,11 @@ class Feed:
         self._task = trio.lowlevel.current_task()
         if self._send is not None and self.voice is None and len(self.channels) == 1:
             self.ready_in = self.tongue
+            self._service.waits(self)
         await trio.lowlevel.wait_task_rescheduled(self._give_up)
 
     def _give_up(self, _: Any) -> trio.lowlevel.Abort:
         self._task = None
         self.ready_in = None
+        self._leave_crowd()
         return trio.lowlevel.Abort.SUCCEEDED
