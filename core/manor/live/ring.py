@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
+from manor.live.crowds import Crowd, Relay, everybody
 from manor.live.frames import chunk, sse_frame, typed_text, websocket_frame
 from manor.routing import Closing, Outlet, Wire
 
@@ -125,13 +126,29 @@ class Channel:
 
     What was said since the last fan-out is kept whatever its size, so an outlet that has kept up is never closed for
     one large batch. The ring is therefore as long as its bounds, or as the writer's last batch.
+
+    Attributes:
+        feeds: Those who hear it in this process.
+        crowds: Those who hear it in others, by process and tongue.
     """
 
-    __slots__ = ("__weakref__", "_bytes", "_entries", "_fresh", "_positions", "_rouse", "evicted", "feeds", "name")
+    __slots__ = (
+        "__weakref__",
+        "_bytes",
+        "_entries",
+        "_fresh",
+        "_positions",
+        "_rouse",
+        "crowds",
+        "evicted",
+        "feeds",
+        "name",
+    )
 
     def __init__(self, name: str, rouse: Callable[[Channel], None]) -> None:
         self.name = name
         self.feeds: set[Feed] = set()
+        self.crowds: dict[tuple[Relay, str], Crowd] = {}
         self.evicted = 0
         """The highest position that has left the ring."""
         self._rouse = rouse
@@ -143,7 +160,12 @@ class Channel:
     @property
     def outlets(self) -> int:
         """How many hear it."""
-        return len(self.feeds)
+        return len(self.feeds) + sum(len(crowd.feeds) for crowd in self.crowds.values())
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next `trim` may forget what was said before the last fan-out."""
+        return len(self._entries) > MOST_ENTRIES or self._bytes > MOST_BYTES
 
     @property
     def newest(self) -> int:
@@ -184,7 +206,7 @@ class Channel:
 
         They get nothing more of what was said and not yet written.
         """
-        ended = [feed for feed in self.feeds if only is None or only(feed.outlet)]
+        ended = [feed for feed in everybody(self.feeds, self.crowds) if only is None or only(feed.outlet)]
         for feed in ended:
             feed.end(closing)
         return len(ended)

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 import trio
 
+from manor.live.crowds import Moving, Relays
 from manor.live.delivery import Delivery, turns
 from manor.live.feed import CUT_AFTER, Feed, Ping, Replay
 from manor.live.ring import Channel, Entry, Voice
@@ -52,6 +53,7 @@ class LiveService:
         self._roused = trio.Event()
         self._next_left = trio.Event()
         self._is_stopping = False
+        self._moving: Moving | None = None
         self.on_too_slow: Callable[[], object] = lambda: None
 
     def channel(self, name: str) -> Channel:
@@ -115,6 +117,14 @@ class LiveService:
             feed.end(closing)
         return len(ended)
 
+    def use(self, relays: Relays) -> None:
+        """Have other processes write to whom they can, from those on who wait from now on."""
+        self._moving = Moving(relays)
+
+    def look_again(self) -> None:
+        """A process has begun: see who can move to it."""
+        self._roused.set()
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write to outlets when something was said or a ping is due; runs as long as the house is open."""
         task_status.started()
@@ -129,6 +139,8 @@ class LiveService:
             await Delivery(spoke, self._dirty).run()
             if trio.current_time() >= self._look_at:
                 await self._ask_pings()
+            if self._moving is not None and not self._is_stopping and self._moving.move():
+                self._roused.set()
             while self._cuts and trio.current_time() >= self._cuts[0][0]:
                 _, _, feed = heapq.heappop(self._cuts)
                 if feed in self._feeds:
@@ -167,9 +179,17 @@ class LiveService:
     def left(self, feed: Feed) -> None:
         """A feed was detached."""
         self._feeds.discard(feed)
+        if self._moving is not None:
+            self._moving.discard(feed)
         if self._is_stopping:
             self._next_left.set()
             self._next_left = trio.Event()
+
+    def waits(self, feed: Feed) -> None:
+        """A feed that its only channel's frames can be sent to has nothing left to write."""
+        if self._moving is not None:
+            self._moving.add(feed)
+            self._roused.set()
 
     def will_cut(self, feed: Feed, at: float) -> None:
         """A feed was ended in the middle of a write: its door is told at that time, if it hangs until then."""
