@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import trio
 
@@ -58,10 +58,11 @@ class Delivery:
                         if feed.hear(channel):
                             self._several[feed].append(channel)
                         continue
-                    piece = plain[tongue].get(feed.position) or joined.plain_piece(feed)
-                    feed.give(piece)
-                    if not piece.is_last:
-                        behind.append(feed)
+                    piece = plain[tongue].get(feed.position) or _made(feed, joined.plain_piece)
+                    if piece is not None:
+                        feed.give(piece)
+                        if not piece.is_last:
+                            behind.append(feed)
                 await trio.lowlevel.checkpoint()
             feeds = behind
 
@@ -72,7 +73,7 @@ class Delivery:
             behind: list[Feed] = []
             for turn in turns(feeds):
                 for feed in turn:
-                    if feed.is_ready and (piece := self._piece_for(feed)) is not None:
+                    if feed.is_ready and (piece := _made(feed, self._piece_for)) is not None:
                         feed.give(piece)
                         if not piece.is_last:
                             behind.append(feed)
@@ -95,6 +96,16 @@ class Delivery:
         if feed.voice is not None:
             return joined.voiced_piece(feed, feed.voice)
         return joined.plain[feed.tongue].get(feed.position) or joined.plain_piece(feed)
+
+
+def _made(feed: Feed, make: Callable[[Feed], Piece | None]) -> Piece | None:
+    try:
+        return make(feed)
+    except Exception:
+        # The edge: a plugin's voice broke, or its entry. The feed's own pump meets the same, and there it ends one
+        # subscriber; here it would end everybody's.
+        feed.wake()
+        return None
 
 
 class _Joined:
