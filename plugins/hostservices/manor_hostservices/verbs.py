@@ -35,6 +35,9 @@ class Verb(Struct, Generic[A], frozen=True, forbid_unknown_fields=True, tag_fiel
     changes: ClassVar[bool] = False
     """Whether it changes the host: then nobody but the root helper can do it."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"  # some carry secrets, and it may land in any log
+
     @classmethod
     def answer_type(cls) -> Any:
         """The type of its answer."""
@@ -273,10 +276,6 @@ class AddUser(Verb[None], frozen=True, tag="users.add"):
     name: Account
     password_hash: Annotated[str, Meta(pattern=r"^\$(6|y)\$[A-Za-z0-9./$=]{8,500}\Z")]
 
-    def __repr__(self) -> str:
-        """Without the hash, whatever log or traceback it lands in."""
-        return f"AddUser(name={self.name!r})"
-
 
 class DeleteUser(Verb[None], frozen=True, tag="users.delete"):
     """Remove an account that was made from here, with its files and keys."""
@@ -357,10 +356,6 @@ class SetBackupStore(Verb[Tried | None], frozen=True, tag="backups.store"):
     bucket: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]{1,62})?\Z")]
     test: bool = False
 
-    def __repr__(self) -> str:
-        """Without the credentials, whatever log or traceback it lands in."""
-        return f"SetBackupStore(bucket={self.bucket!r}, test={self.test!r})"
-
 
 ReadVerb = (
     ReadServices
@@ -392,11 +387,10 @@ ChangeVerb = (
     | SetBackupStore
 )
 AnyVerb = ReadVerb | ChangeVerb
-"""All of them, for decoding what came over the border."""
 
 
 def decode_verb(line: bytes) -> AnyVerb:
-    """Read a verb from JSON.
+    """Read any of them from JSON that came over the border.
 
     Raises:
         msgspec.ValidationError: It is none of these, or a value is of another form.

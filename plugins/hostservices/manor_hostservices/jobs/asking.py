@@ -85,7 +85,9 @@ class Jobs:
         try:
             row = await self._storage.write(add)
             job = await self._started(verb, row)
-            await self._storage.write(lambda transaction: store.change(transaction, row.after(job)))
+            if job.state == "running":
+                await self._storage.write(lambda transaction: store.change(transaction, row.after(job)))
+            # One that has ended meanwhile is for the followers, too: they tell what came of it.
         finally:
             # Also when the caller went meanwhile: whether the job runs is then for the followers to find out.
             self.on_start()

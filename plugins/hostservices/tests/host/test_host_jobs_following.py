@@ -31,6 +31,7 @@ from manor_hostservices.programs import WrittenDown
 from manor_hostservices.refusals import Failed
 from manor_hostservices.verbs import Job, ReadJobs, SetBackupStore, StartJob, Verb
 from tests.host_jobs import Working
+from tests.host_phone import until as wait_until
 
 JOBS = "/api/host/jobs"
 
@@ -238,6 +239,25 @@ async def test_a_job_whose_start_was_not_answered_is_followed_all_the_same(
         over = await until(phone, job, lambda found: found["state"] != "running")
 
     assert over["state"] == "done"
+
+
+async def test_a_job_that_ended_before_its_start_was_known_is_told_like_any_other(
+    tmp_path: Path, clock: SetClock, beyond: Beyond, tables: Mapping[str, Any]
+) -> None:
+    beyond.swallowed = StartJob
+    beyond.ending.set()
+    let_go = beyond.held[ReadJobs] = trio.Event()
+    async with beyond.open(), open_daemon(tmp_path, tables, clock) as (house, phone):
+        heard = hear_all(house)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(begin, phone)
+            await wait_until(lambda: [job.state for job in beyond.ledger.jobs()] == ["done"])
+            let_go.set()
+        [job] = (await phone.get(JOBS)).json()
+        over = await until(phone, job["id"], lambda found: found["state"] != "running")
+
+    assert over["state"] == "done"
+    assert [event.name for event in about_backups(heard)] == ["hostservices.backup_finished"]
 
 
 async def test_no_job_starts_between_keeping_a_store_and_setting_it_up(
