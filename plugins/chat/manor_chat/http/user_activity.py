@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import select, true
 
 from manor import Reply, Request, Route, Stream, Transaction, Write, teams_table
 from manor_chat.events import Told
 from manor_chat.http.answers import STATUS_OK, answer
 from manor_chat.http.api import SIGNED_IN, operation
 from manor_chat.http.params import PageQuery, id_member, user_param
-from manor_chat.ids import shown_id
+from manor_chat.ids import read_id, shown_id
 from manor_chat.parts import Shared
 from manor_chat.people.profiles import existing_person
 from manor_chat.rights import Rights
@@ -74,24 +75,27 @@ class UserActivityHandlers:
         """Somebody's part in all channels that they are in."""
         query = request.query
         if query.page == "-1":
-            first = await self._page(request, 0, _AT_ONCE)
+            first = await self._page(request, limit=_AT_ONCE)
             if not first:
                 # A client takes the text apart at its line ends, and cannot read what is left of nothing.
                 return answer([])
             return Stream(lambda write: self._write_all(request, first, write), content_type="application/x-ndjson")
         asked = msgspec.structs.replace(query, per_page=query.pageSize or query.per_page)
-        return answer(await self._page(request, asked.offset, asked.limit))
+        return answer(await self._page(request, offset=asked.offset, limit=asked.limit))
 
     async def _write_all(
         self, request: Request[None, MembersQuery], first: Sequence[MemberOfTeamShown], write: Write
     ) -> None:
-        encoder, some, offset = msgspec.json.Encoder(), first, 0
+        encoder, some = msgspec.json.Encoder(), first
         while some:
             await write(b"".join(encoder.encode(each) + b"\n" for each in some))
-            offset += _AT_ONCE
-            some = await self._page(request, offset, _AT_ONCE) if len(some) == _AT_ONCE else ()
+            # Behind the last that was written: by their number, one would be missing for each channel that is left.
+            last = read_id(some[-1].channel_id)
+            some = await self._page(request, limit=_AT_ONCE, after=last) if len(some) == _AT_ONCE else ()
 
-    async def _page(self, request: Request[None, MembersQuery], offset: int, limit: int) -> Sequence[MemberOfTeamShown]:
+    async def _page(
+        self, request: Request[None, MembersQuery], *, limit: int, offset: int = 0, after: UUID | None = None
+    ) -> Sequence[MemberOfTeamShown]:
         user_id = user_param(request)
 
         def work(transaction: Transaction, rights: Rights) -> Sequence[MemberOfTeamShown]:
@@ -104,6 +108,7 @@ class UserActivityHandlers:
                 .join(teams, teams.c.team_id == channels.c.team_id, isouter=True)
                 .where(channel_members.c.user_id == user_id, channels.c.delete_at == 0)
                 .where(channels.c.team_id.is_(None) | teams_table.c.is_active)
+                .where(true() if after is None else channel_members.c.channel_id > after)
                 .order_by(channel_members.c.channel_id)
                 .limit(limit)
                 .offset(offset)
