@@ -393,8 +393,7 @@ def decode_verb(line: bytes) -> AnyVerb:
     """Read any of them from JSON that came over the border.
 
     Raises:
-        msgspec.ValidationError: It is none of these, or a value is of another form.
-        msgspec.DecodeError: It is not JSON.
+        msgspec.DecodeError: It is not JSON or none of these, or a value is of another form.
     """
     verb: AnyVerb = msgspec.json.decode(line, type=AnyVerb)
     return verb
