@@ -19,7 +19,8 @@ from manor_topics.creating import new_topic
 from manor_topics.domain import AccessLevel, Topic
 from manor_topics.drafts import Draft
 from manor_topics.message_store import COLUMNS
-from manor_topics.publishing import Plan, Publisher, publish
+from manor_topics.payers import Plan
+from manor_topics.publishing import Publisher, publish
 from manor_topics.reading import Reading
 from manor_topics.search import index
 from manor_topics.search.finding import Criteria

@@ -267,6 +267,7 @@ if TYPE_CHECKING:
     from manor.storage import from_chat_id as from_chat_id
     from manor.storage import from_microseconds as from_microseconds
     from manor.storage import new_id as new_id
+    from manor.storage import new_ids as new_ids
     from manor.storage import open_copy as open_copy
     from manor.storage import parse_id as parse_id
     from manor.storage import remove_copies as remove_copies
@@ -534,6 +535,7 @@ _EXPORTS = {
     "from_chat_id": "manor.storage",
     "from_microseconds": "manor.storage",
     "new_id": "manor.storage",
+    "new_ids": "manor.storage",
     "open_copy": "manor.storage",
     "parse_id": "manor.storage",
     "remove_copies": "manor.storage",

@@ -102,7 +102,7 @@ class Gate:
         head, manners, prepared, headers, refused = visit
         api = manners.api
         if principals:
-            self._charge(manners, headers, api.signed_in_rate, manners.signed_in_bucket, _who(principals[0]))
+            self._charge(manners, headers, api.signed_in_rate, manners.signed_in_bucket, principals[0].bucket)
         elif api.anonymous_rate is not None:
             self._charge(manners, headers, api.anonymous_rate, api.name, Address(head.address))
         if refused is not None:
@@ -116,7 +116,7 @@ class Gate:
                 unfit = Unauthorized if api.unfit_credential_status == 401 else Forbidden
                 raise unfit("This credential may not do that")
         if prepared.route.rate is not None:
-            who = _who(principals[0]) if principals else Address(head.address)
+            who = principals[0].bucket if principals else Address(head.address)
             self._charge(manners, headers, prepared.route.rate, prepared.name, who)
         return principals
 
@@ -209,8 +209,3 @@ def _given(api: Api, principals: Sequence[Principal]) -> tuple[Principal, ...]:
     if any(principal.kind not in api.kinds for principal in principals):
         raise Unauthorized(api.bad_credential)
     return tuple(principals)
-
-
-def _who(principal: Principal) -> str:
-    """Whose bucket a credential draws on."""
-    return str(principal.credential_id or principal.user_id or principal.kind)

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Protocol
 from uuid import UUID
 
@@ -34,6 +35,11 @@ class Principal:
     scopes: frozenset[str] = frozenset()
     is_admin: bool = False
     resource: UUID | None = None
+
+    @cached_property
+    def bucket(self) -> str:
+        """Whose rates its requests draw on: the credential's own, else its person's."""
+        return str(self.credential_id or self.user_id or self.kind)
 
     def has(self, scope: str) -> bool:
         """Whether the credential carries this scope."""

@@ -33,11 +33,14 @@ class Tiers:
 
     def __init__(self, default_tier: str) -> None:
         self.default_tier = default_tier
+        self.changes = 0
+        """How often they were replaced: for those who keep what they made of them."""
         self._limits: dict[str, dict[str, int]] = {}
 
     def replace(self, limits: dict[str, dict[str, int]]) -> None:
         """Take new values, at the start and at a reload."""
         self._limits = limits
+        self.changes += 1
 
     @property
     def names(self) -> frozenset[str]:

@@ -49,6 +49,11 @@ class Headers:
             return []
         return [value.decode("latin-1") for sent, value in self.raw if sent == wanted]
 
+    @property
+    def first(self) -> Mapping[bytes, bytes]:
+        """The first line of each name, as sent: for those who look at many."""
+        return self._first
+
     def is_repeated(self) -> bool:
         """Whether some name has more than one line."""
         return len(self._first) < len(self.raw)

@@ -1,7 +1,7 @@
 """The database: transactions as plain functions, migrations, ids."""
 
 from manor.storage.copying import open_copy, remove_copies
-from manor.storage.ids import Id, from_chat_id, new_id, parse_id, to_chat_id
+from manor.storage.ids import Id, from_chat_id, new_id, new_ids, parse_id, to_chat_id
 from manor.storage.migrations import Migration, MigrationFailed, applied, apply_migrations, purge
 from manor.storage.prepared import Prepared, PreparedRows
 from manor.storage.readers import Rows
@@ -31,6 +31,7 @@ __all__ = [
     "from_chat_id",
     "from_microseconds",
     "new_id",
+    "new_ids",
     "open_copy",
     "open_storage",
     "parse_id",

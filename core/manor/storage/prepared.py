@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Insert, Select, Table, Update, insert
@@ -87,12 +88,12 @@ class PreparedRows:
             rows: Values as the driver takes them. Of what it takes for a blob, a `bytearray` is quickest: for `bytes`
                 and for None it looks for somebody who adapts them, each time, which is a microsecond.
         """
-        left_out = {index for index in self._optional if all(row[index] is None for row in rows)}
         names = self._names
+        left_out = [index for index in self._optional if all(row[index] is None for row in rows)]
         if left_out:
             kept = [index for index in range(len(names)) if index not in left_out]
-            names = tuple(names[index] for index in kept)
-            rows = [[row[index] for index in kept] for row in rows]
+            pick = itemgetter(*kept)
+            names, rows = pick(names), list(map(pick, rows))
         cursor = connection.connection.cursor()
         start, size = 0, MOST_ROWS
         while start < len(rows):

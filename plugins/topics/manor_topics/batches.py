@@ -7,11 +7,12 @@ grow, each message counts on its payer's day, and what cannot be published is re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
 
-from manor import Refused, Transaction, from_microseconds, new_id, to_microseconds
+from manor import Refused, Transaction, new_ids, to_microseconds
 from manor_topics import publish_store
 from manor_topics.domain import Topic
 from manor_topics.drafts import Draft
@@ -39,7 +40,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 def publish_batch(transaction: Transaction, wanted: Sequence[Wanted]) -> Sequence[MessagePublished | Refused]:
     """The unit of work: publishes what can be, in the order given, and says of each what became of it."""
-    batch = _Batch(transaction)
+    batch = _Batch(transaction, len(wanted))
     results = [batch.publish(each) for each in wanted]
     batch.store()
     return results
@@ -48,12 +49,13 @@ def publish_batch(transaction: Transaction, wanted: Sequence[Wanted]) -> Sequenc
 class _Batch:
     """What is published in one unit: read once, counted in memory, written once."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, most: int) -> None:
         self._transaction = transaction
         self._connection = transaction.connection
         self._now = to_microseconds(transaction.now)
         self._tails: dict[UUID, Tail | None] = {}
         self._days: dict[UUID, Day] = {}
+        self._ids = iter(new_ids(most))
         self._published: list[MessagePublished] = []
 
     def publish(self, wanted: Wanted) -> MessagePublished | Refused:
@@ -67,10 +69,10 @@ class _Batch:
         if day is not None:
             day.messages += 1
         draft, at = wanted.draft, tail.advance(self._now)
-        timestamp = from_microseconds(at)
+        timestamp = self._transaction.now + timedelta(0, 0, at - self._now)
         expires_at = None if plan.retention is None else timestamp + plan.retention
         published = MessagePublished(
-            id=new_id(),
+            id=next(self._ids),
             topic_id=topic_id,
             topic=tail.topic,
             message=draft.message,

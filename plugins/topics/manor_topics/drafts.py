@@ -27,6 +27,7 @@ MOST_KEY = 128
 
 _EXTRA_MEMBERS = ("click", "icon", "markdown", "actions", "attachment", "attach")
 _MOST_DIGITS = 100
+_PLAIN_PRIORITIES = {b"%d" % priority: priority for priority in range(HIGHEST_PRIORITY, LOWEST_PRIORITY + 1)}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 """Titles and tags go into other protocols' headers, where a line end would begin another one."""
@@ -137,11 +138,59 @@ def read_draft(body: bytes, sent: Sent, *, most_bytes: int) -> Draft:
     )
 
 
+def plain_draft(
+    body: bytes, *, title: bytes | None, priority: bytes | None, tags: bytes | None, most_bytes: int
+) -> Draft | None:
+    """What `read_draft` makes of a request as almost all are, in a fraction of its time.
+
+    Args:
+        body: As it came, of a request that does not say that it is JSON.
+        title: The header as sent; None when it is not there.
+        priority: The same.
+        tags: The same.
+        most_bytes: Of the message.
+
+    Returns:
+        None where it takes more to understand it, or it has a fault.
+    """
+    if len(body) > most_bytes:
+        return None
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return None
+    text = text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
+    if not text or text.isspace():
+        return None
+    number = DEFAULT_PRIORITY if priority is None else _PLAIN_PRIORITIES.get(priority)
+    if number is None:
+        return None
+    named: str | None = None
+    if title is not None:
+        named = _plain(title)
+        if named is None or len(named) > MOST_TITLE or named.isspace():
+            return None
+    words: tuple[str, ...] = ()
+    if tags is not None:
+        listed = _plain(tags)
+        # No longer than one tag, so that none of them is too long.
+        if listed is None or len(listed) > MOST_TAG or listed.count(",") >= MOST_TAGS:
+            return None
+        words = tuple(dict.fromkeys(filter(None, map(str.strip, listed.split(",")))))
+    return Draft(text, named, number, words)
+
+
+def _plain(value: bytes) -> str | None:
+    """A header's text, if it is what it says: printable ASCII, and no encoded word."""
+    text = value.decode("latin-1")
+    return text if text.isascii() and text.isprintable() and "=?" not in text and text else None
+
+
 def _extras(members: dict[str, Any], of_headers: Extras) -> Extras | None:
     extras = of_headers
-    if not members.keys().isdisjoint(_EXTRA_MEMBERS):
+    if members and not members.keys().isdisjoint(_EXTRA_MEMBERS):
         extras = merge_extras(read_extras_members(members), under=of_headers)
-    return None if extras == NO_EXTRAS else extras
+    return None if extras is NO_EXTRAS or extras == NO_EXTRAS else extras
 
 
 def merge_extras(extras: Extras, *, under: Extras) -> Extras:
@@ -231,7 +280,7 @@ def check_text(text: str, *, most_bytes: int) -> None:
     """
     if is_blank(text):
         raise Misfit("message", "is empty")
-    if len(text) > most_bytes or len(text.encode()) > most_bytes:
+    if len(text) > most_bytes or (not text.isascii() and len(text.encode()) > most_bytes):
         raise MessageTooLong(f"The message is over {most_bytes} bytes")
 
 

@@ -67,7 +67,7 @@ class Payer(msgspec.Struct, frozen=True):
     @property
     def is_system(self) -> bool:
         """Whether it is the server itself, which has no limits."""
-        return self.user_id == SYSTEM_ID
+        return self.user_id is SYSTEM_ID or self.user_id == SYSTEM_ID
 
 
 SYSTEM = Payer(SYSTEM_ID, "")
@@ -80,11 +80,13 @@ class Plan(msgspec.Struct, frozen=True):
         payer_id: On whose account it goes.
         daily_messages: How many a day; 0 for any number, and then none is counted.
         retention: How long it is kept; None for ever.
+        publish_rate: How many a minute by one credential; None for any number.
     """
 
     payer_id: UUID
     daily_messages: int
     retention: timedelta | None
+    publish_rate: Rate | None = None
 
 
 class Payers:
@@ -95,6 +97,9 @@ class Payers:
         self._tiers: dict[UUID, str] = {SYSTEM_ID: ""}
         self._owners: dict[UUID, UUID] = {}
         self._changes = 0
+        # What each tier says of publishing, as long as tiers say the same; None is the server's own.
+        self._plans: dict[str | None, tuple[int, timedelta | None, Rate | None]] = {}
+        self._tiers_seen = 0
 
     def known(self, topic: Topic) -> Payer | None:
         """A topic's payer, if it is in memory."""
@@ -154,20 +159,34 @@ class Payers:
 
     def plan(self, payer: Payer) -> Plan:
         """What counts for a message that goes on somebody's account."""
-        return Plan(payer.user_id, self.limit("daily_messages", payer), self.retention(payer))
+        tiers = self._context.tiers
+        if self._tiers_seen != tiers.changes:
+            self._tiers_seen = tiers.changes
+            self._plans.clear()
+        key = None if payer.is_system else payer.tier
+        known = self._plans.get(key)
+        if known is None:
+            a_minute = self.limit("publish_per_minute", payer)
+            known = self._plans[key] = (
+                self.limit("daily_messages", payer),
+                self.retention(payer),
+                Rate(a_minute) if a_minute else None,
+            )
+        return Plan(payer.user_id, *known)
 
-    def take_publish(self, principal: Principal | None, payer: Payer) -> None:
+    def take_publish(self, principal: Principal | None, plan: Plan) -> None:
         """Count a message of a credential; strangers are counted by their address, before anything else.
 
         Raises:
             TooManyRequests: It has had its messages of this minute.
         """
-        most = self.limit("publish_per_minute", payer)
-        if principal is None or not most:
+        rate = plan.publish_rate
+        if principal is None or rate is None:
             return
-        who = str(principal.credential_id or principal.session_id or principal.user_id)
-        verdict = self._context.limits.take("topics publish", who, Rate(most))
+        who = principal.bucket if principal.credential_id else str(principal.session_id or principal.user_id)
+        verdict = self._context.limits.take("topics publish", who, rate)
         if not verdict.allowed:
+            most = rate.per_minute
             whole_again = self._context.clock.now() + timedelta(seconds=verdict.reset_in)
             raise TooManyRequests(
                 f"Too many messages: {most} a minute are allowed (publish_per_minute)",

@@ -25,7 +25,7 @@ class Publisher(msgspec.Struct, frozen=True):
     """Who publishes.
 
     Args:
-        scope: Whose idempotency keys count as one's own: the credential, or the address.
+        scope: Whose idempotency keys count as one's own: the credential, or the address; "" without a key.
         principal: The credential that allows it; None for nobody that we know.
         key: The request's `Idempotency-Key`, if it has one.
     """
@@ -66,8 +66,8 @@ class Publishing:
             TooManyRequests: The credential has had its messages of this minute; what the plan says of a day is told
                 by what it brings.
         """
-        self._payers.take_publish(publisher.principal, payer)
         plan = self._payers.plan(payer)
+        self._payers.take_publish(publisher.principal, plan)
         if publisher.key is None and draft.delay is None and mailed is None:
             return self._storage.submit_joint(_JOINTLY, Wanted(topic, draft, plan, publisher.user_id))
         return self._storage.submit(lambda transaction: publish(transaction, topic, draft, publisher, plan, mailed))
@@ -80,7 +80,7 @@ class Publishing:
         It goes on the account of `maker`, who is the publisher, or the server itself for nobody. What it brings is
         `Forbidden` when their plan has no room for it.
         """
-        self._payers.take_publish(publisher.principal, maker)
+        self._payers.take_publish(publisher.principal, self._payers.plan(maker))
 
         def work(transaction: Transaction) -> MessagePublished:
             topic = store.find_topic(transaction.connection, name)

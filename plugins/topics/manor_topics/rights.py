@@ -31,8 +31,10 @@ def in_scope(principals: Sequence[Principal], *scopes: str) -> Sequence[Principa
     Raises:
         Forbidden: There are credentials, and none of them does.
     """
+    if not principals:
+        return ()
     able = [principal for principal in principals if _carries(principal, scopes)]
-    if principals and not able:
+    if not able:
         raise Forbidden(f"This credential lacks the scope '{scopes[0]}'")
     return able
 

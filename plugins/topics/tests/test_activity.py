@@ -19,7 +19,8 @@ from manor_topics.config import TopicsConfig
 from manor_topics.creating import new_topic
 from manor_topics.domain import Topic
 from manor_topics.drafts import Draft
-from manor_topics.publishing import Plan, Publisher, publish
+from manor_topics.payers import Plan
+from manor_topics.publishing import Publisher, publish
 from manor_topics.reading import Reading
 from manor_topics.search.activity import Bucket
 from manor_topics.search.answers import ActivityShown

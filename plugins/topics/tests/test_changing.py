@@ -18,7 +18,8 @@ from manor_topics.clearing_tables import clearings
 from manor_topics.creating import new_topic
 from manor_topics.drafts import Draft
 from manor_topics.events import TopicDeleted, TopicUpdated
-from manor_topics.publishing import Plan, Publisher, publish
+from manor_topics.payers import Plan
+from manor_topics.publishing import Publisher, publish
 from manor_topics.removing import BATCH
 from manor_topics.tables import messages, publish_keys
 from tests.topic_people import asking_as, make_topic, person, refusal, send, texts

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 
 import pytest
 
 from manor_topics.domain import Misfit
-from manor_topics.drafts import BrokenJson, Draft, MessageTooLong, Sent, check_key, read_draft, read_header
+from manor_topics.drafts import (
+    BrokenJson,
+    Draft,
+    MessageTooLong,
+    Sent,
+    check_key,
+    plain_draft,
+    read_draft,
+    read_header,
+)
 from manor_topics.encoded_words import CHARSETS
 
 JSON = Sent(content_type="application/json")
@@ -310,3 +320,40 @@ def test_every_character_set_is_known_and_gives_text(charset: str) -> None:
     assert read_header("title", f"=?{charset.upper()}?q?x?=") == "x"
     for byte in range(256):
         read_header("title", f"=?{charset}?q?={byte:02X}?=").encode()
+
+
+BODIES = (
+    b"text",
+    b"text\n",
+    b"text\r\n",
+    b" \n",
+    b"",
+    b"a\nb\n\n",
+    "ü€".encode(),
+    b"\xff",
+    b"x" * 64,
+    b"x" * 65,
+    b'{"message":"m"}',
+)
+TITLES = (None, b"t", b" t ", b" ", b"", b"=?utf-8?q?a?=", "ü".encode(), b"a\x01", b"t" * 250, b"t" * 251, b"a=b?")
+PRIORITIES = (None, b"1", b"5", b"0", b"6", b" 3", b"", b"+3", b"high", "\N{SUPERSCRIPT TWO}".encode())
+TAGS = (None, b"a,b", b" a , a,", b",", b"", b"a" * 50, b"a" * 51, b",".join([b"a%d" % n for n in range(20)]))
+TAGS = (*TAGS, b",".join([b"%d" % n for n in range(21)]), b"=?utf-8?q?a?=", b"a\x7f")
+
+
+@pytest.mark.parametrize("tags", TAGS)
+def test_a_plain_request_is_understood_as_any_other(tags: bytes | None) -> None:
+    """Every draft that the quick way makes is the one that the long way makes."""
+    made = 0
+    for body, title, priority in product(BODIES, TITLES, PRIORITIES):
+        plain = plain_draft(body, title=title, priority=priority, tags=tags, most_bytes=64)
+        if plain is None:
+            continue
+        made += 1
+        sent = Sent(
+            title=None if title is None else title.decode("latin-1"),
+            priority=None if priority is None else priority.decode("latin-1"),
+            tags="" if tags is None else tags.decode("latin-1"),
+        )
+        assert plain == read_draft(body, sent, most_bytes=64)
+    assert (made > 0) is (tags in (None, b"a,b", b" a , a,", b",", b"a" * 50))

@@ -13,7 +13,8 @@ from manor.testing import Client, House
 from manor_topics import store
 from manor_topics.drafts import Draft
 from manor_topics.following import BATCH, Follower, Placed
-from manor_topics.publishing import Plan, Publisher, publish
+from manor_topics.payers import Plan
+from manor_topics.publishing import Publisher, publish
 
 
 class Taken:

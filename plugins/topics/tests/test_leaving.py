@@ -17,7 +17,8 @@ from manor import Principal, Transaction, add_member, create_team
 from manor.testing import Client, House, SetClock, open_test_house
 from manor_topics import leaving, store
 from manor_topics.drafts import Draft
-from manor_topics.publishing import Plan, Publisher, publish
+from manor_topics.payers import Plan
+from manor_topics.publishing import Publisher, publish
 from manor_topics.removing import BATCH
 from manor_topics.tables import messages
 from tests.topic_people import asking_as, make_topic, person, send, texts

@@ -18,7 +18,8 @@ from manor_topics.creating import new_topic
 from manor_topics.domain import Topic
 from manor_topics.drafts import Draft
 from manor_topics.events import MessagePublished, TopicCreated
-from manor_topics.publishing import Plan, Publisher, publish
+from manor_topics.payers import Plan
+from manor_topics.publishing import Publisher, publish
 from manor_topics.tables import publish_keys
 
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)

@@ -22,7 +22,8 @@ from manor_topics.creating import new_topic
 from manor_topics.domain import AccessLevel, Topic
 from manor_topics.drafts import Draft
 from manor_topics.events import TopicCreated
-from manor_topics.publishing import Plan, Publisher, publish
+from manor_topics.payers import Plan
+from manor_topics.publishing import Publisher, publish
 from manor_topics.reading import Reading
 from manor_topics.rights import can_manage, check_publish, check_read
 from manor_topics.tables import messages

@@ -17,7 +17,8 @@ from manor.testing import Client, House, SetClock
 from manor_topics import store
 from manor_topics.domain import Topic
 from manor_topics.drafts import Draft
-from manor_topics.publishing import Plan, Publisher, publish
+from manor_topics.payers import Plan
+from manor_topics.publishing import Publisher, publish
 from manor_topics.removing import BATCH
 from manor_topics.retention import COUNTS_KEPT, Retention
 from manor_topics.tables import daily, messages, publish_keys

@@ -17,7 +17,8 @@ from manor.testing import Client, House, SetClock, open_test_house
 from manor_topics import scheduled, store
 from manor_topics.drafts import Draft
 from manor_topics.events import MessagePublished
-from manor_topics.publishing import Plan, Publisher, publish
+from manor_topics.payers import Plan
+from manor_topics.publishing import Publisher, publish
 from manor_topics.scheduled_tables import scheduled as table
 from tests.topic_people import asking_as, make_topic, person, refusal, send, session_of, texts
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import threading
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manor.storage import from_chat_id, new_id, parse_id, to_chat_id
+from manor.storage import from_chat_id, new_id, new_ids, parse_id, to_chat_id
 
 
 def test_new_ids_are_version_7_and_sort_as_they_were_made() -> None:
@@ -16,6 +16,18 @@ def test_new_ids_are_version_7_and_sort_as_they_were_made() -> None:
     assert {(id_.version, id_.variant) for id_ in ids} == {(7, "specified in RFC 4122")}
     assert ids == sorted(set(ids))
     assert [id_.bytes for id_ in ids] == sorted(id_.bytes for id_ in ids)
+
+
+def test_many_ids_at_once_are_like_one_after_the_other() -> None:
+    ids = [new_id(), *new_ids(300), new_id()]
+
+    assert len(ids) == 302
+    assert ids == sorted(set(ids))
+    assert [UUID(bytes=id_.bytes) for id_ in ids] == ids
+    assert {(id_.version, id_.is_safe, hash(id_)) for id_ in ids} == {
+        (7, SafeUUID.unknown, hash(UUID(str(id_)))) for id_ in ids
+    }
+    assert new_ids(0) == []
 
 
 def test_ids_made_on_several_threads_differ() -> None:

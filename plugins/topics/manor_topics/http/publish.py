@@ -8,7 +8,7 @@ from manor import Headers, Later, Principal, Reply, Request
 from manor_topics.callers import Caller
 from manor_topics.creating import refusal
 from manor_topics.domain import Misfit
-from manor_topics.drafts import Draft, Sent, check_key, read_draft
+from manor_topics.drafts import Draft, Sent, check_key, plain_draft, read_draft
 from manor_topics.emailing import Emailing, Mailed
 from manor_topics.events import MessagePublished
 from manor_topics.http.understanding import check_encoding, understood
@@ -18,6 +18,8 @@ from manor_topics.parts import Shared
 from manor_topics.payers import SYSTEM
 from manor_topics.publishing import Publisher
 from manor_topics.rights import check_anonymous, check_publish, in_scope, missing
+
+_MORE_HEADERS = HEADER_NAMES | {b"content-encoding"}
 
 
 class PublishHandlers:
@@ -38,11 +40,12 @@ class PublishHandlers:
         # Almost always all that is needed is in memory, and the answer takes no task of its own.
         payer = None if topic is None else shared.payers.known(topic)
         caller = shared.callers.known(in_scope(request.principals, "publish"))
-        if topic is None or payer is None or caller is None or self._speaks_ntfy(request):
+        draft = self._plain_draft(request)
+        if topic is None or payer is None or caller is None or (draft is None and self._speaks_ntfy(request)):
             return self.deliver(request, request.params["topic"], lambda: self._wanted(request))
         principal = check_publish(topic, caller, shared.config)
-        draft, publisher = self._draft(request), _publisher(request, principal)
-        return shared.publishing.submit(topic, payer, draft, publisher).map(_published)
+        publisher = _publisher(request, principal)
+        return shared.publishing.submit(topic, payer, draft or self._draft(request), publisher).map(_published)
 
     async def deliver(
         self,
@@ -128,19 +131,36 @@ class PublishHandlers:
             now=self._shared.context.clock.now(),
         )
 
+    def _plain_draft(self, request: Request[bytes]) -> Draft | None:
+        """The draft of a request that says nothing but text, title, priority and tags, and says it plainly."""
+        first = request.headers.first
+        if request.headers.is_repeated() or request.head.query_string or not _MORE_HEADERS.isdisjoint(first):
+            return None
+        if b"json" in first.get(b"content-type", b"").lower():
+            return None
+        return plain_draft(
+            request.body,
+            title=first.get(b"x-title"),
+            priority=first.get(b"x-priority"),
+            tags=first.get(b"x-tags"),
+            most_bytes=self._shared.config.max_message_bytes,
+        )
+
     def _draft(self, request: Request[bytes]) -> Draft:
         headers = request.headers
         check_encoding(headers)
         config, clock = self._shared.config, self._shared.context.clock
 
         def read() -> Draft:
+            content_type = headers.get("content-type")
             sent = Sent(
-                content_type=headers.get("content-type"),
+                content_type=content_type,
                 title=_only(headers, "X-Title"),
                 priority=_only(headers, "X-Priority"),
                 # Lines of a list are one list (RFC 9110 section 5.3).
                 tags=",".join(headers.get_all("X-Tags")),
-                now=clock.now(),
+                # Only JSON says when it is to appear.
+                now=None if content_type is None else clock.now(),
             )
             return read_draft(request.body, sent, most_bytes=config.max_message_bytes)
 
@@ -154,6 +174,8 @@ def _has_words(headers: Headers) -> bool:
 
 
 def _publisher(request: Request[bytes] | Request[None], principal: Principal | None) -> Publisher:
+    if "Idempotency-Key" not in request.headers:
+        return Publisher("", principal)
     if principal is None:
         scope = f"address:{request.head.address}"
     else:
@@ -166,6 +188,8 @@ def _publisher(request: Request[bytes] | Request[None], principal: Principal | N
 
 def _only(headers: Headers, name: str) -> str | None:
     """The value of a header that has one; None when it is missing."""
+    if not headers.is_repeated():
+        return headers.get(name)
     values = headers.get_all(name)
     if len(values) > 1 and len(set(values)) > 1:
         raise Misfit(name, "is sent more than once, with different values")
