@@ -139,6 +139,20 @@ class Call:
         """Headers of every answer to this call; they are already in what `admit`, `answer` and `refuse` give."""
         return dict(self._headers)
 
+    def let_go(self) -> None:
+        """The head of an answer that may last for days is sent: keep of the request what logs and figures say of it."""
+        head = self.head
+        self.head = Head(
+            head.method,
+            head.raw_path,
+            head.query_string,
+            address=head.address,
+            scheme=head.scheme,
+            upgrade=head.upgrade,
+            request_id=head.request_id,
+        )
+        self.params, self._headers = {}, {}
+
     # --- Who may ---------------------------------------------------------------------------------------------------
 
     async def admit(self) -> Reply | None:

@@ -23,7 +23,6 @@ from manor.live.frames import BINARY_OPCODE, CLOSE_OPCODE, PING_OPCODE, PONG_OPC
 from manor.routing import (
     GOING_AWAY,
     Closing,
-    Conversation,
     ConversationOver,
     Head,
     Live,
@@ -82,8 +81,8 @@ class _Over(Exception):
         self.closing = closing
 
 
-class Socket(Conversation):
-    """One open WebSocket.
+class Socket:
+    """One open WebSocket. A `Conversation`, for those who have one.
 
     Args:
         door: What it shares with others.
@@ -92,11 +91,27 @@ class Socket(Conversation):
         message_limit: The route's own.
     """
 
+    __slots__ = (
+        "_door",
+        "_has_ended",
+        "_has_left",
+        "_heard",
+        "_is_broken",
+        "_is_closed",
+        "_line",
+        "_listener",
+        "_pings",
+        "_unread",
+        "deadline",
+        "outlet",
+    )
+
+    outlet: Outlet
+
     def __init__(self, door: FrontDoor, line: Line, principals: tuple[Principal, ...], message_limit: int) -> None:
         self._door = door
         self._line = line
-        limits = self._limits = door.limits
-        self._listener = Listener(min(message_limit, limits.websocket_message))
+        self._listener = Listener(min(message_limit, door.limits.websocket_message))
         self._heard: list[str | bytes] = []
         self._pings = 0
         self._is_closed = False
@@ -104,8 +119,8 @@ class Socket(Conversation):
         self._has_left = False
         self._is_broken = False
         self._unread: trio.MemoryReceiveChannel[str | bytes] | None = None
-        self.deadline = trio.current_time() + limits.ping
-        self.outlet: Outlet = LineOutlet(line, Wire.FRAME, principals)
+        self.deadline = trio.current_time() + door.limits.ping
+        self.outlet = LineOutlet(line, Wire.FRAME, principals)
 
     # --- What the client says --------------------------------------------------------------------------------------
 
@@ -127,7 +142,7 @@ class Socket(Conversation):
 
     def _hear(self, data: bytes) -> None:
         self._pings = 0
-        self.deadline = trio.current_time() + self._limits.ping
+        self.deadline = trio.current_time() + self._door.limits.ping
         for said in self._listener.hear(data):
             match said:
                 case Pinged(payload):
@@ -148,7 +163,7 @@ class Socket(Conversation):
             self._line.cut()
         else:
             self._pings += 1
-            self.deadline = trio.current_time() + self._limits.ping
+            self.deadline = trio.current_time() + self._door.limits.ping
             self._line.post(_PING)
 
     # --- Subscriptions ---------------------------------------------------------------------------------------------
@@ -270,7 +285,7 @@ class Socket(Conversation):
         Args:
             closing: None when the client is gone, or has said goodbye first.
         """
-        with trio.move_on_after(self._limits.linger, shield=True):
+        with trio.move_on_after(self._door.limits.linger, shield=True):
             if closing is not None:
                 self.say_goodbye(closing)
             try:
@@ -316,8 +331,8 @@ class Socket(Conversation):
 async def subscribe(socket: Socket, live: Live, call: Call) -> Closing | None:
     """Serve a subscription, whose source hears the outlet already; returns why to close, None when the client left."""
     source, on_message = live.source, live.on_message
-    # It may last for days: what it does not need is not kept for so long.
     del live
+    call.let_go()
     closing: Closing | None = GOING_AWAY
     try:
         if on_message is None:

@@ -68,8 +68,8 @@ async def send_events(door: FrontDoor, line: Line, call: Call, live: Live, *, is
     head = render_head(200, live.content_type, live.headers, is_chunked=is_chunked, closes=closes)
     # Heard before the client knows that it is subscribed: what it then publishes itself must reach it.
     source.attach(outlet, live.cursor)
-    # It may last for days: what it does not need is not kept for so long.
     del live
+    call.let_go()
     try:
         line.post(head)
         with Attended(door, line, lasts=True):
