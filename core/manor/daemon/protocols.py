@@ -27,7 +27,7 @@ from wsproto.frame_protocol import CloseReason
 
 from manor.daemon.at_once import AnswersAtOnce, read_plain_get, render_head
 from manor.daemon.strict import StrictConnection
-from manor.front.framing import HeadLimits
+from manor.front.framing import HeadLimits, is_handshake
 from manor.front.replies import refusal_body, refusal_headers
 from manor.web import CONTINUE
 
@@ -260,12 +260,8 @@ class Http1(H11Protocol):
     async def _create_stream(self, request: h11.Request) -> None:
         self._method = request.method.decode("ascii")
         headers = [(name, value) for name, value in request.headers if name != b"sec-websocket-extensions"]
-        named = dict(headers)
-        tokens = [token.strip().lower() for token in named.get(b"connection", b"").split(b",")]
-        is_handshake = (
-            request.method == b"GET" and b"upgrade" in tokens and named.get(b"upgrade", b"").lower() == b"websocket"
-        )
-        self.stream = (SocketStream if is_handshake else RequestStream)(
+        is_socket = is_handshake(request.method, headers)
+        self.stream = (SocketStream if is_socket else RequestStream)(
             self.app,
             self.config,
             self.context,
@@ -276,7 +272,7 @@ class Http1(H11Protocol):
             self.stream_send,
             STREAM_ID,
         )
-        if is_handshake:
+        if is_socket:
             self.connection = H11WSConnection(cast("h11.Connection", self.connection))
         await self.stream.handle(
             Request(
