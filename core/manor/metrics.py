@@ -107,6 +107,9 @@ class CoreMetrics:
         )
         self.connections = metrics.gauge("connections", "Connections that are open.")
         self.live_outlets = metrics.gauge("live_outlets", "Streams and WebSockets that hear channels.")
+        self.stream_process_lines = metrics.gauge(
+            "stream_process_lines", "Streams and WebSockets that other processes of the daemon write to."
+        )
         self.live_too_slow = metrics.counter(
             "live_too_slow", "Streams and WebSockets that were closed because their clients read too slowly."
         )

@@ -106,7 +106,7 @@ def begun() -> Room:
         [sys.executable, "-P", "-m", "manor.relay", str(theirs.fileno()), ""], pass_fds=[theirs.fileno()]
     )
     theirs.close()
-    return Room(Link(ours, "1"), process)
+    return Room(Link(ours), process)
 
 
 @asynccontextmanager

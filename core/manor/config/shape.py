@@ -209,6 +209,15 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pin_cpu: Annotated[
         bool, Meta(description="Stay on one processor: threads that hand work between two are slower.")
     ] = True
+    processes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="How many processes it runs as. One does everything; each further one, of some 25 MiB, writes "
+            "to streams and WebSockets that only listen.",
+        ),
+    ] = 1
     user: Annotated[str, Meta(description="When started as root: become this user; empty: stay.")] = ""
     log_level: Annotated[LogLevel, Meta(description="What is logged: this and what is graver.", extra=LIVE)] = "info"
     default_tier: Annotated[str, Meta(description="The tier of new people.")] = "FREE"

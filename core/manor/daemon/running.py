@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,9 +28,12 @@ from manor.dispatch import Call
 from manor.errors import AdminFault, Problem
 from manor.front import ConnectionLimits
 from manor.front.framing import HeadLimits
+from manor.front.hangups import Hangups
+from manor.front.moving import StreamRelays
 from manor.house import House, open_house
 from manor.metrics import CoreMetrics
 from manor.privileges import become
+from manor.relay.keeping import Processes
 from manor.web import BodyTimes, Front, WebOptions
 
 INTERRUPTED = 130
@@ -78,9 +81,10 @@ def run(loaded: Loaded, environ: MutableMapping[str, str] = os.environ) -> int:
     listeners = open_listeners(config.bind, passed_descriptors(environ, os.getpid()))
     try:
         become(config.user, loaded.data_dir)
+        processors = os.sched_getaffinity(0)
         if config.pin_cpu:
             pin_to_one_cpu()
-        return trio.run(_Daemon(loaded, environ, supervisor, listeners, tls).live)
+        return trio.run(_Daemon(loaded, environ, supervisor, listeners, tls, processors).live)
     finally:
         listeners.close()
 
@@ -92,6 +96,7 @@ class _Daemon:
     supervisor: Supervisor
     listeners: Listeners
     tls: Tls | None
+    processors: Collection[int]
 
     async def live(self) -> int:
         """Serve the house until a signal ends it."""
@@ -125,6 +130,8 @@ class _Daemon:
 
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_control, house, self.loaded.data_dir / SOCKET)
+            if server.hangups is not None and self.loaded.config.server.processes > 1:
+                nursery.start_soon(self._keep_stream_processes, house, server.hangups)
             listening = self.listeners.listen(ServerLimits.backlog)
             serving = partial(server.serve, listening, stop=self._stop, on_stop=end_streams)
             async with trio.open_nursery() as doors:
@@ -135,6 +142,14 @@ class _Daemon:
                 self._announce(house)
                 nursery.start_soon(self._obey_reloads, house, front, server)
             nursery.cancel_scope.cancel()
+
+    async def _keep_stream_processes(self, house: House, hangups: Hangups) -> None:
+        """Have streams written to by processes of their own, until all connections have ended."""
+        count = self.loaded.config.server.processes - 1
+        processes = Processes(count, processors=self.processors, on_ready=house.live.look_again)
+        house.counted.stream_process_lines.set_function(lambda: sum(link.lines for link in processes.links))
+        house.live.use(StreamRelays(processes.links, hangups))
+        await processes.run()
 
     def _announce(self, house: House) -> None:
         addresses = self.listeners.addresses()

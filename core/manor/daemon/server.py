@@ -19,6 +19,7 @@ from manor.daemon.applications import App
 from manor.daemon.connection import Connection, for_hypercorn
 from manor.front import Connection as FrontConnection
 from manor.front import ConnectionLimits, FrontDoor, Peer
+from manor.front.hangups import Hangups
 from manor.web import Front
 
 log = structlog.get_logger("manor.daemon")
@@ -110,6 +111,11 @@ class Server:
         self._total = 0
         self._by_address: Counter[str] = Counter()
         self._emptied = trio.Event()
+
+    @property
+    def hangups(self) -> Hangups | None:
+        """Who watches the front door's clients; None without one."""
+        return None if self._door is None else self._door.hangups
 
     def change(self, *, connections: int, connections_per_address: int) -> None:
         """Take other numbers of connections from now on; those that are open stay."""

@@ -24,18 +24,15 @@ class Link:
 
     Args:
         socket: The core's end of the socket pair.
-        name: Of the process, for the log.
 
     Attributes:
-        is_ready: Whether it can be given lines.
-        ready: Set once it can.
-        lines: How many it serves.
+        ready: Set once it can be given lines.
+        fault: Why it was given up; empty while it was not.
     """
 
-    def __init__(self, socket: stdlib_socket.socket, name: str) -> None:
-        self.name = name
-        self.is_ready = False
+    def __init__(self, socket: stdlib_socket.socket) -> None:
         self.ready = trio.Event()
+        self.fault = ""
         self._pipe = Pipe(socket)
         self._numbers = itertools.count(1)
         self._ends: dict[int, FarEnd] = {}
@@ -46,6 +43,11 @@ class Link:
     def lines(self) -> int:
         """How many it serves."""
         return len(self._ends)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it can be given lines now."""
+        return self.ready.is_set() and self._pipe.is_open and not self._pipe.waiting
 
     async def run(self) -> None:
         """Hear what the process tells until it is gone, or `close` was called; then all of its lines are gone.
@@ -65,7 +67,6 @@ class Link:
 
     def close(self) -> None:
         """Let go of the process: it closes what it has, and ends."""
-        self.is_ready = False
         self._pipe.close()
 
     async def answers(self) -> None:
@@ -88,7 +89,7 @@ class Link:
         Returns:
             What the line is from now on; None if it cannot be taken now, which a later try may change.
         """
-        if not self.is_ready:
+        if not self.is_free:
             return None
         number = next(self._numbers)
         if not self._pipe.send_descriptor(frame(Kind.TAKE, number, terms.encode()), descriptor):
@@ -100,6 +101,7 @@ class Link:
         """See `far.Sender`."""
         self._pipe.send(frame(kind, number, payload))
         if self._pipe.waiting > MOST_WAITING:
+            self.fault = "it does not read what it is told"
             self.close()
 
     def forget(self, number: int) -> None:
@@ -154,7 +156,6 @@ class Link:
             if on_said is not None:
                 on_said()
         elif kind is Kind.READY:
-            self.is_ready = True
             self.ready.set()
         elif kind is Kind.SYNCED and number == 0:
             self._answers.set()

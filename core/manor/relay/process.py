@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import resource
 import select
 import signal
 import socket as stdlib_socket
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
 import trio
 
@@ -36,9 +36,8 @@ def serve(descriptor: int, processors: Sequence[int]) -> None:
         # Sent to all of the daemon's processes at once. The core says goodbye to clients first; then it ends us.
         signal.signal(number, signal.SIG_IGN)
     if processors:
-        os.sched_setaffinity(0, processors)
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        with suppress(OSError):  # a system that forbids it: it stays where the core is
+            os.sched_setaffinity(0, processors)
     trio.run(Process(stdlib_socket.socket(fileno=descriptor)).run)
 
 
