@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -21,9 +21,8 @@ from manor_chat.posts.showing import show_posts
 from manor_chat.rights import Rights
 from manor_chat.store.post_files import list_files_of
 from manor_chat.store.posts import find_post
+from manor_chat.times import Moment
 from manor_chat.wire.posts import FileInfo, PostShown, show_file
-
-Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class PostSent(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +34,7 @@ class PostSent(msgspec.Struct, frozen=True, kw_only=True):
     file_ids: list[str] | None = None
     props: dict[str, Any] | None = None
     type: str | None = None
-    create_at: Milliseconds | None = None
+    create_at: Moment | None = None
     pending_post_id: str | None = None
 
 

@@ -5,18 +5,13 @@ A member that is left out, or null, says nothing. Members that we do not know ar
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
+
+from manor_chat.times import Moment
 
 FORMAT_VERSION = 1
-
-LATEST = 2**43 - 1
-"""The last moment that something may be of, in milliseconds (in 2248): the index of posts takes no later one."""
-
-Moment = Annotated[int, Meta(ge=0, le=LATEST)]
-"""Milliseconds since 1970; 0 is never."""
 
 
 class _Said(msgspec.Struct, kw_only=True, omit_defaults=True):

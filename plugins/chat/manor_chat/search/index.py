@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from manor import Transaction
 from manor_chat.domain.search_text import channel_label, indexed_text, tag_labels, user_label
 from manor_chat.ids import shown_id
+from manor_chat.times import LATEST
 
 BATCH = 100
 """Posts that one transaction puts in: some ten milliseconds of the writer's."""
@@ -30,8 +31,8 @@ _REMOVE = "INSERT INTO chat_search (chat_search, rowid, text, labels) VALUES ('d
 
 
 def first_number(milliseconds: int) -> int:
-    """The least number of a post that was made then."""
-    return milliseconds << TIE_BITS
+    """The least number of a post that was made then; of one after `LATEST`, which are none, that of the last."""
+    return min(milliseconds, LATEST) << TIE_BITS
 
 
 def is_behind(transaction: Transaction) -> bool:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, text, update
 
-from manor import Transaction, from_chat_id, new_id
+from manor import Transaction, from_chat_id, new_id, to_chat_id
 from manor.testing import Client, SetClock
 from manor_chat.channels.membership import join_channel, leave_channel
 from manor_chat.store.channels import Channel, add_channel, find_channel
 from manor_chat.store.people import find_person
 from manor_chat.tables.posts import files, posts
+from manor_chat.times import LATEST
 from tests.chat_people import API, Chatter, Crew, said
 
 
@@ -119,6 +120,20 @@ async def test_what_was_edited_or_deleted_is_found_no_more(crew: Crew) -> None:
         ]
 
     assert await crew.house.storage.read(left) == [0, 0]
+
+
+async def test_no_post_is_of_a_time_that_the_index_cannot_hold(crew: Crew) -> None:
+    body = {"channel_id": to_chat_id(crew.town_square.id), "message": "prophecy"}
+    for create_at, status in ((LATEST + 1, 400), (2**53, 400), (LATEST, 201)):
+        answer = await crew.ada.client.post(f"{API}/posts", json=body | {"create_at": create_at})
+        assert answer.status == status, create_at
+    # One that was let in before must not keep all others from being found.
+    old = await said(crew.house, crew.ann, crew.town_square, "relic")
+    await change(crew, old, create_at=2**53)
+    await said(crew.house, crew.ann, crew.town_square, "prophecy and relic")
+
+    assert await found(crew.bob.client, "prophecy") == ["prophecy", "prophecy and relic"]
+    assert await found(crew.bob.client, "relic after:2020-01-01") == ["relic", "prophecy and relic"]
 
 
 async def test_senders_and_channels_narrow_it(crew: Crew) -> None:
