@@ -150,14 +150,14 @@ class Connection:
     async def _serve_next(self) -> bool:
         """Serve the next request; gives whether another one may follow."""
         try:
-            parsed = self._head()
+            while (parsed := self._head()) is None:
+                if not await self._read_on():
+                    return False
         except HeadFault as refused:
             await self._exchanges.emptied()
             self._owes = True
             self._line.post(render_refusal(refused.fault.status, refused.fault.detail, is_head=self._is_head()))
             return False
-        if parsed is None:
-            return await self._read_on()
         self._begun, self._seen = False, 0
         self._served += 1
         if self._served % AT_ONCE == 0:
