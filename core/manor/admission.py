@@ -42,6 +42,7 @@ class Gate:
         self._limits = limits
         self._clock = clock
         self._authenticators = tuple(authenticators)
+        self._by_kinds: dict[frozenset[str], Sequence[Authenticator]] = {}
 
     def admit(
         self,
@@ -128,8 +129,8 @@ class Gate:
         """Who the secrets stand for, where that is in memory for each of them."""
         found = []
         for secret, _ in presented:
-            for authenticator in self._authenticators:
-                if authenticator.kind in api.kinds and authenticator.recognises(secret):
+            for authenticator in self._of_kinds(api.kinds):
+                if authenticator.recognises(secret):
                     break
             else:
                 return None
@@ -160,10 +161,16 @@ class Gate:
             raise
         return self._let_in(visit, tuple(found))
 
+    def _of_kinds(self, kinds: frozenset[str]) -> Sequence[Authenticator]:
+        found = self._by_kinds.get(kinds)
+        if found is None:
+            found = self._by_kinds[kinds] = tuple(each for each in self._authenticators if each.kind in kinds)
+        return found
+
     async def _recognised(self, presented: Presented, kinds: frozenset[str]) -> Principal | None:
         with trio.move_on_after(_CREDENTIAL_SECONDS):
-            for authenticator in self._authenticators:
-                if authenticator.kind in kinds and authenticator.recognises(presented.secret):
+            for authenticator in self._of_kinds(kinds):
+                if authenticator.recognises(presented.secret):
                     principal = await authenticator.authenticate(presented)
                     if principal is not None:
                         return principal

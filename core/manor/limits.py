@@ -164,17 +164,22 @@ class RateLimiter:
             rate: The bucket's size. It may change from call to call.
             cost: Tokens; 0 looks without taking. More than the bucket holds is taken from a full one, and owed.
         """
-        factor = self._factor(who)
-        if rate.per_minute <= 0 or not factor:
+        per_minute = rate.per_minute
+        factor = self.address_limit_factor if isinstance(who, Address) else 1
+        if per_minute <= 0 or not factor:
             return _NO_LIMIT
-        limit = max(1, int((rate.burst or rate.per_minute) * factor))
-        per_second = rate.per_minute * factor / 60
+        limit = max(1, int((rate.burst or per_minute) * factor))
+        per_second = per_minute * factor / 60
         now = trio.current_time()
-        buckets = self._full_at.setdefault(bucket, OrderedDict())
+        buckets = self._full_at.get(bucket)
+        if buckets is None:
+            buckets = self._full_at[bucket] = OrderedDict()
         key = str(who)
-        full_at = max(now, buckets.get(key, now))
+        full_at = buckets.get(key, now)
+        if full_at < now:
+            full_at = now
         tokens = limit - (full_at - now) * per_second
-        missing = min(cost, limit) - tokens
+        missing = min(limit, cost) - tokens
         # A token counts when it is all but there: sums of floats end a hair below the whole.
         allowed = missing <= 1e-6
         if allowed:
@@ -185,12 +190,9 @@ class RateLimiter:
             buckets.move_to_end(key)
             if len(buckets) > self._most_buckets:
                 buckets.popitem(last=False)
+        remaining, reset_in = max(0, int(tokens + 1e-6)), math.ceil(full_at - now - 1e-6)
         return Verdict(
-            allowed=allowed,
-            limit=limit,
-            remaining=max(0, int(tokens + 1e-6)),
-            reset_in=math.ceil(full_at - now - 1e-6),
-            retry_after=0 if allowed else max(1, math.ceil(missing / per_second - 1e-6)),
+            allowed, limit, remaining, reset_in, 0 if allowed else max(1, math.ceil(missing / per_second - 1e-6))
         )
 
     def hold(self, name: str, who: str | Address, most: int, *, retry_after: int = 1) -> Slot:

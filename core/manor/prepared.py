@@ -18,6 +18,7 @@ class Manners:
 
     __slots__ = (
         "_credential_headers",
+        "_looked_at",
         "_reads_query",
         "api",
         "headers",
@@ -36,16 +37,26 @@ class Manners:
         self.places = tuple(places)
         self.secret_parameters = frozenset(place.name for place in places if isinstance(place, Query))
         self.signed_in_bucket = f"{api.name}:signed-in"
-        looked_at = [getattr(place, "headers", None) for place in self.places]
-        self._credential_headers = None if None in looked_at else frozenset[bytes]().union(*filter(None, looked_at))
-        self._reads_query = any(getattr(place, "is_in_query", False) for place in self.places)
+        self._looked_at = [
+            (place, getattr(place, "headers", None), getattr(place, "is_in_query", False)) for place in self.places
+        ]
+        headers = [headers for _, headers, _ in self._looked_at]
+        self._credential_headers = None if None in headers else frozenset[bytes]().union(*filter(None, headers))
+        self._reads_query = any(is_in_query for _, _, is_in_query in self._looked_at)
 
     def presented(self, head: Head) -> Sequence[tuple[str, Place]]:
         """The secrets that a request brings, and where each stood."""
-        bare = self._credential_headers
-        if bare is not None and head.headers.has_none_of(bare) and not (self._reads_query and head.query_string):
+        sent, every = head.headers.first.keys(), self._credential_headers
+        if every is not None and every.isdisjoint(sent) and not (self._reads_query and head.query_string):
             return ()
-        return [(secret, place) for place in self.places if (secret := place.find(head)) is not None]
+        found = []
+        for place, headers, is_in_query in self._looked_at:
+            if headers is not None and headers.isdisjoint(sent) and not (is_in_query and head.query_string):
+                continue
+            secret = place.find(head)
+            if secret is not None:
+                found.append((secret, place))
+        return found
 
 
 class Prepared:
