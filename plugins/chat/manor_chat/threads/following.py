@@ -62,14 +62,14 @@ def _set_following(transaction: Transaction, root: Post, user_id: UUID, *, follo
 def read_until(
     transaction: Transaction, rights: Rights, user_id: UUID, team_id: UUID, post_id: UUID, timestamp: int
 ) -> None:
-    """Have somebody have read a thread until a time.
+    """Have somebody have read a thread until a time; a client whose clock is fast means now.
 
     Raises:
         NotFound: 404: there is no such thread, or they do not follow it.
         Forbidden: 403: the caller may not read it.
     """
     root, member = followed(transaction, rights, user_id, post_id)
-    _set_viewed(transaction, root, member, team_id, timestamp)
+    _set_viewed(transaction, root, member, team_id, min(timestamp, to_milliseconds(transaction.now)))
 
 
 def unread_from(

@@ -14,11 +14,6 @@ from tests.chat_posts import Desk
 
 
 @pytest.fixture
-def plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
 async def desk(house: House, clock: SetClock, heard: list[Event]) -> Desk:
     return Desk(house, await Crew.gather(house), clock, heard)
 
@@ -39,6 +34,22 @@ async def totals(desk: Desk, who: Chatter) -> tuple[int, int, int]:
     assert found["threads"] is None
     assert found["total_unread_urgent_mentions"] == 0
     return found["total"], found["total_unread_threads"], found["total_unread_mentions"]
+
+
+async def test_nobody_has_read_what_is_still_to_come(desk: Desk) -> None:
+    crew = desk.crew
+    root = await desk.post(crew.ann, "root")
+    await desk.reply(crew.bob, root, "one")
+    fast = desk.wait() + 3_600_000
+
+    await desk.do(crew.ann, "PUT", path(desk, f"/{root['id']}/read/{fast}"))
+    assert desk.data("thread_read_changed")["timestamp"] == fast - 3_600_000
+    reply = await desk.reply(crew.bob, root, "@ann two")
+    assert await totals(desk, crew.ann) == (1, 1, 1)
+    await desk.do(crew.bob, "DELETE", f"/posts/{reply['id']}")
+
+    # Had that counted as read, one that they had read would be unread now.
+    assert await totals(desk, crew.ann) == (1, 0, 0)
 
 
 async def test_a_thread_is_followed_by_its_author_by_who_replies_and_by_who_is_mentioned(desk: Desk) -> None:
