@@ -14,11 +14,6 @@ from tests.chat_posts import Desk
 
 
 @pytest.fixture
-def plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
 async def desk(house: House, clock: SetClock, heard: list[Event]) -> Desk:
     return Desk(house, await Crew.gather(house), clock, heard)
 

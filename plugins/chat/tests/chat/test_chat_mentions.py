@@ -26,11 +26,6 @@ MARKDOWN = st.text(alphabet=st.sampled_from("ab@#`~ \n._-:/().é💥"), max_size
 
 
 @pytest.fixture
-def plugins() -> list[str]:
-    return ["chat"]
-
-
-@pytest.fixture
 async def desk(house: House, clock: SetClock, heard: list[Event]) -> Desk:
     return Desk(house, await Crew.gather(house), clock, heard)
 
