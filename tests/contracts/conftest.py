@@ -18,7 +18,6 @@ from manor.daemon.running import server_limits, web_options
 from manor.house import House
 from manor.testing import SetClock, open_test_house
 from manor.web import Front
-from tests.contracts.plain_door import PlainDoor, listening
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Door:
         url: Without a trailing slash.
         port: On 127.0.0.1.
         house: The house behind it.
-        kind: `quart`, the real one, or `plain`, the small one without a framework.
+        kind: `front`, that of plain connections, or `hypercorn`, that of all others, here without TLS.
     """
 
     url: str
@@ -50,17 +49,18 @@ def house_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
     }
 
 
-@pytest.fixture(params=["quart", "plain"])
+@pytest.fixture(params=["front", "hypercorn"])
 async def door(
     request: pytest.FixtureRequest, house_config: Mapping[str, Any], clock: SetClock, tmp_path: Path
 ) -> AsyncIterator[Door]:
     """The house with auth and topics in it, behind one door after the other."""
-    async with open_test_house(
-        tmp_path / "house", plugins=["auth", "topics"], config=house_config, clock=clock, inline=False
-    ) as house:
-        opened = _quart(house) if request.param == "quart" else listening(PlainDoor(house.dispatcher))
-        async with opened as port:
-            yield Door(f"http://127.0.0.1:{port}", port, house, request.param)
+    async with (
+        open_test_house(
+            tmp_path / "house", plugins=["auth", "topics"], config=house_config, clock=clock, inline=False
+        ) as house,
+        serving(house, is_fronted=request.param == "front") as port,
+    ):
+        yield Door(f"http://127.0.0.1:{port}", port, house, request.param)
 
 
 @pytest.fixture
@@ -72,9 +72,10 @@ async def http(door: Door) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def _quart(house: House, tls: Tls | None = None) -> AsyncIterator[int]:
+async def serving(house: House, tls: Tls | None = None, *, is_fronted: bool = True) -> AsyncIterator[int]:
+    """Serve a house on a free port of the loopback, which is yielded."""
     front = Front(house.dispatcher, web_options(house.loaded, house.counted))
-    server = Server(front, server_limits(house.loaded), tls=tls)
+    server = Server(front, server_limits(house.loaded), tls=tls, is_fronted=is_fronted)
     listeners: Listeners = open_listeners(["127.0.0.1:0"])
     stop = trio.Event()
 

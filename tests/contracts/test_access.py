@@ -17,7 +17,7 @@ from tests.contracts.access_cast import ASKERS, KINDS, Headers
 from tests.contracts.access_matrix import Matrix, misworded, people_of, uneven
 from tests.contracts.access_objects import OBJECTS, TOKENS
 from tests.contracts.access_table import PATH, Entry, Table, TableFault, build_table, read_table
-from tests.contracts.conftest import _quart
+from tests.contracts.conftest import serving
 from tests.host_folders import furnish
 
 TABLE = read_table()
@@ -57,7 +57,7 @@ async def test_a_real_door_answers_the_same(house: House, clock: SetClock) -> No
     people, bygone = await people_of(house, clock)
     table = Table(TABLE.columns, [entry for entry in TABLE.entries if not entry.stream])
     async with (
-        _quart(house) as port,
+        serving(house) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, verify=False) as door,
     ):
 

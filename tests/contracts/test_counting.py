@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 
 import httpx
-import pytest
 
 from tests.contracts.conftest import Door
 
 
-@pytest.mark.parametrize("door", ["quart"], indirect=True)
 async def test_requests_and_commits_are_counted(door: Door) -> None:
     async with httpx.AsyncClient(base_url=door.url, verify=False) as client:
         await client.post("/welcome", content="one")
