@@ -270,20 +270,21 @@ async def answers(client: Client, expected: Mapping[str, bytes]) -> list[bytes]:
 
 @pytest.mark.parametrize(("said", "expected"), CONVERSATIONS.values(), ids=CONVERSATIONS)
 async def test_requests_are_the_same_wherever_they_are_split(
-    serve: Serve, said: bytes, expected: Mapping[str, bytes]
+    serve: Serve, is_fronted: bool, said: bytes, expected: Mapping[str, bytes]
 ) -> None:
     running = await serve(*BODIES, limits=MANY)
-    clients = [await running.connect() for _ in said]
+    # h11 has tests of its own, and takes ten times as long.
+    clients = {place: await running.connect() for place in range(0, len(said), 1 if is_fronted else 7)}
 
     # All of them up to their place, and the rest once the server has seen that.
-    for place, client in enumerate(clients):
+    for place, client in clients.items():
         await client.send(said[:place])
     await settled()
-    for place, client in enumerate(clients):
+    for place, client in clients.items():
         await client.send(said[place:])
-    told = [await answers(client, expected) for client in clients]
+    told = {place: await answers(client, expected) for place, client in clients.items()}
 
-    assert [place for place, each in enumerate(told) if each != list(expected.values())] == []
+    assert {place: each for place, each in told.items() if each != list(expected.values())} == {}
 
 
 @pytest.mark.parametrize(("said", "expected"), CONVERSATIONS.values(), ids=CONVERSATIONS)
