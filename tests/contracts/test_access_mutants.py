@@ -73,7 +73,7 @@ MUTANTS = [
     ),
     Mutant(
         "topics/manor_topics/rights.py",
-        "if principals and not able:",
+        "if not able:",
         "if False:",
         (("POST /{topic}", "key_lacking"), ("GET /api/topics", "key_lacking")),
     ),
