@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import select
 
 from manor import Forbidden, Transaction
 from manor_chat import faults
@@ -19,6 +20,8 @@ from manor_chat.ids import shown_id
 from manor_chat.posts.creating import NewPost, create_post
 from manor_chat.rights import Rights
 from manor_chat.store.channels import OPEN, PRIVATE, Channel, change_channel, find_channel
+from manor_chat.store.threads import unfollow_from_outside
+from manor_chat.tables.channels import channels
 from manor_chat.telling import as_text, tell
 from manor_chat.times import to_milliseconds
 from manor_chat.wire.channels import show_channel
@@ -102,6 +105,8 @@ def convert(transaction: Transaction, rights: Rights, channel_id: UUID, kind: st
     if channel.type == kind:
         return channel
     changed = change_channel(transaction, channel, type=kind, update_at=to_milliseconds(transaction.now))
+    if kind == PRIVATE:
+        unfollow_from_outside(transaction, select(channels.c.id).where(channels.c.id == channel.id))
     called = "a public channel that the team may join" if kind == OPEN else "a private channel"
     text = f"{rights.person.handle} made this {called}."
     _say(transaction, rights, changed, post_types.CONVERT_CHANNEL, text)

@@ -19,7 +19,7 @@ from manor_chat.ids import new_token, shown_id
 from manor_chat.posts.notifying import Heard, IsOnline, who_hears, who_is_told_of_comments
 from manor_chat.posts.showing import show_posts
 from manor_chat.posts.threading import Thread, follow_reply, tell_followers
-from manor_chat.store.channels import Channel
+from manor_chat.store.channels import Channel, find_member
 from manor_chat.store.counters import count_mentions, count_post, note_own_post
 from manor_chat.store.people import Person
 from manor_chat.store.post_files import free_files, give_files
@@ -134,13 +134,15 @@ def create_post(transaction: Transaction, new: NewPost, *, is_online: IsOnline =
 
 
 def _thread(transaction: Transaction, new: NewPost, is_online: IsOnline) -> Thread:
-    """The thread that a reply comes into; with the first one come its root's author, whom the root mentions, and those
-    who follow all of the channel's threads.
+    """The thread that a reply comes into; with the first one come its root's author, if they are still there, whom the
+    root mentions, and those who follow all of the channel's threads.
     """
     assert new.root_id is not None, "a reply"
     root = _root(transaction, new.root_id, new.channel)
     members = members_of_thread(transaction, root.id)
-    joining = set() if "from_webhook" in root.props else {root.user_id}
+    joining = set()
+    if root.user_id not in members and "from_webhook" not in root.props:
+        joining = {root.user_id} if find_member(transaction, root.channel_id, root.user_id) is not None else set()
     if not root.reply_count:
         joining |= who_hears(transaction, new.channel, root, is_online).following
         joining |= set(auto_followers(transaction, new.channel.id))

@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, bindparam, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, insert, select, text, update
 
 from manor import Prepared, Transaction
 from manor_chat.store.posts import portions
+from manor_chat.tables.channels import channel_members
 from manor_chat.tables.posts import posts, thread_members
 
 
@@ -137,3 +138,20 @@ def auto_followers(transaction: Transaction, channel_id: UUID) -> list[UUID]:
 
 def _is(root_id: UUID, user_id: UUID) -> ColumnElement[bool]:
     return (thread_members.c.root_id == root_id) & (thread_members.c.user_id == user_id)
+
+
+def unfollow_from_outside(transaction: Transaction, channel_ids: Select[Any], user_id: UUID | None = None) -> None:
+    """Have nobody follow the threads of channels that they are not in: they may not read these any more.
+
+    Args:
+        transaction: A writing one.
+        channel_ids: Which channels.
+        user_id: Who alone; None for everybody.
+    """
+    inside = exists().where(
+        channel_members.c.channel_id == thread_members.c.channel_id,
+        channel_members.c.user_id == thread_members.c.user_id,
+    )
+    outside = thread_members.c.channel_id.in_(channel_ids) & thread_members.c.following & ~inside
+    theirs = outside if user_id is None else outside & (thread_members.c.user_id == user_id)
+    transaction.connection.execute(update(thread_members).where(theirs).values(following=False))

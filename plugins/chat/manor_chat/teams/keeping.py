@@ -12,6 +12,7 @@ from manor_chat.ids import new_token, shown_id
 from manor_chat.store.channels import CHANNEL, DEFAULT_CHANNELS, OPEN, Channel, add_channel
 from manor_chat.store.people import Person, find_people
 from manor_chat.store.teams import ChatTeam, find_team, is_in_team
+from manor_chat.store.threads import unfollow_from_outside
 from manor_chat.tables.channels import channel_members, channels
 from manor_chat.tables.people import teams
 from manor_chat.telling import tell
@@ -103,6 +104,8 @@ def keep_member(transaction: Transaction, team_id: UUID, user_id: UUID, *, by: P
     left = _channels(transaction, team_id, channels.c.id.in_(theirs))
     for channel in left:
         leave_channel(transaction, channel, person, by=by, is_said=channel.is_default)
+    # Whoever is in a team follows threads of its public channels without being in these.
+    unfollow_from_outside(transaction, select(channels.c.id).where(channels.c.team_id == team_id), user_id)
     if left:
         tell(transaction, "leave_team", told, team_id=team_id, omit_users=(user_id,))
         tell(transaction, "leave_team", told, user_id=user_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -23,6 +24,11 @@ def path(desk: Desk, rest: str = "", who: Chatter | None = None) -> str:
     return f"/users/{whose}/teams/{desk.crew.team}/threads{rest}"
 
 
+def hearers(desk: Desk) -> set[UUID | None]:
+    """Who was told of a thread."""
+    return {event.user_id for event in desk.told("thread_updated")}
+
+
 async def listed(desk: Desk, who: Chatter, **query: str | int) -> list[str]:
     """The messages of the roots of somebody's threads."""
     found = await desk.get(who, path(desk), **query)
@@ -34,6 +40,46 @@ async def totals(desk: Desk, who: Chatter) -> tuple[int, int, int]:
     assert found["threads"] is None
     assert found["total_unread_urgent_mentions"] == 0
     return found["total"], found["total_unread_threads"], found["total_unread_mentions"]
+
+
+async def test_who_is_not_in_a_channel_any_more_hears_nothing_of_its_threads(desk: Desk) -> None:
+    crew = desk.crew
+    deck = await desk.do(
+        crew.ann, "POST", "/channels", {"team_id": crew.team, "name": "deck", "display_name": "Deck", "type": "O"}
+    )
+    members = f"/channels/{deck['id']}/members"
+    for who in (crew.bob, crew.ada):
+        await desk.do(crew.ann, "POST", f"/teams/{crew.team}/members", {"team_id": crew.team, "user_id": who.chat_id})
+    await desk.do(crew.ada, "POST", members, {"user_id": crew.ada.chat_id})
+    adas, anns = [await desk.post(who, "root", channel_id=deck["id"]) for who in (crew.ada, crew.ann)]
+    await desk.reply(crew.ann, anns)
+    # Bob may read a public channel of his team, and follow its threads, without being in it.
+    await desk.do(crew.bob, "PUT", path(desk, f"/{anns['id']}/following"))
+    await desk.reply(crew.ann, anns)
+    assert hearers(desk) == {crew.ann.id, crew.bob.id}
+    desk.heard.clear()
+
+    await desk.do(crew.ann, "PUT", f"/channels/{deck['id']}/privacy", {"privacy": "P"})
+    await desk.do(crew.ann, "DELETE", f"{members}/{crew.ada.chat_id}")
+    await desk.reply(crew.ann, anns)
+    await desk.reply(crew.ann, adas)
+
+    assert hearers(desk) == {crew.ann.id}
+
+
+async def test_who_leaves_a_team_hears_nothing_of_its_threads(desk: Desk) -> None:
+    crew = desk.crew
+    deck = await desk.do(
+        crew.ann, "POST", "/channels", {"team_id": crew.team, "name": "deck", "display_name": "Deck", "type": "O"}
+    )
+    root = await desk.post(crew.ann, "root", channel_id=deck["id"])
+    await desk.do(crew.bob, "PUT", path(desk, f"/{root['id']}/following"))
+    await desk.do(crew.ann, "DELETE", f"/teams/{crew.team}/members/{crew.bob.chat_id}")
+    desk.heard.clear()
+
+    await desk.reply(crew.ann, root)
+
+    assert hearers(desk) == {crew.ann.id}
 
 
 async def test_nobody_has_read_what_is_still_to_come(desk: Desk) -> None:
