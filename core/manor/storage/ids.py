@@ -74,11 +74,20 @@ def new_ids(count: int) -> list[UUID]:
 
 def _uuid(value: int) -> UUID:
     milliseconds, low = value >> _RANDOM_BITS, value & ((1 << _RANDOM_BITS) - 1)
+    return _of_int(milliseconds << 80 | _VERSION_7 | (low >> 62) << 64 | _VARIANT | low & _LOW_62)
+
+
+def _of_int(value: int) -> UUID:
     made = UUID.__new__(UUID)
     # What `UUID(int=…)` does once it has looked at its arguments, which takes twice as long.
-    object.__setattr__(made, "int", milliseconds << 80 | _VERSION_7 | (low >> 62) << 64 | _VARIANT | low & _LOW_62)
+    object.__setattr__(made, "int", value)
     object.__setattr__(made, "is_safe", SafeUUID.unknown)
     return made
+
+
+def read_id(value: bytes) -> UUID:
+    """The id in a table's 16 bytes."""
+    return _of_int(int.from_bytes(value, "big"))
 
 
 def parse_id(text: str) -> UUID | None:
@@ -117,4 +126,4 @@ class Id(TypeDecorator[UUID]):
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> UUID | None:
         """Out of it."""
-        return None if value is None else UUID(bytes=bytes(value))
+        return None if value is None else read_id(value)

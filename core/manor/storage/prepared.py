@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Insert, Select, Table, Update, insert
+import msgspec
+from sqlalchemy import JSON, BindParameter, Connection, Insert, Select, Table, Update, insert
 from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.types import TypeEngine
+
+from manor.storage.ids import Id, read_id
 
 
 class Prepared:
@@ -131,24 +135,32 @@ class _Worded:
         ]
         self._is_as_given = compiled.positional and wanted == names
         selected = statement.selected_columns.items() if isinstance(statement, Select) else ()
-        self._columns = [
-            (name, column.type.dialect_impl(connection.dialect).result_processor(connection.dialect, None))
-            for name, column in selected
-        ]
+        self._columns = [(name, _reader(column.type, connection)) for name, column in selected]
 
     def named(self, row: Sequence[Any]) -> dict[str, Any]:
         """A row that the driver gave, by the names of its columns."""
         return {
-            name: value if process is None else process(value)
+            name: value if process is None or value is None else process(value)
             for (name, process), value in zip(self._columns, row, strict=True)
         }
 
     def arranged(self, values: tuple[Any, ...]) -> Any:
         """The values where the driver looks for them."""
+        # See `PreparedRows.add`.
+        values = tuple([bytearray(value) if type(value) is bytes else value for value in values])
         if self._is_as_given:
             return values
         picked = tuple(constant if index < 0 else values[index] for index, constant in self._picks)
         return picked if self._names is None else dict(zip(self._names, picked, strict=True))
+
+
+def _reader(kind: TypeEngine[Any], connection: Connection) -> Callable[[Any], Any] | None:
+    """What makes of a value of the driver, which is not None, one of the column's type."""
+    if isinstance(kind, Id):
+        return read_id
+    if isinstance(kind, JSON):
+        return msgspec.json.decode
+    return kind.dialect_impl(connection.dialect).result_processor(connection.dialect, None)
 
 
 def _bound(constant: BindParameter[Any], connection: Connection) -> Any:
