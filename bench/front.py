@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.front_rows import Setting, rows, rows_of_two_processes, why_no_processes
 from bench.loads import NOISE, Figures, built, header_file, is_bad, raise_descriptor_limit
-from bench.nchan import why_no_nchan
+from bench.nchan import MODULE, why_no_nchan
 from bench.publisher import KEYS, furnished
 from bench.reports import keep, machine
 
@@ -28,14 +28,15 @@ def main() -> int:
     """Measure; the exit status is 1 when a run failed, or lost or doubled anything."""
     options = _options()
     raise_descriptor_limit()
-    no_nchan, no_processes = why_no_nchan(), why_no_processes()
+    no_nchan, no_processes = why_no_nchan(options.nchan), why_no_processes()
     left_out = [why for why in (no_nchan, no_processes) if why]
+    module = None if no_nchan else options.nchan
     results: list[Figures] = []
     for why in left_out:
         print(why, flush=True)
     with built() as loadgen, furnished(options.scratch) as furnish, header_file(KEYS) as keys:
         setting = Setting(
-            loadgen, furnish, keys, options.seconds, options.rounds, options.tries, options.scratch, not no_nchan
+            loadgen, furnish, keys, options.seconds, options.rounds, options.tries, options.scratch, module
         )
         for row in [*rows(setting), *(rows_of_two_processes(setting) if not no_processes else ())]:
             if re.search(options.match, row.name):
@@ -54,6 +55,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1, help="how often whoever stands beside is measured")
     parser.add_argument("--tries", type=int, default=3, help="repeats of a run that others on the machine disturbed")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="where the data goes")
+    parser.add_argument("--nchan", type=Path, default=MODULE, help="nginx's module, where it is not in Debian's place")
     return parser.parse_args()
 
 

@@ -49,7 +49,7 @@ class Setting:
         rounds: How often whoever stands beside is measured.
         tries: Of a run that others disturb.
         scratch: Where the data goes.
-        has_nchan: Whether nchan can stand beside.
+        nchan: The module of the nchan that stands beside; None for none.
     """
 
     loadgen: Path
@@ -59,7 +59,7 @@ class Setting:
     rounds: int
     tries: int
     scratch: Path
-    has_nchan: bool
+    nchan: Path | None
 
     def ours(self, most: int) -> Speech:
         """How to speak to the daemon, with keys for so many publishes a second."""
@@ -178,7 +178,9 @@ def _chat(setting: Setting) -> Iterator[Row]:
 
 def _row(setting: Setting, name: str, kind: str, load: list[str], theirs: list[str] | None = None) -> Row:
     ours = Side("Manor", partial(_manor, setting, load))
-    other = Side("nchan", partial(_nchan, setting, theirs)) if theirs is not None and setting.has_nchan else None
+    other = (
+        Side("nchan", partial(_nchan, setting, theirs)) if theirs is not None and setting.nchan is not None else None
+    )
     # What memory takes does not depend on what else the machine does.
     return Row(name, kind, partial(contest, KEYS[kind], ours, other, setting.rounds, is_between=kind != "idle"))
 
@@ -198,8 +200,11 @@ def _manor(
 
 
 def _nchan(setting: Setting, load: list[str]) -> Figures:
+    assert setting.nchan is not None, "without it there is no such side"
+    module = setting.nchan
+
     def once() -> Figures:
-        with nchan() as target:
+        with nchan(module) as target:
             return driven([str(setting.loadgen), *load], target)
 
     return quietest(once, setting.tries)

@@ -19,7 +19,8 @@ NCHAN = Speech(
     {"sse": ["--sub", "sse", "--sub-path", "/sub/{t}"], "websocket": ["--sub", "ws", "--sub-path", "/sub/{t}"]},
 )
 
-_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
+MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
+"""Where Debian has it."""
 
 # A thousand messages are kept of a channel, so that nobody who is slow for a moment loses any.
 _NGINX = """
@@ -44,16 +45,21 @@ http {{
 """
 
 
-def why_no_nchan() -> str:
+def why_no_nchan(module: Path) -> str:
     """Why it cannot be measured; "" when it can."""
-    if shutil.which("nginx") is None or not _MODULE.exists():
-        return "nchan is not installed (Debian: apt-get install nginx-light libnginx-mod-nchan): nothing stands beside"
+    if shutil.which("nginx") is None or not module.exists():
+        return (
+            "nchan is not installed (Debian: apt-get install nginx-light libnginx-mod-nchan): it does not stand beside"
+        )
     return ""
 
 
 @contextmanager
-def nchan() -> Iterator[Target]:
+def nchan(module: Path) -> Iterator[Target]:
     """One with nothing in it, on the daemon's core; it ends with the block.
+
+    Args:
+        module: The file that nginx loads.
 
     Raises:
         RuntimeError: It does not listen; with what it says.
@@ -62,7 +68,7 @@ def nchan() -> Iterator[Target]:
     with tempfile.TemporaryDirectory(prefix="manor-bench-") as folder:
         config = Path(folder) / "nginx.conf"
         log = Path(folder) / "log"
-        config.write_text(_NGINX.format(folder=folder, port=port, module=_MODULE))
+        config.write_text(_NGINX.format(folder=folder, port=port, module=module))
         with running("nginx", "-p", folder, "-e", str(log), "-c", str(config), core=SERVER_CORE) as process:
             deadline = time.monotonic() + READY_WITHIN
             while not _listens(port):
