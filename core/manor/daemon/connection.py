@@ -328,6 +328,9 @@ class Connection:
                 except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
                     self._wait_until(trio.current_time())
         await self._protocol.handle(Closed())
+        if not owes:
+            # The reader may be waiting for its turn with requests that nobody will answer.
+            self._life.cancel()
 
     async def _close(self) -> None:
         """Close the socket in an orderly way when that needs no waiting."""

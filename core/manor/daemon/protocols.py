@@ -247,10 +247,12 @@ class Http1(H11Protocol):
 
     async def _send_error_response(self, status_code: int) -> None:
         assert isinstance(self.connection, StrictConnection), "a WebSocket's bytes are not h11's"
+        # What came before a bad head may have been HEAD; to h11 the bad one is no request at all.
+        has_body = self._method != "HEAD" or self.connection.our_state is h11.IDLE
         body = refusal_body(self.connection.refusal)
         headers = refusal_headers(status_code, body)
         await self._send_head(Response(stream_id=STREAM_ID, headers=headers, status_code=status_code))
-        if self._method != "HEAD":
+        if has_body:
             await self._send_h11_event(h11.Data(data=body))
         await self._send_h11_event(h11.EndOfMessage())
 

@@ -19,7 +19,7 @@ import trio.testing
 
 from manor.auth import Kinds
 from manor.incoming import Incoming
-from manor.routing import Api, Door, Reply, Request, Route
+from manor.routing import Api, Door, Reply, Request, Route, Stream, Write
 from tests.core.web.serving import Client, Running, Serve, echo, route
 from tests.websocket_bytes import handshake
 
@@ -297,6 +297,32 @@ async def test_requests_are_the_same_byte_by_byte(serve: Serve, said: bytes, exp
         await settled()
 
     assert await answers(client, expected) == list(expected.values())
+
+
+async def break_off(write: Write) -> None:
+    await write(b"half")
+    raise OSError("the disk is gone")
+
+
+@pytest.mark.parametrize("behind", [b"\r\n", HELLO, HELLO * 3, b"?"])
+async def test_a_stream_that_breaks_ends_its_connection_whatever_is_asked_behind_it(
+    serve: Serve, behind: bytes
+) -> None:
+    running = await serve(route("GET", "/breaks", lambda request: Stream(break_off)), connection={"linger": 0.1})
+
+    said = await answered(running, b"GET /breaks HTTP/1.1\r\nHost: test\r\n\r\n" + behind)
+
+    assert said.endswith(b"\r\n\r\n4\r\nhalf\r\n")
+
+
+@pytest.mark.parametrize("bad", [b"?\r\n\r\n", b"GET /hello HTTP/1.1\r\n\r\n", HELLO[:-2] + b"X-A : b\r\n\r\n"])
+async def test_a_bad_head_is_answered_whatever_came_before_it(serve: Serve, bad: bytes) -> None:
+    running = await serve(connection={"linger": 0.1})
+
+    for method in (b"GET", b"HEAD"):
+        said = await answered(running, method + HELLO[3:] + bad)
+        assert STATUS_LINE.findall(said) == [b"HTTP/1.1 200 ", b"HTTP/1.1 400 "]
+        assert said.endswith(b'"}'), "with its sentence"
 
 
 # --- Clients that leave in the middle ------------------------------------------------------------------------------
