@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 import trio
 
 from manor.answers import Finished
 from manor.dispatch import Call
-from manor.errors import BadRequest, InternalError, Refused
+from manor.errors import Refused
 from manor.front.attending import Attended
 from manor.front.bodies import ArrivingBody
 from manor.front.door import FrontDoor, Guest
 from manor.front.exchanges import MOST_WAITING, Exchange, Exchanges
+from manor.front.handshakes import opened, too_early, unfit
 from manor.front.http1 import HeadFault, ParsedHead, parse_head
 from manor.front.limits import Peer
 from manor.front.line import Line
 from manor.front.replies import CONTINUE, render_refusal, render_reply
-from manor.front.sockets import Socket, accepting, agreed, converse, subscribe
+from manor.front.sockets import Socket, converse, subscribe
 from manor.front.streaming import send_events, send_stream
 from manor.incoming import BrokenOff, too_large
-from manor.routing import Later, Live, Reply, Stream, WebSocket
+from manor.routing import Closing, Later, Live, Reply, Stream, WebSocket
 from manor.web.heads import make_head
 from manor.web.request_bodies import read_body
 from manor.web.visits import no_room
@@ -35,8 +38,6 @@ log = structlog.get_logger("manor.front")
 
 AT_ONCE = 16
 """Requests of one read that are begun before others get a turn on the loop."""
-
-_EARLY_FRAMES = "A WebSocket's frames came before its handshake was answered"
 
 
 class Connection:
@@ -289,7 +290,7 @@ class Connection:
             return await call.answer(b"")
         if not early:
             raise trio.BrokenResourceError("the client is gone")
-        return call.refuse(BadRequest(_EARLY_FRAMES))
+        return too_early(call)
 
     # --- Bodies ----------------------------------------------------------------------------------------------------
 
@@ -328,7 +329,16 @@ class Connection:
         try:
             if call.head.upgrade:
                 exchange.closes = True
-                status = await self._open_socket(call, answer)
+                refused = too_early(call) if self._place < len(self._data) else unfit(call, answer)
+                if refused is not None:
+                    line.post(*render_reply(refused, is_head=False, closes=True))
+                    status = refused.status
+                else:
+                    assert not isinstance(answer, Stream), "refused"
+                    talk = self._open_socket(call, answer)
+                    del answer
+                    status = 101
+                    await self._part(await talk)
             elif isinstance(answer, Stream):
                 status = answer.status
                 is_chunked = answer.length is None and not is_http10
@@ -347,33 +357,23 @@ class Connection:
         # A line that was handed over does not come back.
         return not exchange.closes and line.far is None
 
-    async def _open_socket(self, call: Call, answer: Stream | Live | WebSocket) -> int:
-        if isinstance(answer, Stream):
-            log.error("a handshake was answered with a stream", path=call.shown_path, owner=call.owner)
-            self._post(call.refuse(InternalError("Internal server error")))
-            return 500
-        if self._place < len(self._data):
-            self._post(call.refuse(BadRequest(_EARLY_FRAMES)))
-            return 400
+    def _open_socket(self, call: Call, answer: Live | WebSocket) -> Coroutine[Any, Any, Closing | None]:
+        """Answer the handshake; returns what is to be run then, which gives why to close."""
         socket = Socket(self._door, self._line, call.principals, answer.message_limit)
+        opening = opened(call, answer)
         if isinstance(answer, Live):
-            opening = accepting(call.head, answer.headers)
             # Heard before the client knows that it is subscribed: what it then publishes itself must reach it.
             answer.source.attach(socket.outlet, answer.cursor)
-        else:
-            opening = accepting(call.head, call.headers(), agreed(answer.subprotocols, call.head))
         self._line.post(opening)
         self._socket = socket
         self._wait_until(socket.deadline)
-        serving = subscribe(socket, answer, call) if isinstance(answer, Live) else converse(socket, answer, call)
-        del answer
-        closing = await serving
-        self._socket, self.deadline = None, math.inf
-        await socket.part(closing)
-        return 101
+        return subscribe(socket, answer, call) if isinstance(answer, Live) else converse(socket, answer, call)
 
-    def _post(self, reply: Reply) -> None:
-        self._line.post(*render_reply(reply, is_head=False, closes=True))
+    async def _part(self, closing: Closing | None) -> None:
+        socket, self._socket = self._socket, None
+        self.deadline = math.inf
+        assert socket is not None
+        await socket.part(closing)
 
     # --- Others' requests, and the end -----------------------------------------------------------------------------
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -18,13 +16,11 @@ from manor.front.frames import Broken, Left, Listener, Pinged
 from manor.front.limits import MISSED_PINGS
 from manor.front.line import Line
 from manor.front.outlets import LineOutlet
-from manor.front.replies import render_head
 from manor.live.frames import BINARY_OPCODE, CLOSE_OPCODE, PING_OPCODE, PONG_OPCODE, closing_frame, websocket_frame
 from manor.routing import (
     GOING_AWAY,
     Closing,
     ConversationOver,
-    Head,
     Live,
     Outlet,
     Source,
@@ -39,38 +35,11 @@ log = structlog.get_logger("manor.front")
 MOST_UNREAD = 10
 """Messages of a client that a conversation has not asked for; then its socket is not read on."""
 
-_ACCEPT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _NO_STATUS = 1005
 """Stands for a close frame without a code, and is never sent (RFC 6455 section 7.4.1)."""
 
 _CLOSE_FRAME = 0x80 | CLOSE_OPCODE
 _PING = websocket_frame(b"", PING_OPCODE)
-
-
-def accepting(head: Head, headers: Mapping[str, str], subprotocol: str | None = None) -> bytes:
-    """The answer that opens a WebSocket (RFC 6455 section 4.2.2).
-
-    Args:
-        head: The handshake, which has a key.
-        headers: More of them.
-        subprotocol: Which one is agreed to.
-    """
-    key = (head.headers.get("sec-websocket-key") or "").encode("latin-1")
-    accepted = hashlib.sha1(key + _ACCEPT, usedforsecurity=False).digest()
-    own = {
-        "upgrade": "WebSocket",
-        "connection": "Upgrade",
-        "sec-websocket-accept": base64.b64encode(accepted).decode("ascii"),
-    }
-    if subprotocol is not None:
-        own["sec-websocket-protocol"] = subprotocol
-    return render_head(101, "", {**own, **headers})
-
-
-def agreed(offered: Sequence[str], head: Head) -> str | None:
-    """The first of our subprotocols that the client asks for."""
-    wanted = {word.strip() for value in head.headers.get_all("sec-websocket-protocol") for word in value.split(",")}
-    return next((protocol for protocol in offered if protocol in wanted), None)
 
 
 class _Over(Exception):
@@ -92,12 +61,15 @@ class Socket:
     """
 
     __slots__ = (
+        "_attended",
+        "_closing",
         "_door",
         "_has_ended",
         "_has_left",
         "_heard",
         "_is_broken",
         "_is_closed",
+        "_limit",
         "_line",
         "_listener",
         "_pings",
@@ -111,7 +83,10 @@ class Socket:
     def __init__(self, door: FrontDoor, line: Line, principals: tuple[Principal, ...], message_limit: int) -> None:
         self._door = door
         self._line = line
-        self._listener = Listener(min(message_limit, door.limits.websocket_message))
+        self._limit = min(message_limit, door.limits.websocket_message)
+        self._listener: Listener | None = None
+        self._attended: Attended | None = None
+        self._closing: Closing | None = GOING_AWAY
         self._heard: list[str | bytes] = []
         self._pings = 0
         self._is_closed = False
@@ -143,6 +118,8 @@ class Socket:
     def _hear(self, data: bytes) -> None:
         self._pings = 0
         self.deadline = trio.current_time() + self._door.limits.ping
+        if self._listener is None:
+            self._listener = Listener(self._limit)
         for said in self._listener.hear(data):
             match said:
                 case Pinged(payload):
@@ -173,34 +150,32 @@ class Socket:
         """Whom the server's stop ends."""
         return self._door.streams
 
-    async def tell(self, source: Source) -> Closing | None:
-        """Have a source tell, to a client whose messages mean nothing: no task waits for them.
+    def attended(self) -> Attended:
+        """Around what is told to a client whose messages mean nothing: no task waits for them.
 
-        Returns:
-            Why to close; None when the client said goodbye.
-
-        Raises:
-            trio.BrokenResourceError: The client is gone.
+        It is cancelled once the client says goodbye, or what is no WebSocket's; `closing` says which.
         """
-        closing: Closing | None = GOING_AWAY
+        self._attended = Attended(self._door, self._line, heard=self._overhear, lasts=True)
+        return self._attended
 
-        def hear() -> None:
-            nonlocal closing
-            data = self._line.read_now()
-            try:
-                if not data:
-                    raise _Over(None)
-                self._hear(data)
-                self._heard.clear()
-                if self._line.is_behind:
-                    attended.listen_when_drained()
-            except _Over as over:
-                closing = over.closing
-                attended.cancel()
+    @property
+    def closing(self) -> Closing | None:
+        """Why to close what was cancelled; None when the client said goodbye."""
+        return self._closing
 
-        with Attended(self._door, self._line, heard=hear, lasts=True) as attended:
-            return await source.pump(self.outlet, self.write_frames)
-        return closing
+    def _overhear(self) -> None:
+        assert self._attended is not None, "only who is attended is overheard"
+        data = self._line.read_now()
+        try:
+            if not data:
+                raise _Over(None)
+            self._hear(data)
+            self._heard.clear()
+            if self._line.is_behind:
+                self._attended.listen_when_drained()
+        except _Over as over:
+            self._closing = over.closing
+            self._attended.cancel()
 
     async def tell_and_listen(self, source: Source, on_message: Callable[[str], Awaitable[None]]) -> Closing | None:
         """Have a source tell, and hand on what the client says meanwhile.
@@ -336,7 +311,9 @@ async def subscribe(socket: Socket, live: Live, call: Call) -> Closing | None:
     closing: Closing | None = GOING_AWAY
     try:
         if on_message is None:
-            closing = await socket.tell(source)
+            with socket.attended():
+                return await source.pump(socket.outlet, socket.write_frames)
+            closing = socket.closing
         else:
             with socket.streams.held():
                 closing = await socket.tell_and_listen(source, on_message)
