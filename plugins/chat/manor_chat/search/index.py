@@ -6,6 +6,8 @@ nothing can change in between.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -52,26 +54,29 @@ def catch_up(transaction: Transaction) -> bool:
         _take_out(connection, change)
         row = connection.exec_driver_sql(_ONE, (change.post_id,)).one_or_none()
         if row is not None:
-            _put_in(connection, row)
+            _put_in(connection, [row])
         connection.exec_driver_sql("DELETE FROM chat_search_changes WHERE post_id = ?", (change.post_id,))
     if len(changed) == BATCH:
         return True
     position = connection.exec_driver_sql("SELECT position FROM chat_search_state").scalar_one()
     rows = connection.exec_driver_sql(_NEW, (position, BATCH)).all()
-    for row in rows:
-        _put_in(connection, row)
+    _put_in(connection, rows)
     if rows:
         newest = rows[-1].position
         connection.exec_driver_sql("UPDATE chat_search_state SET position = ?", (newest,))
     return len(rows) == BATCH
 
 
-def _put_in(connection: Connection, row: Any) -> None:
-    if row.delete_at or row.type.startswith("system_"):
+def _put_in(connection: Connection, rows: Sequence[Any]) -> None:
+    put = [row for row in rows if not row.delete_at and not row.type.startswith("system_")]
+    if not put:
         return
-    number = _number(connection, row)
-    connection.exec_driver_sql("INSERT INTO chat_search_posts (number, post_id) VALUES (?, ?)", (number, row.id))
-    connection.exec_driver_sql(_ADD, (number, *_terms(row)))
+    numbers = _numbers(connection, put)
+    # The driver's own cursor: SQLAlchemy's execution costs more than SQLite's here.
+    cursor = connection.connection.cursor()
+    named = [(number, row.id) for number, row in zip(numbers, put, strict=True)]
+    cursor.executemany("INSERT INTO chat_search_posts (number, post_id) VALUES (?, ?)", named)
+    cursor.executemany(_ADD, [(number, *_terms(row)) for number, row in zip(numbers, put, strict=True)])
 
 
 def _take_out(connection: Connection, change: Any) -> None:
@@ -83,14 +88,24 @@ def _take_out(connection: Connection, change: Any) -> None:
     connection.exec_driver_sql("DELETE FROM chat_search_posts WHERE number = ?", (number,))
 
 
-def _number(connection: Connection, row: Any) -> int:
-    """A number of the post's moment that no other post has."""
-    first = first_number(row.create_at)
-    number: int = first + row.position % _TIES
+def _numbers(connection: Connection, rows: Sequence[Any]) -> list[int]:
+    """For each post a number of its moment that no other post has."""
+    wanted = [first_number(row.create_at) + row.position % _TIES for row in rows]
+    query = "SELECT number FROM chat_search_posts WHERE number IN (SELECT value FROM json_each(?))"
+    taken = set(connection.exec_driver_sql(query, (json.dumps(wanted),)).scalars())
+    numbers = []
+    for row, number in zip(rows, wanted, strict=True):
+        first, free = first_number(row.create_at), number
+        while free in taken or (free != number and _is_taken(connection, free)):
+            free = first + (free + 1 - first) % _TIES
+        taken.add(free)
+        numbers.append(free)
+    return numbers
+
+
+def _is_taken(connection: Connection, number: int) -> bool:
     query = "SELECT 1 FROM chat_search_posts WHERE number = ?"
-    while connection.exec_driver_sql(query, (number,)).first() is not None:
-        number = first + (number + 1 - first) % _TIES
-    return number
+    return connection.exec_driver_sql(query, (number,)).first() is not None
 
 
 def _terms(row: Any) -> tuple[str, str]:

@@ -136,6 +136,29 @@ async def test_no_post_is_of_a_time_that_the_index_cannot_hold(crew: Crew) -> No
     assert await found(crew.bob.client, "relic after:2020-01-01") == ["relic", "prophecy and relic"]
 
 
+async def test_posts_that_would_have_one_number_are_all_found(crew: Crew, clock: SetClock) -> None:
+    """Those of one moment are told apart by their positions, and by the next number where that is taken."""
+    await said(crew.house, crew.ann, crew.town_square, "first")
+    assert await found(crew.bob.client, "first") == ["first"]
+    for number in range(4):
+        await said(crew.house, crew.ann, crew.town_square, f"twin {number}")
+
+    def move(transaction: Transaction) -> None:
+        connection = transaction.connection
+        last = connection.exec_driver_sql("SELECT max(position) FROM chat_posts").scalar_one()
+        # As if they had come a million positions apart: the second has the first one's number, the others the next.
+        connection.exec_driver_sql(
+            "UPDATE chat_posts SET position = position + 1048575 WHERE position = ?", (last - 2,)
+        )
+        connection.exec_driver_sql(
+            "UPDATE chat_posts SET position = position + 1048575 WHERE position = ?", (last - 1,)
+        )
+
+    await crew.house.storage.write(move)
+
+    assert sorted(await found(crew.bob.client, "twin")) == [f"twin {number}" for number in range(4)]
+
+
 async def test_senders_and_channels_narrow_it(crew: Crew) -> None:
     direct = await channel(crew, f"{crew.ann.chat_id}__{crew.bob.chat_id}", crew.ann, crew.bob, kind="D")
     await said(crew.house, crew.ann, crew.off_topic, "fish of ann")
