@@ -105,6 +105,8 @@ class CoreMetrics:
         self.request_seconds = metrics.histogram(
             "request_seconds", "From a request's head to the end of its answer; a stream's whole life.", ("api",)
         )
+        # What labels stand for is looked up once.
+        self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.connections = metrics.gauge("connections", "Connections that are open.")
         self.live_outlets = metrics.gauge("live_outlets", "Streams and WebSockets that hear channels.")
         self.stream_process_lines = metrics.gauge(
@@ -144,9 +146,16 @@ class CoreMetrics:
             status: Of the answer; 101 for a WebSocket.
             seconds: From the head to the end.
         """
-        known = method if method in _METHODS else "other"
-        self.requests.labels(api, known, f"{status // 100}xx").inc()
-        self.request_seconds.labels(api).observe(seconds)
+        key = api, method, status // 100
+        counted = self._counted.get(key)
+        if counted is None:
+            known = method if method in _METHODS else "other"
+            counted = self.requests.labels(api, known, f"{status // 100}xx"), self.request_seconds.labels(api)
+            if known == method:
+                self._counted[key] = counted
+        requests, request_seconds = counted
+        requests.inc()
+        request_seconds.observe(seconds)
 
     def note_batch(self, units: int, seconds: float) -> None:
         """Count one commit of the writer: how many units shared it, and how long it took."""

@@ -170,6 +170,8 @@ class Connection:
         return await self._serve(parsed)
 
     def _head(self) -> ParsedHead | None:
+        if self._place == len(self._data):
+            return None
         known = self._known
         if known is not None and self._data.startswith(known[0], self._place):
             # Who asks again and again asks with the same head.

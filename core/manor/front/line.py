@@ -6,7 +6,7 @@ import os
 import socket as stdlib_socket
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import trio
@@ -100,7 +100,19 @@ class Line:
         """Take whole frames if nothing waits; gives how many bytes were taken: all of them or none. Never raises."""
         if self._unsent is not None or not self.is_open:
             return 0
-        self.post(data)
+        if self.far is None:
+            # What follows is `post` for one part: a fan-out does it a thousand times a message.
+            try:
+                taken = os.write(self._fd, data)
+            except BlockingIOError:
+                taken = 0
+            except OSError:
+                self.cut()
+                return 0
+            if taken != len(data):
+                self._keep((data,), taken)
+        else:
+            self.far.tell(Kind.GIVE, data)
         return len(data)
 
     def post(self, *parts: bytes) -> None:
@@ -112,25 +124,29 @@ class Line:
             return
         if self._unsent is not None:
             self._unsent.extend(memoryview(part) for part in parts if part)
-            return
-        if self.far is not None:
-            self.far.tell(Kind.GIVE, parts[0] if len(parts) == 1 else b"".join(parts))
-            return
-        try:
-            taken = os.write(self._fd, parts[0]) if len(parts) == 1 else os.writev(self._fd, parts)
-        except BlockingIOError:
-            taken = 0
-        except OSError:
-            self.cut()
-            return
-        left = deque[memoryview]()
+        elif len(parts) == 1:
+            self.send(parts[0])
+        elif self.far is not None:
+            self.far.tell(Kind.GIVE, b"".join(parts))
+        else:
+            try:
+                taken = os.writev(self._fd, parts)
+            except BlockingIOError:
+                taken = 0
+            except OSError:
+                self.cut()
+                return
+            if taken != sum(map(len, parts)):
+                self._keep(parts, taken)
+
+    def _keep(self, parts: Sequence[bytes], taken: int) -> None:
+        """Have a task write what the kernel did not take."""
+        self._unsent = deque()
         for part in parts:
             if taken < len(part):
-                left.append(memoryview(part)[taken:])
+                self._unsent.append(memoryview(part)[taken:])
             taken = max(0, taken - len(part))
-        if left:
-            self._unsent = left
-            self._spawn(self._flush)
+        self._spawn(self._flush)
 
     async def drained(self) -> None:
         """Wait until the client has taken what was posted.
