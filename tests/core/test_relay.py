@@ -16,7 +16,7 @@ import trio
 from manor.relay.far import FarEnd
 from manor.relay.frames import Kind, Terms
 from manor.relay.lines import MOST_BYTES
-from manor.relay.link import Link
+from manor.relay.link import MOST_WAITING, Link
 
 DEADLINE = 60
 
@@ -249,6 +249,38 @@ async def test_who_takes_nothing_for_his_time_is_cut_off(room: Room) -> None:
     assert ann.news == ["left"]
     await room.done()
     assert bob.news == []
+
+
+async def test_a_process_that_reads_nothing_is_given_up_before_too_much_waits_for_it() -> None:
+    room = begun()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.link.run)
+        with trio.fail_after(DEADLINE):
+            await room.link.ready.wait()
+        ann = room.client()
+        hall = room.group(ann)
+        await room.done()
+        room.process.send_signal(signal.SIGSTOP)
+        piece = b"x" * 65_536
+        for _ in range(MOST_WAITING // len(piece)):
+            room.link.say(hall, piece, goes_on=False)
+        assert room.link.fault == ""
+        for _ in range(10):
+            room.link.say(hall, piece, goes_on=False)
+    assert room.link.fault == "it does not read what it is told"
+    assert ann.news == ["left"]
+    room.process.kill()
+    room.process.wait()
+    ann.socket.close()
+
+
+async def test_no_more_lines_are_taken_than_a_process_may_have_files() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        link = Link(ours, most_lines=0)
+        link.ready.set()
+        assert link.take(theirs.fileno(), Terms(1.0, is_watched=True), lambda: None, Ears()) is None
+        link.close()
 
 
 async def test_a_process_that_is_killed_ends_all_of_its_lines() -> None:

@@ -162,6 +162,8 @@ class Moving:
     def move(self) -> bool:
         """Move those that can; whether there are more who might."""
         moved = 0
+        if self._relays.emptiest() is None:
+            return False
         for feed in tuple(self._waiting):
             if feed.ready_in is None:
                 # It writes by itself just now, and comes back when it waits again.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket as stdlib_socket
 import subprocess
 import sys
@@ -11,7 +12,6 @@ from collections.abc import Callable, Collection, Sequence
 import structlog
 import trio
 
-from manor.relay.frames import BadFrame
 from manor.relay.link import Link
 
 log = structlog.get_logger("manor.relay")
@@ -33,6 +33,10 @@ STAYS_AFTER = 60.0
 
 END_WITHIN, FAILED_WITHIN = 3.0, 0.2
 """Seconds for a process to end when it is let go, and when it has failed; then it is killed."""
+
+
+OTHER_FILES = 32
+"""That a process has open beside its lines: some twelve."""
 
 
 class Processes:
@@ -95,7 +99,8 @@ class Processes:
         except BaseException:
             ours.close()
             raise
-        link, patience = Link(ours), END_WITHIN
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)  # the process's too
+        link, patience = Link(ours, files - OTHER_FILES), END_WITHIN
         try:
             why = await self._hear(link, process.pid, name)
             patience = FAILED_WITHIN
@@ -138,10 +143,7 @@ class Processes:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask, nursery.cancel_scope)
-            try:
-                await link.run()
-            except BadFrame as error:
-                why = str(error)
+            await link.run()
             nursery.cancel_scope.cancel()
         return why or link.fault
 

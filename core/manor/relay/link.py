@@ -9,7 +9,7 @@ from collections.abc import Callable
 import trio
 
 from manor.relay.far import FarEnd, Hearing
-from manor.relay.frames import Frames, Kind, Terms, frame, joining
+from manor.relay.frames import BadFrame, Frames, Kind, Terms, frame, joining
 from manor.relay.pipe import Pipe
 
 MOST_WAITING = 16 * 1024 * 1024
@@ -24,16 +24,18 @@ class Link:
 
     Args:
         socket: The core's end of the socket pair.
+        most_lines: That it can be given at once: so many files may it have open.
 
     Attributes:
         ready: Set once it can be given lines.
-        fault: Why it was given up; empty while it was not.
+        fault: Why it was given up, if it was.
     """
 
-    def __init__(self, socket: stdlib_socket.socket) -> None:
+    def __init__(self, socket: stdlib_socket.socket, most_lines: int = 1000) -> None:
         self.ready = trio.Event()
         self.fault = ""
         self._pipe = Pipe(socket)
+        self._most_lines = most_lines
         self._numbers = itertools.count(1)
         self._ends: dict[int, FarEnd] = {}
         self._groups: dict[int, Callable[[], None]] = {}
@@ -47,18 +49,18 @@ class Link:
     @property
     def is_free(self) -> bool:
         """Whether it can be given lines now."""
-        return self.ready.is_set() and self._pipe.is_open and not self._pipe.waiting
+        has_time = self.ready.is_set() and self._pipe.is_open and not self._pipe.waiting
+        return has_time and len(self._ends) < self._most_lines
 
     async def run(self) -> None:
-        """Hear what the process tells until it is gone, or `close` was called; then all of its lines are gone.
-
-        Raises:
-            BadFrame: It tells what it may not.
-        """
+        """Hear what the process tells until it is gone or is given up; then all of its lines are gone."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._pipe.run)
-                await self._listen()
+                try:
+                    await self._listen()
+                except BadFrame as error:
+                    self.fault = str(error)
                 nursery.cancel_scope.cancel()
         finally:
             self.close()
