@@ -20,7 +20,7 @@ import trio.testing
 from manor.auth import Kinds
 from manor.incoming import Incoming
 from manor.routing import Api, Door, Reply, Request, Route, Stream, Write
-from tests.core.web.serving import Client, Running, Serve, echo, route
+from tests.core.web.serving import PATIENCE, Client, Running, Serve, echo, route
 from tests.websocket_bytes import handshake
 
 LINE = b"POST /echo HTTP/1.1\r\n"
@@ -137,10 +137,10 @@ async def answered(running: Running, sent: bytes) -> bytes:
     """All that is said to these bytes; a connection that stays open says so at the end."""
     client = await running.connect()
     ended = False
-    with trio.move_on_after(1), contextlib.suppress(trio.BrokenResourceError):
+    with trio.move_on_after(PATIENCE), contextlib.suppress(trio.BrokenResourceError):
         await client.send(sent)
-    with trio.move_on_after(1):
-        await client.rest()
+    with trio.move_on_after(PATIENCE):
+        await client.rest(2 * PATIENCE)
         ended = True
     await client.stream.aclose()
     return client.buffer if ended else client.buffer + b" ... HTTP/1.1 000 is still open"

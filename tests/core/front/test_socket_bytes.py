@@ -106,7 +106,7 @@ async def test_a_client_that_says_goodbye_first_waits_for_nothing(serve: Serve) 
 
     await client.send(closing(1000))
 
-    assert list(server_frames(await client.rest(2))) == [(CLOSE, (1000).to_bytes(2, "big"))]
+    assert list(server_frames(await client.rest())) == [(CLOSE, (1000).to_bytes(2, "big"))]
 
 
 @pytest.mark.parametrize("sent", [frame(b"x", is_masked=False), frame(b"\xff"), frame(b"x", opcode=3)])
@@ -118,7 +118,7 @@ async def test_a_client_that_is_refused_and_says_goodbye_waits_for_nothing(serve
     assert await client.exactly(1) == b"\x88"
     await client.send(closing(1000))
 
-    await client.rest(2)
+    await client.rest()
 
 
 async def test_a_client_that_pings_and_reads_nothing_is_read_no_further(serve: Serve) -> None:
