@@ -81,6 +81,7 @@ class Connection:
         self._rest = b""
         self._begun = begun
         self._is_given_back = False
+        self._behind = b""
         self._is_broken = False
         self._is_draining = False
         self._phase = Phase.HEAD
@@ -94,7 +95,7 @@ class Connection:
         """Serve it; returns once every request's task has ended, and the socket is closed.
 
         Returns:
-            None; or, for a connection that is given back, what was read of its next request: nothing.
+            None; or, for a connection that is given back, what was read of its next request.
         """
         try:
             async with trio.open_nursery() as nursery:
@@ -114,7 +115,7 @@ class Connection:
         finally:
             if not self._is_given_back:
                 self.abort()
-        return b"" if self._is_given_back else None
+        return self._behind if self._is_given_back and not self._is_broken else None
 
     def drain(self) -> None:
         """The server stops: end now if nothing is asked, else after the answer."""
@@ -171,7 +172,10 @@ class Connection:
                 if not await self._is_still_there():
                     return
                 continue
-            if not data:
+            if self._is_given_back:
+                # It came in the same turn of the loop as the news that nothing more was asked.
+                self._behind = data
+            if not data or self._is_given_back:
                 return
             if self._phase is Phase.ENDING:
                 if isinstance(self._protocol, Http1) and self._protocol.is_goodbye(data):

@@ -116,8 +116,9 @@ class Connection:
     def abort(self) -> None:
         """End it at once, whatever waits; what was not sent is lost."""
         if self._guest is not None:
-            self._guest.cut()
-        self._line.abort()
+            self._guest.abort()
+        else:
+            self._line.abort()
 
     def expire(self) -> None:
         """Its deadline has passed."""

@@ -37,8 +37,8 @@ class Guest(Protocol):
         """The server stops: end it after the answer."""
         ...
 
-    def cut(self) -> None:
-        """End it at once."""
+    def abort(self) -> None:
+        """End it at once, and close its socket."""
         ...
 
 
