@@ -22,7 +22,7 @@ from manor_topics.publish_store import Day, Tail
 from manor_topics.rights import missing
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class Wanted(msgspec.Struct, frozen=True, gc=False):
     """A message that can be published with others: it has no key, no delay, and nothing else hangs on it.
 
     Args:

@@ -63,7 +63,7 @@ class Sent(msgspec.Struct, frozen=True):
     now: datetime | None = None
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """A message that somebody wants published, checked.
 
     Args:

@@ -12,6 +12,8 @@ import msgspec
 from manor import Event
 from manor_topics.messages import NO_EXTRAS, Extras, Message
 
+_JSON = msgspec.json.Encoder()
+
 
 class TopicCreated(Event, frozen=True):
     """A topic was made. Told once it is stored."""
@@ -98,7 +100,7 @@ class MessagePublished(Event, frozen=True, dict=True):
             attachment=extras.attachment,
         )
         if self.sequence:
-            return msgspec.json.encode(message)
+            return _JSON.encode(message)
         members: dict[str, Any] = msgspec.to_builtins(message)
         del members["sequence"]
         return msgspec.json.encode(members)

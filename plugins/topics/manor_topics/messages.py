@@ -33,7 +33,7 @@ class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
 NO_EXTRAS = Extras()
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A published message. `tags` is never null, and `sequence` counts within the topic, without gaps."""
 
     id: UUID

@@ -53,7 +53,7 @@ LIMITS = [
 """0 is unlimited, and for what a plan has or has not it is no."""
 
 
-class Payer(msgspec.Struct, frozen=True):
+class Payer(msgspec.Struct, frozen=True, gc=False):
     """Who answers for a topic: its owner, or the owner of its team.
 
     Args:
@@ -73,7 +73,7 @@ class Payer(msgspec.Struct, frozen=True):
 SYSTEM = Payer(SYSTEM_ID, "")
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """What a message is counted on, and how long it is kept.
 
     Args:

@@ -21,7 +21,7 @@ from manor_topics.rights import missing
 KEY_LIFE = timedelta(hours=24)
 
 
-class Publisher(msgspec.Struct, frozen=True):
+class Publisher(msgspec.Struct, frozen=True, gc=False):
     """Who publishes.
 
     Args:
