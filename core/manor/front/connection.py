@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 import structlog
@@ -28,6 +28,7 @@ from manor.front.line import Line
 from manor.front.replies import CONTINUE, render_refusal, render_reply
 from manor.front.sockets import Socket, converse, subscribe
 from manor.front.streaming import send_events, send_stream
+from manor.front.waiting import Served, Waiting
 from manor.incoming import BrokenOff, too_large
 from manor.routing import Closing, Later, Live, Reply, Stream, WebSocket
 from manor.web.heads import make_head
@@ -56,7 +57,7 @@ class Connection:
         "_door",
         "_exchanges",
         "_guest",
-        "_is_waiting",
+        "_is_reading",
         "_known",
         "_line",
         "_long",
@@ -67,6 +68,7 @@ class Connection:
         "_served",
         "_socket",
         "_transport",
+        "_waiting",
         "deadline",
     )
 
@@ -81,7 +83,8 @@ class Connection:
         self._place = 0
         self._begun = False
         self._served = 0
-        self._is_waiting = False
+        self._is_reading = False
+        self._waiting = Waiting(door, self._line, self._hear)
         self._owes = False
         self._long: tuple[Exchange, Stream | Live | WebSocket, bool] | None = None
         self._seen = 0
@@ -111,7 +114,7 @@ class Connection:
         if self._guest is not None:
             self._guest.drain()
         elif self._is_waiting and not self._exchanges:
-            self._line.interrupt()
+            self._interrupt()
 
     def abort(self) -> None:
         """End it at once, whatever waits; what was not sent is lost."""
@@ -133,6 +136,17 @@ class Connection:
         else:
             # Whoever still waits for an answer gets it; nothing more is read.
             self.deadline = math.inf
+            self._interrupt()
+
+    @property
+    def _is_waiting(self) -> bool:
+        return self._is_reading or self._waiting.is_on
+
+    def _interrupt(self) -> None:
+        """Read nothing more; whoever still waits for an answer gets it."""
+        if self._waiting.is_on:
+            self._waiting.wake(False)
+        else:
             self._line.interrupt()
 
     def _wait_until(self, deadline: float) -> None:
@@ -143,7 +157,7 @@ class Connection:
         """All that was asked is answered, while the next request is waited for."""
         if self._is_waiting:
             if self._door.is_stopping:
-                self._line.interrupt()
+                self._interrupt()
             elif not self._data:
                 self._wait_until(trio.current_time() + self._door.limits.keep_alive)
 
@@ -153,22 +167,54 @@ class Connection:
         """Serve the next request; gives whether another one may follow."""
         try:
             while (parsed := self._head()) is None:
-                if not await self._read_on():
-                    return False
+                served = await self._read_on()
+                if served is not None:
+                    return served if isinstance(served, bool) else await served
         except HeadFault as refused:
             await self._exchanges.emptied()
             self._owes = True
             self._line.post(render_refusal(refused.fault.status, refused.fault.detail, is_head=self._is_head()))
             return False
-        self._begun, self._seen = False, 0
-        self._served += 1
-        if self._served % AT_ONCE == 0:
-            await trio.lowlevel.checkpoint()
         if len(self._exchanges) >= MOST_WAITING:
             await self._exchanges.emptied()
         if self._line.is_behind:
             await self._line.drained()
-        return await self._serve(parsed)
+        if self._served % AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
+        served = self._serve(parsed)
+        return served if isinstance(served, bool) else await served
+
+    def _hear(self) -> None:
+        """Something has come while the task sleeps: serve what needs no waiting here, and wake it for all else."""
+        try:
+            data = self._line.read_if_any()
+            if data:
+                self._data = self._data + data if self._data else data
+                self._serve_heard()
+            elif data is not None:
+                self._waiting.wake(False)
+        except Exception:
+            # The edge: whatever one client provokes ends its own connection, and not the task that hears all of them.
+            log.exception("connection failed", address=self._address)
+            self._line.cut()
+
+    def _serve_heard(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                parsed = self._head()
+            except HeadFault:
+                break
+            if parsed is None:
+                if not self._expect():
+                    self._waiting.wake(False)
+                return
+            if len(self._exchanges) >= MOST_WAITING or self._line.is_behind:
+                break
+            served = self._serve(parsed)
+            if served is not True or self._long is not None:
+                self._waiting.wake(served)
+                return
+        self._waiting.wake(None)
 
     def _head(self) -> ParsedHead | None:
         if self._place == len(self._data):
@@ -188,8 +234,8 @@ class Connection:
     def _is_head(self) -> bool:
         return self._data.startswith(b"HEAD ", self._place)
 
-    async def _read_on(self) -> bool:
-        """Wait for more of a request; gives whether there is more."""
+    def _expect(self) -> bool:
+        """Say how long more of a request may take; gives whether it is still wanted."""
         door = self._door
         if self._place:
             self._data, self._place = self._data[self._place :], 0
@@ -204,17 +250,27 @@ class Connection:
             if door.is_stopping:
                 return False
             self._wait_until(trio.current_time() + door.limits.keep_alive)
-        self._is_waiting = True
-        data = await self._line.read()
-        self._is_waiting = False
-        if not data:
-            return False
-        self._data = self._data + data if self._data else data
         return True
 
-    async def _serve(self, parsed: ParsedHead) -> bool:
-        door = self._door
+    async def _read_on(self) -> Served:
+        """Wait for more of a request; gives what came of those that were served meanwhile."""
+        if not self._expect():
+            return False
+        if self._served:
+            return await self._waiting.until_woken()
+        # Most streams are a connection's first request and its last: what waits is made for those who ask again.
+        self._is_reading = True
+        data = await self._line.read()
+        self._is_reading = False
+        self._data += data
+        return None if data else False
+
+    def _serve(self, parsed: ParsedHead) -> bool | Awaitable[bool]:
+        """Serve a request: at once where nothing has to be waited for; else gives what is to be awaited."""
         began = time.perf_counter()
+        self._begun, self._seen = False, 0
+        self._served += 1
+        door = self._door
         call = door.dispatcher.begin(
             make_head(
                 parsed.method,
@@ -227,37 +283,58 @@ class Connection:
             )
         )
         if parsed.is_chunked or call.is_streamed:
-            return await self._lend()
+            return self._lend()
         exchange = Exchange(call, began)
-        has_room = door.visits.enter(call, self._address)
+        body = self._body(parsed)
+        answer: Reply | Awaitable[Reply | None] | None
+        answer = call.admit_now() if door.visits.enter(call, self._address) else no_room(call)
+        if answer is None:
+            limit = call.body_limit
+            if limit and parsed.length > limit:
+                answer = call.refuse(too_large(limit))
+            elif call.is_prompt and (body is not None or not limit):
+                brought = call.answer_now(body if limit and body else b"")
+                if isinstance(brought, Later | Reply | Stream | Live | WebSocket):
+                    return self._hand_over(exchange, parsed, brought)
+                return self._serve_slowly(exchange, parsed, brought)
+        if isinstance(answer, Reply):
+            return self._hand_over(exchange, parsed, answer)
+        return self._serve_slowly(exchange, parsed, self._answer(call, parsed, body, answer))
+
+    async def _serve_slowly(self, exchange: Exchange, parsed: ParsedHead, brought: Awaitable[Finished | Later]) -> bool:
         try:
-            answer = await self._answer(call, parsed) if has_room else self._refused(parsed, no_room(call))
-            exchange.closes = (
-                self._owes
-                or door.is_stopping
-                or not parsed.keeps_alive
-                or self._served >= door.limits.keep_alive_max_requests
-            )
+            answer = await brought
         except BaseException:
             # The client is gone, or we are.
             self._exchanges.ended(exchange, 0)
             raise
-        if not isinstance(answer, Reply | Later):
-            self._long = exchange, answer, parsed.is_http10
-            return True
+        return self._hand_over(exchange, parsed, answer)
+
+    def _hand_over(self, exchange: Exchange, parsed: ParsedHead, answer: Finished | Later) -> bool:
+        """Have it answered with that; gives whether another request may follow."""
+        door = self._door
+        exchange.closes = (
+            self._owes
+            or door.is_stopping
+            or not parsed.keeps_alive
+            or self._served >= door.limits.keep_alive_max_requests
+        )
         if isinstance(answer, Later):
-            self._exchanges.answer_later(exchange, answer, call.deadline)
-        else:
+            self._exchanges.answer_later(exchange, answer, exchange.call.deadline)
+        elif isinstance(answer, Reply):
             exchange.closes |= parsed.is_websocket
             self._exchanges.answer(exchange, answer)
+        else:
+            self._long = exchange, answer, parsed.is_http10
+            return True
         return not exchange.closes
 
-    async def _answer(self, call: Call, parsed: ParsedHead) -> Finished | Later:
+    async def _answer(
+        self, call: Call, parsed: ParsedHead, body: bytes | None, admitting: Awaitable[Reply | None] | None
+    ) -> Finished | Later:
         """Admit, read the body, have it answered. Raises `BrokenResourceError` when the client leaves meanwhile."""
-        body = self._body(parsed)
-        refusal = call.admit_now()
-        if refusal is not None:
-            refusal = refusal if isinstance(refusal, Reply) else await refusal
+        if admitting is not None:
+            refusal = await admitting
             if refusal is not None:
                 return refusal
         limit = call.body_limit
@@ -273,8 +350,7 @@ class Connection:
             except Refused as refused:
                 return call.refuse(refused)
         if call.is_prompt:
-            answer = call.answer_now(body)
-            return answer if isinstance(answer, Later | Reply | Stream | Live | WebSocket) else await answer
+            return await call.answer_later(body)
         await self._exchanges.emptied()
         self.deadline = math.inf
         if parsed.is_websocket:
@@ -305,10 +381,6 @@ class Connection:
             return None
         self._place = behind
         return self._data[parsed.end : behind]
-
-    def _refused(self, parsed: ParsedHead, reply: Reply) -> Reply:
-        self._body(parsed)
-        return reply
 
     async def _rest_of_body(self, parsed: ParsedHead, limit: int) -> bytes:
         if parsed.expects_continue:

@@ -8,6 +8,9 @@ from contextlib import suppress
 
 import trio
 
+AT_ONCE = 32
+"""Sockets that are looked after before others get a turn on the loop."""
+
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 
@@ -83,13 +86,19 @@ class Hangups:
         try:
             while True:
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
-                for descriptor, events in self._epoll.poll(0):
-                    watch = self._watches.get(descriptor)
-                    if watch is None:
-                        continue
+                told = [
+                    (descriptor, watch, events)
+                    for descriptor, events in self._epoll.poll(0)
+                    if (watch := self._watches.get(descriptor)) is not None
+                ]
+                for number, (descriptor, watch, events) in enumerate(told, 1):
+                    if self._watches.get(descriptor) is not watch:
+                        continue  # it was looked after meanwhile
                     if watch.heard is not None and events & select.EPOLLIN:
                         watch.heard()
                     else:
                         watch.left()
+                    if number % AT_ONCE == 0:
+                        await trio.lowlevel.checkpoint()
         finally:
             self._epoll.close()

@@ -73,6 +73,15 @@ class Line:
                 break
         return b""
 
+    def read_if_any(self) -> bytes | None:
+        """What has come of a socket that is ours: empty when nothing more will, None when there is nothing yet."""
+        try:
+            return os.read(self._fd, READ_SIZE) if self.is_open else b""
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
     def read_now(self) -> bytes:
         """What has come already; empty for nothing."""
         if self.far is not None:
