@@ -217,6 +217,25 @@ async def test_who_is_not_where_the_crowd_is_stays_until_he_is(
     assert await here.heard() == await there.heard() == words(1, 6)
 
 
+async def test_who_has_read_from_storage_what_the_ring_has_not_yet_hears_nothing_twice(
+    live: LiveService, hall: Channel, desk: Desk, listen: Listen, nursery: trio.Nursery
+) -> None:
+    async def replay(cursor: int) -> list[Entry]:
+        return [said(number, f"word {number}") for number in range(cursor + 1, 8)]
+
+    say(hall, 1, 5)
+    there, ahead = listen(), Plug()
+    await settled()
+    nursery.start_soon(ahead.listen, live.feed([hall], replay=replay), 3)
+    await settled()
+    assert desk.taken == 1
+    say(hall, 6, 8)
+    await settled()
+    assert (await there.heard(), await ahead.heard()) == (words(6, 8), words(4, 8))
+    assert desk.taken == 2
+    ahead.close()
+
+
 async def test_who_cannot_move_now_is_told_here_and_moves_when_there_is_room(
     live: LiveService, hall: Channel, desk: Desk, listen: Listen
 ) -> None:
