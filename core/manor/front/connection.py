@@ -19,10 +19,11 @@ from manor.dispatch import Call
 from manor.errors import Refused
 from manor.front.attending import Attended
 from manor.front.bodies import ArrivingBody
+from manor.front.buffer import Buffer
 from manor.front.door import FrontDoor, Guest
 from manor.front.exchanges import MOST_WAITING, Exchange, Exchanges
 from manor.front.handshakes import opened, too_early, unfit
-from manor.front.http1 import HeadFault, ParsedHead, parse_head
+from manor.front.http1 import HeadFault, ParsedHead
 from manor.front.limits import Peer
 from manor.front.line import Line
 from manor.front.replies import CONTINUE, render_refusal, render_reply
@@ -53,18 +54,14 @@ class Connection:
     __slots__ = (
         "_address",
         "_begun",
-        "_data",
+        "_buffer",
         "_door",
         "_exchanges",
         "_guest",
         "_is_reading",
-        "_known",
         "_line",
         "_long",
-        "_owes",
         "_peer",
-        "_place",
-        "_seen",
         "_served",
         "_socket",
         "_transport",
@@ -79,16 +76,12 @@ class Connection:
         self._address = peer.address
         self._line = Line(transport.socket, door.limits.write, door.spawn)
         self._exchanges = Exchanges(self._line, door.visits, self._address, self._is_answered)
-        self._data = b""
-        self._place = 0
+        self._buffer = Buffer(door.limits.head)
         self._begun = False
         self._served = 0
         self._is_reading = False
         self._waiting = Waiting(door, self._line, self._hear)
-        self._owes = False
         self._long: tuple[Exchange, Stream | Live | WebSocket, bool] | None = None
-        self._seen = 0
-        self._known: tuple[bytes, ParsedHead] | None = None
         self._guest: Guest | None = None
         self._socket: Socket | None = None
         self.deadline = trio.current_time() + door.limits.header
@@ -158,7 +151,7 @@ class Connection:
         if self._is_waiting:
             if self._door.is_stopping:
                 self._interrupt()
-            elif not self._data:
+            elif self._buffer.is_empty:
                 self._wait_until(trio.current_time() + self._door.limits.keep_alive)
 
     # --- One request after the other -------------------------------------------------------------------------------
@@ -166,14 +159,15 @@ class Connection:
     async def _serve_next(self) -> bool:
         """Serve the next request; gives whether another one may follow."""
         try:
-            while (parsed := self._head()) is None:
+            while (parsed := self._buffer.head(is_first=not self._served)) is None:
                 served = await self._read_on()
                 if served is not None:
                     return served if isinstance(served, bool) else await served
         except HeadFault as refused:
             await self._exchanges.emptied()
-            self._owes = True
-            self._line.post(render_refusal(refused.fault.status, refused.fault.detail, is_head=self._is_head()))
+            self._buffer.owes = True
+            is_head = self._buffer.asks_head
+            self._line.post(render_refusal(refused.fault.status, refused.fault.detail, is_head=is_head))
             return False
         if len(self._exchanges) >= MOST_WAITING:
             await self._exchanges.emptied()
@@ -189,7 +183,7 @@ class Connection:
         try:
             data = self._line.read_if_any()
             if data:
-                self._data = self._data + data if self._data else data
+                self._buffer.add(data)
                 self._serve_heard()
             elif data is not None:
                 self._waiting.wake(False)
@@ -201,7 +195,7 @@ class Connection:
     def _serve_heard(self) -> None:
         for _ in range(AT_ONCE):
             try:
-                parsed = self._head()
+                parsed = self._buffer.head(is_first=not self._served)
             except HeadFault:
                 break
             if parsed is None:
@@ -216,31 +210,10 @@ class Connection:
                 return
         self._waiting.wake(None)
 
-    def _head(self) -> ParsedHead | None:
-        if self._place == len(self._data):
-            return None
-        known = self._known
-        if known is not None and self._data.startswith(known[0], self._place):
-            # Who asks again and again asks with the same head.
-            parsed: ParsedHead | None = known[1]
-            assert parsed is not None
-            parsed.end = self._place + len(known[0])
-            return parsed
-        parsed = parse_head(self._data, self._door.limits.head, self._place, self._seen)
-        if parsed is not None and self._served:
-            self._known = self._data[self._place : parsed.end], parsed
-        return parsed
-
-    def _is_head(self) -> bool:
-        return self._data.startswith(b"HEAD ", self._place)
-
     def _expect(self) -> bool:
         """Say how long more of a request may take; gives whether it is still wanted."""
         door = self._door
-        if self._place:
-            self._data, self._place = self._data[self._place :], 0
-        self._seen = len(self._data)
-        if self._data:
+        if self._buffer.settle():
             if not self._begun:
                 self._begun = True
                 self._wait_until(trio.current_time() + door.limits.header)
@@ -262,13 +235,13 @@ class Connection:
         self._is_reading = True
         data = await self._line.read()
         self._is_reading = False
-        self._data += data
+        self._buffer.add(data)
         return None if data else False
 
     def _serve(self, parsed: ParsedHead) -> bool | Awaitable[bool]:
         """Serve a request: at once where nothing has to be waited for; else gives what is to be awaited."""
         began = time.perf_counter()
-        self._begun, self._seen = False, 0
+        self._begun = False
         self._served += 1
         door = self._door
         call = door.dispatcher.begin(
@@ -285,7 +258,7 @@ class Connection:
         if parsed.is_chunked or call.is_streamed:
             return self._lend()
         exchange = Exchange(call, began)
-        body = self._body(parsed)
+        body = self._buffer.body(parsed)
         answer: Reply | Awaitable[Reply | None] | None
         answer = call.admit_now() if door.visits.enter(call, self._address) else no_room(call)
         if answer is None:
@@ -314,7 +287,7 @@ class Connection:
         """Have it answered with that; gives whether another request may follow."""
         door = self._door
         exchange.closes = (
-            self._owes
+            self._buffer.owes
             or door.is_stopping
             or not parsed.keeps_alive
             or self._served >= door.limits.keep_alive_max_requests
@@ -371,25 +344,14 @@ class Connection:
             raise trio.BrokenResourceError("the client is gone")
         return too_early(call)
 
-    # --- Bodies ----------------------------------------------------------------------------------------------------
-
-    def _body(self, parsed: ParsedHead) -> bytes | None:
-        """The body if all of it has come; else None, and the client owes us the rest."""
-        behind = parsed.end + parsed.length
-        self._owes = behind > len(self._data)
-        if self._owes:
-            return None
-        self._place = behind
-        return self._data[parsed.end : behind]
-
     async def _rest_of_body(self, parsed: ParsedHead, limit: int) -> bytes:
         if parsed.expects_continue:
             await self._exchanges.emptied()
             self._line.post(CONTINUE)
         self.deadline = math.inf
-        arriving = ArrivingBody(self._line, self._data[parsed.end :], parsed.length)
+        arriving = ArrivingBody(self._line, self._buffer.begun_body(parsed), parsed.length)
         body = await read_body(arriving, limit, self._door.visits.options.body_times)
-        self._data, self._place, self._owes = arriving.rest, 0, False
+        self._buffer.put(arriving.rest)
         return body
 
     # --- Long answers ----------------------------------------------------------------------------------------------
@@ -399,12 +361,13 @@ class Connection:
         await self._exchanges.emptied()
         assert self._long is not None
         (exchange, answer, is_http10), self._long = self._long, None
-        self.deadline, self._known = math.inf, None
+        self.deadline = math.inf
+        self._buffer.forget_head()
         door, line, call, status = self._door, self._line, exchange.call, 0
         try:
             if call.head.upgrade:
                 exchange.closes = True
-                refused = too_early(call) if self._place < len(self._data) else unfit(call, answer)
+                refused = unfit(call, answer) if self._buffer.is_empty else too_early(call)
                 if refused is not None:
                     line.post(*render_reply(refused, is_head=False, closes=True))
                     status = refused.status
@@ -457,12 +420,12 @@ class Connection:
         await self._exchanges.emptied()
         await self._line.drained()
         self.deadline = math.inf
-        guest = self._guest = self._door.lend(self._transport, self._peer, self._data[self._place :])
+        guest = self._guest = self._door.lend(self._transport, self._peer, self._buffer.rest)
         rest = await guest.run()
         self._guest = None
         if rest is None:
             return False
-        self._data, self._place = rest, 0
+        self._buffer.put(rest)
         return True
 
     async def _end(self) -> None:
@@ -470,7 +433,7 @@ class Connection:
         self.deadline = math.inf
         await self._exchanges.emptied()
         await self._line.drained()
-        if not self._owes:
+        if not self._buffer.owes:
             return
         self._line.say_goodbye()
         with trio.move_on_after(self._door.limits.linger):
