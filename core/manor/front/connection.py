@@ -38,6 +38,8 @@ from manor.web.visits import no_room
 
 log = structlog.get_logger("manor.front")
 
+_BROUGHT = (Later, Reply, Stream, Live, WebSocket)
+
 AT_ONCE = 16
 """Requests of one read that are begun before others get a turn on the loop."""
 
@@ -267,7 +269,7 @@ class Connection:
                 answer = call.refuse(too_large(limit))
             elif call.is_prompt and (body is not None or not limit):
                 brought = call.answer_now(body if limit and body else b"")
-                if isinstance(brought, Later | Reply | Stream | Live | WebSocket):
+                if isinstance(brought, _BROUGHT):
                     return self._hand_over(exchange, parsed, brought)
                 return self._serve_slowly(exchange, parsed, brought)
         if isinstance(answer, Reply):

@@ -21,7 +21,7 @@ JOINED = 65_536
 
 _BODILESS = (204, 304)
 _CLOSE = b"connection: close\r\n"
-_ALWAYS_NEW = "X-Request-Id"
+_REQUEST_ID = "X-Request-Id"
 
 _STATUS_LINES = {
     status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode("ascii")) for status in HTTPStatus
@@ -72,7 +72,10 @@ def render_head(
     if content_type:
         lines.append(_known_line("content-type", content_type))
     for name, value in headers.items():
-        lines.append(_line(name, value) if name == _ALWAYS_NEW else _known_line(name, value))
+        if name == _REQUEST_ID and value.isalnum():
+            lines.append(b"x-request-id: %s\r\n" % value.encode())  # like no other's, so it is not kept
+        else:
+            lines.append(_known_line(name, value))
     if length is not None:
         lines.append(b"content-length: %d\r\n" % length)
     if is_chunked:
@@ -98,11 +101,9 @@ def render_reply(reply: Reply, *, is_head: bool, closes: bool) -> tuple[bytes, .
     return head, body
 
 
-def _line(name: str, value: str) -> bytes:
+@lru_cache(maxsize=2048)
+def _known_line(name: str, value: str) -> bytes:
     return b"".join(b"%s: %s\r\n" % pair for pair in raw_headers({name: value}))
-
-
-_known_line = lru_cache(maxsize=2048)(_line)
 
 
 def refusal_body(detail: str) -> bytes:
