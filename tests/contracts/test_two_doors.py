@@ -18,6 +18,9 @@ from tests.contracts.two_doors_serving import doors as doors
 from tests.contracts.two_doors_serving import is_fronted as is_fronted
 from tests.contracts.two_doors_serving import serve as serve
 
+ENOUGH = 10
+"""Differences; a door that is out of order is waited for at each case."""
+
 
 def requests(logged: Sequence[MutableMapping[str, Any]]) -> list[MutableMapping[str, Any]]:
     """The lines of the access log, without those that only see whether a connection is kept."""
@@ -29,7 +32,10 @@ async def test_every_door_says_the_same_and_counts_the_same(doors: Doors, cases:
     opened = await doors.open()
 
     with capture_logs() as logged:
-        found = [difference for each in cases for difference in await differences(each, opened)]
+        found: list[str] = []
+        for each in cases:
+            if len(found) < ENOUGH:
+                found += await differences(each, opened)
         await doors.close()
 
     assert not found, "\n".join(found)
