@@ -48,13 +48,13 @@ class Listener:
         limit: Bytes of its longest message.
     """
 
-    __slots__ = ("_connection", "_limit", "_parts", "_size")
+    __slots__ = ("_begun", "_connection", "_limit")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._connection: Connection | None = None
-        self._parts: list[str | bytes | bytearray] = []
-        self._size = 0
+        # Bytes and not a list of parts: those may be many, and of no length at all.
+        self._begun = bytearray()
 
     def hear(self, data: bytes) -> Iterator[Said]:
         """What that says. After `Left` or `Broken` nothing more is to be heard."""
@@ -66,13 +66,13 @@ class Listener:
             match event:
                 case Message():
                     is_text = isinstance(event, TextMessage)
-                    self._parts.append(event.data)
-                    self._size += len(event.data.encode() if is_text else event.data)
-                    if self._size > self._limit:
+                    self._begun += event.data.encode() if is_text else event.data
+                    if len(self._begun) > self._limit:
                         yield Broken(TOO_LONG)
                         return
                     if event.message_finished:
-                        yield self._whole(is_text=is_text)
+                        whole, self._begun = bytes(self._begun), bytearray()
+                        yield whole.decode() if is_text else whole
                 case Ping():
                     yield Pinged(bytes(event.payload))
                 case CloseConnection():
@@ -82,9 +82,3 @@ class Listener:
                         # Not a frame of the client's, but wsproto's verdict on what it cannot read, in its own words.
                         yield Broken(Closing(event.code, ""))
                     return
-
-    def _whole(self, *, is_text: bool) -> str | bytes:
-        parts, self._parts, self._size = self._parts, [], 0
-        if is_text:
-            return "".join(part for part in parts if isinstance(part, str))
-        return b"".join(part for part in parts if not isinstance(part, str))
