@@ -231,8 +231,8 @@ class Conversation(Protocol):
         """Send one message, with back-pressure."""
         ...
 
-    def send_now(self, text: bytes) -> bool:
-        """Send one text message, in UTF-8, if that takes no waiting; False, and nothing of it is sent, if it does.
+    def send_now(self, *texts: bytes) -> bool:
+        """Send text messages, in UTF-8, if that takes no waiting; False, and nothing of them is sent, if it does.
 
         What is sent so keeps its order with `send` only when no `send` is under way.
         """

@@ -64,6 +64,7 @@ class Connection:
         "_line",
         "_long",
         "_peer",
+        "_read_by",
         "_served",
         "_socket",
         "_transport",
@@ -86,7 +87,7 @@ class Connection:
         self._long: tuple[Exchange, Stream | Live | WebSocket, bool] | None = None
         self._guest: Guest | None = None
         self._socket: Socket | None = None
-        self.deadline = trio.current_time() + door.limits.header
+        self._read_by = self.deadline = trio.current_time() + door.limits.header
 
     async def run(self) -> None:
         """Serve it; returns once its socket is closed."""
@@ -125,13 +126,12 @@ class Connection:
             if self._socket.deadline <= now:
                 self._socket.expire()
             self.deadline = self._socket.deadline
-        elif self._exchanges and self._exchanges.overdue_at <= now:
-            self._exchanges.refuse_overdue()
-            self.deadline = self._exchanges.overdue_at if self._exchanges else now
-        else:
-            # Whoever still waits for an answer gets it; nothing more is read.
-            self.deadline = math.inf
+            return
+        if self._read_by <= now:
+            self._read_by = math.inf
             self._interrupt()
+        self._exchanges.refuse_overdue(now)
+        self._watch_clock()
 
     @property
     def _is_waiting(self) -> bool:
@@ -148,13 +148,23 @@ class Connection:
         self.deadline = deadline
         self._door.look_at(deadline)
 
+    def _watch_clock(self) -> None:
+        """See that neither the next request nor an answer takes too long."""
+        self._wait_until(min(self._read_by, self._exchanges.overdue_at))
+
+    async def _all_answered(self) -> None:
+        if self._exchanges:
+            self._watch_clock()
+            await self._exchanges.emptied()
+
     def _is_answered(self) -> None:
         """All that was asked is answered, while the next request is waited for."""
         if self._is_waiting:
             if self._door.is_stopping:
                 self._interrupt()
             elif self._buffer.is_empty:
-                self._wait_until(trio.current_time() + self._door.limits.keep_alive)
+                self._read_by = trio.current_time() + self._door.limits.keep_alive
+                self._watch_clock()
 
     # --- One request after the other -------------------------------------------------------------------------------
 
@@ -166,13 +176,13 @@ class Connection:
                 if served is not None:
                     return served if isinstance(served, bool) else await served
         except HeadFault as refused:
-            await self._exchanges.emptied()
+            await self._all_answered()
             self._buffer.owes = True
             is_head = self._buffer.asks_head
             self._line.post(render_refusal(refused.fault.status, refused.fault.detail, is_head=is_head))
             return False
         if len(self._exchanges) >= MOST_WAITING:
-            await self._exchanges.emptied()
+            await self._all_answered()
         if self._line.is_behind:
             await self._line.drained()
         if self._served % AT_ONCE == 0:
@@ -218,13 +228,12 @@ class Connection:
         if self._buffer.settle():
             if not self._begun:
                 self._begun = True
-                self._wait_until(trio.current_time() + door.limits.header)
-        elif self._exchanges:
-            self._wait_until(self._exchanges.overdue_at)
-        elif self._served:
+                self._read_by = trio.current_time() + door.limits.header
+        elif self._served and not self._exchanges:
             if door.is_stopping:
                 return False
-            self._wait_until(trio.current_time() + door.limits.keep_alive)
+            self._read_by = trio.current_time() + door.limits.keep_alive
+        self._watch_clock()
         return True
 
     async def _read_on(self) -> Served:
@@ -243,7 +252,7 @@ class Connection:
     def _serve(self, parsed: ParsedHead) -> bool | Awaitable[bool]:
         """Serve a request: at once where nothing has to be waited for; else gives what is to be awaited."""
         began = time.perf_counter()
-        self._begun = False
+        self._begun, self._read_by = False, math.inf
         self._served += 1
         door = self._door
         call = door.dispatcher.begin(
@@ -326,8 +335,7 @@ class Connection:
                 return call.refuse(refused)
         if call.is_prompt:
             return await call.answer_later(body)
-        await self._exchanges.emptied()
-        self.deadline = math.inf
+        await self._all_answered()
         if parsed.is_websocket:
             return await self._answer_handshake(call)
         with Attended(self._door, self._line):
@@ -348,9 +356,8 @@ class Connection:
 
     async def _rest_of_body(self, parsed: ParsedHead, limit: int) -> bytes:
         if parsed.expects_continue:
-            await self._exchanges.emptied()
+            await self._all_answered()
             self._line.post(CONTINUE)
-        self.deadline = math.inf
         arriving = ArrivingBody(self._line, self._buffer.begun_body(parsed), parsed.length)
         body = await read_body(arriving, limit, self._door.visits.options.body_times)
         self._buffer.put(arriving.rest)
@@ -360,10 +367,9 @@ class Connection:
 
     async def _answer_at_length(self) -> bool:
         """Send what is no `Reply`, from here: what was needed to find it is let go. Gives whether to go on."""
-        await self._exchanges.emptied()
+        await self._all_answered()
         assert self._long is not None
         (exchange, answer, is_http10), self._long = self._long, None
-        self.deadline = math.inf
         self._buffer.forget_head()
         door, line, call, status = self._door, self._line, exchange.call, 0
         try:
@@ -419,9 +425,8 @@ class Connection:
 
     async def _lend(self) -> bool:
         """Have somebody else serve this request, and what follows until he has read no more than that."""
-        await self._exchanges.emptied()
+        await self._all_answered()
         await self._line.drained()
-        self.deadline = math.inf
         guest = self._guest = self._door.lend(self._transport, self._peer, self._buffer.rest)
         rest = await guest.run()
         self._guest = None
@@ -432,8 +437,8 @@ class Connection:
 
     async def _end(self) -> None:
         """Let go of the client once it has its answers, and has read them."""
-        self.deadline = math.inf
-        await self._exchanges.emptied()
+        self._read_by = math.inf
+        await self._all_answered()
         await self._line.drained()
         if not self._buffer.owes:
             return

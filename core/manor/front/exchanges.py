@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -70,8 +71,8 @@ class Exchanges:
 
     @property
     def overdue_at(self) -> float:
-        """When the oldest has waited too long."""
-        return self._waiting[0].overdue_at
+        """When the oldest has waited too long; infinite where none waits."""
+        return self._waiting[0].overdue_at if self._waiting else math.inf
 
     def answer(self, exchange: Exchange, reply: Reply) -> None:
         """Write an answer, behind those that are still to come."""
@@ -94,12 +95,12 @@ class Exchanges:
         self._queue.append(exchange)
         later.then(partial(self._arrived, exchange, later))
 
-    def refuse_overdue(self) -> None:
-        """Answer the oldest with 503: its work has taken too long, and whether it was done is not known."""
-        exchange = self._waiting[0]
-        exchange.closes = True
-        exchange.answer = exchange.call.refuse(too_slow())
-        self._write()
+    def refuse_overdue(self, now: float) -> None:
+        """Answer with 503 whose work has taken too long by then; whether it is done some time is not known."""
+        while self.overdue_at <= now:
+            exchange = self._waiting[0]
+            exchange.answer = exchange.call.refuse(too_slow())
+            self._write()
 
     async def emptied(self) -> None:
         """Wait until all are answered."""

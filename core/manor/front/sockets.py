@@ -238,9 +238,10 @@ class Socket:
         """
         await self._line.write(frames)
 
-    def send_now(self, text: bytes) -> bool:
-        """Send one text message if nothing waits to be read."""
-        return not self._is_closed and self._line.send(websocket_frame(text)) > 0
+    def send_now(self, *texts: bytes) -> bool:
+        """Send text messages in one write if nothing waits to be read."""
+        frames = websocket_frame(texts[0]) if len(texts) == 1 else b"".join(map(websocket_frame, texts))
+        return not self._is_closed and self._line.send(frames) > 0
 
     async def close(self, closing: Closing) -> None:
         """Say why; the conversation is over then."""

@@ -204,12 +204,12 @@ class _Conversation:
             raise ConversationOver
         await self._frames.write_end.send(message.encode() if isinstance(message, str) else message)
 
-    def send_now(self, text: bytes) -> bool:
-        if self._frames.closing is not None:
+    def send_now(self, *texts: bytes) -> bool:
+        if self._frames.closing is not None or len(texts) != 1:
             return False
         try:
-            # A reader that waits is a socket with room.
-            self._frames.write_end.send_nowait(text)
+            # A reader that waits is a socket with room, for one.
+            self._frames.write_end.send_nowait(texts[0])
         except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
             return False
         return True

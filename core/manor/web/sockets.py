@@ -169,8 +169,8 @@ class _Conversation(Conversation):
         await trio.lowlevel.checkpoint()
         await self._websocket.send(message)
 
-    def send_now(self, text: bytes) -> bool:
-        return not self._is_over and self._write_frames(websocket_frame(text))
+    def send_now(self, *texts: bytes) -> bool:
+        return not self._is_over and self._write_frames(b"".join(map(websocket_frame, texts)))
 
     async def close(self, closing: Closing) -> None:
         if not self._is_over:

@@ -194,9 +194,9 @@ class _Socket:
             self.conversation.outlet.gone()
         self._nursery.cancel_scope.cancel()
 
-    def send_now(self, frame: bytes) -> bool:
-        """Send a frame at once, if nothing is being written."""
-        return not self._is_writing and self.conversation.send_now(frame)
+    def send_now(self, frames: Sequence[bytes]) -> bool:
+        """Send frames at once, if nothing is being written."""
+        return not self._is_writing and self.conversation.send_now(*frames)
 
     def wake(self) -> None:
         """Write what waits; once for each burst."""

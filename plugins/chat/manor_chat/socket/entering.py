@@ -116,7 +116,7 @@ class Entrance:
             until=entry.until,
         )
         roster.add(line)
-        line.push(hello(self._version(), line.connection_id))
+        line.push([hello(self._version(), line.connection_id)])
         return Entered(line)
 
     def _resumable(self, user_id: UUID, asked: SocketQuery) -> Entered | None:

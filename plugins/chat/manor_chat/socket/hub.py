@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
 import msgspec
@@ -18,6 +18,9 @@ from manor_chat.socket.roster import Roster
 
 AT_ONCE = 200
 """Lines that are given an event before others get a turn on the loop."""
+
+MOST_JOINED = 32
+"""Events that leave together at most, where so many wait."""
 
 MOST_QUEUED = 10_000
 """Events that may wait to be handed out; with more, whoever tells the next one hands them out."""
@@ -97,6 +100,7 @@ class Hub:
         self.roster = Roster()
         self._early: list[Heard] | None = []
         self._queue: deque[_Handing] = deque()
+        self._portion: deque[tuple[Line, Sequence[bytes]]] = deque()
         self._asleep: trio.Event | None = None
         self._away: dict[Line, None] = {}
         self._after_close: Callable[[], None] | None = None
@@ -153,7 +157,7 @@ class Hub:
     async def run(self) -> None:
         """Hand out what was told, until cancelled; others get a turn after each `AT_ONCE` lines."""
         while True:
-            if not self._queue:
+            if not (self._queue or self._portion):
                 self._asleep = trio.Event()
                 await self._asleep.wait()
             # One more turn: the answers of the commit that told it go out first.
@@ -161,21 +165,31 @@ class Hub:
             self._hand_out(AT_ONCE)
 
     def _hand_out_all(self) -> None:
-        while self._queue:
+        while self._queue or self._portion:
             self._hand_out(MOST_AWAY)
 
     def _hand_out(self, most: int) -> None:
-        """Give the oldest events to so many lines, or to a few more."""
-        while self._queue and most > 0:
-            handing = self._queue[0]
-            lines = handing.next_lines(most)
-            most -= len(lines)
-            for line in lines:
-                if not line.push(handing.body_for(line)):
-                    self._give_up(line)
-            if handing.is_done:
-                # A push never tells anything itself, so that it is still the first.
-                self._queue.popleft()
+        """Give the oldest events to so many lines."""
+        for _ in range(most):
+            if not self._portion:
+                if not self._queue:
+                    return
+                self._portion = self._next_portion()
+            line, bodies = self._portion.popleft()
+            if not line.push(bodies):
+                self._give_up(line)
+
+    def _next_portion(self) -> deque[tuple[Line, Sequence[bytes]]]:
+        """What is handed out next: to each line all that it hears of the oldest events, so that they leave together."""
+        if len(self._queue) == 1:
+            handing = self._queue.popleft()
+            return deque((line, (handing.body_for(line),)) for line in handing.lines)
+        heard: dict[Line, list[bytes]] = {}
+        for _ in range(min(len(self._queue), MOST_JOINED)):
+            handing = self._queue.popleft()
+            for line in handing.lines:
+                heard.setdefault(line, []).append(handing.body_for(line))
+        return deque(heard.items())
 
     def _give_up(self, line: Line) -> None:
         if line.carrier is not None and line.connection_id in self.roster.lines:
@@ -253,24 +267,14 @@ class Hub:
 class _Handing:
     """One event on its way to its lines: encoded once for all who hear the same."""
 
-    __slots__ = ("_about", "_at", "_encoded", "_followers", "_lines", "_mentions")
+    __slots__ = ("_about", "_encoded", "_followers", "_mentions", "lines")
 
     def __init__(self, told: Told, lines: tuple[Line, ...]) -> None:
         self._encoded = Encoded(told)
-        self._lines = lines
-        self._at = 0
+        self.lines = lines
         self._mentions = frozenset(told.mentions)
         self._followers = frozenset(told.followers)
         self._about: dict[UUID, bytes] = {}
-
-    @property
-    def is_done(self) -> bool:
-        return self._at >= len(self._lines)
-
-    def next_lines(self, most: int) -> tuple[Line, ...]:
-        lines = self._lines[self._at : self._at + most]
-        self._at += len(lines)
-        return lines
 
     def body_for(self, line: Line) -> bytes:
         if not self._mentions and not self._followers:

@@ -43,8 +43,8 @@ class Carrier(Protocol):
         """Close the socket. Synchronous."""
         ...
 
-    def send_now(self, frame: bytes) -> bool:
-        """Send a frame without waiting; False, and nothing of it is sent, when something else is on its way."""
+    def send_now(self, frames: Sequence[bytes]) -> bool:
+        """Send frames without waiting; False, and nothing of them is sent, when something else is on its way."""
         ...
 
     def wake(self) -> None:
@@ -110,15 +110,21 @@ class Line:
 
     # --- Adding ----------------------------------------------------------------------------------------------------
 
-    def push(self, body: bytes) -> bool:
-        """Add an event, and send it if that takes no waiting; False when so much waits already that its client has to
-        begin anew.
+    def push(self, bodies: Sequence[bytes]) -> bool:
+        """Add events, and send them together if that takes no waiting; False when so much waits already that the client
+        has to begin anew.
         """
+        if not self._waiting and self.carrier is not None:
+            frames = [seal(body, seq) for seq, body in enumerate(bodies, self.next_seq)]
+            if self.carrier.send_now(frames):
+                self.next_seq += len(bodies)
+                for body in bodies:
+                    self._keep(body)
+                return True
+        return all(map(self._push_behind, bodies))
+
+    def _push_behind(self, body: bytes) -> bool:
         waiting = self._waiting
-        if not waiting and self.carrier is not None and self.carrier.send_now(seal(body, self.next_seq)):
-            self.next_seq += 1
-            self._keep(body)
-            return True
         if waiting and (len(waiting) >= MOST_WAITING or self._waiting_size > MOST_BYTES) and self._is_hopeless():
             return False
         waiting.append(body)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -226,6 +228,46 @@ async def test_each_line_hears_events_in_order_without_gaps_and_the_text_is_shar
     assert [lines[7].take()[-8:] for _ in range(5)] == [b'"seq":%d}' % n for n in range(5)]
 
 
+class Writes:
+    """A socket that takes all it is given at once."""
+
+    sending_since = math.inf
+
+    def __init__(self) -> None:
+        self.all: list[list[bytes]] = []
+
+    def end(self, closing: Closing) -> None:
+        raise AssertionError(closing)
+
+    def send_now(self, frames: Sequence[bytes]) -> bool:
+        self.all.append([frame[frame.index(b'"data"') : frame.index(b"}") + 1] for frame in frames])
+        return True
+
+    def wake(self) -> None:
+        raise AssertionError("nothing waits")
+
+
+async def test_events_that_wait_at_the_same_time_leave_in_one_write(nursery: trio.Nursery) -> None:
+    hub = Hub()
+    hub.open([])
+    lines = crowd(hub, 3)
+    for line in lines:
+        line.carrier = Writes()
+    alone = lines[0].listener.user_id
+    nursery.start_soon(hub.run)
+
+    for n in range(3):
+        hub.tell(Told(event="custom_tests", data=b'{"n":%d}' % n, user_id=alone if n == 1 else None))
+    await trio.testing.wait_all_tasks_blocked()
+    hub.tell(Told(event="custom_tests", data=b'{"n":3}'))
+    await trio.testing.wait_all_tasks_blocked()
+
+    writes = [line.carrier.all for line in lines if isinstance(line.carrier, Writes)]
+    everyones = [[b'"data":{"n":0}', b'"data":{"n":2}'], [b'"data":{"n":3}']]
+    assert writes == [[[b'"data":{"n":0}', b'"data":{"n":1}', b'"data":{"n":2}'], everyones[1]], everyones, everyones]
+    assert [line.next_seq for line in lines] == [4, 3, 3]
+
+
 async def test_with_too_much_to_hand_out_whoever_tells_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("manor_chat.socket.hub.MOST_QUEUED", 3)
     hub = Hub()
@@ -271,7 +313,7 @@ def test_the_text_is_the_event_with_its_number_last(data: bytes, mentions: bool,
 def test_a_line_gives_again_what_it_keeps_and_nothing_else() -> None:
     (line,) = crowd(Hub(), 1)
     for n in range(MOST_SENT + 72):
-        line.push(b'{"n":%d' % n)
+        line.push([b'{"n":%d' % n])
     for _ in range(MOST_SENT + 70):
         line.take()
     first, unsent = 70, MOST_SENT + 70
@@ -300,10 +342,10 @@ class Dead:
             await self.flows.wait()
         self.sent.append(str(message))
 
-    def send_now(self, text: bytes) -> bool:
+    def send_now(self, *texts: bytes) -> bool:
         if not self.flows.is_set():
             return False
-        self.sent.append(text.decode())
+        self.sent.extend(text.decode() for text in texts)
         return True
 
     async def close(self, closing: Closing) -> None:
