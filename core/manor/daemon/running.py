@@ -146,6 +146,8 @@ class _Daemon:
     async def _keep_stream_processes(self, house: House, hangups: Hangups) -> None:
         """Have streams written to by processes of their own, until all connections have ended."""
         count = self.loaded.config.server.processes - 1
+        if self.tls is not None:
+            log.warning("connections over TLS stay in the daemon's own process", processes=count + 1)
         processes = Processes(count, processors=self.processors, on_ready=house.live.look_again)
         house.counted.stream_process_lines.set_function(lambda: sum(link.lines for link in processes.links))
         house.live.use(StreamRelays(processes.links, hangups))
