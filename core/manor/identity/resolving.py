@@ -108,7 +108,7 @@ class Resolver:
         known = await self._find(key, lambda transaction: _by_secret(transaction, kind, secret))
         if known is None or known.credential is None or known.credential.kind != kind:
             return None
-        return self._opened(known, known.credential)
+        return self._opened(known, known.credential, self._clock.now())
 
     def known_by_secret(self, kind: str, secret: str) -> Principal | None:
         """The same from memory alone; None also where only the database knows."""
@@ -116,15 +116,16 @@ class Resolver:
         known = self._known.get(key)
         if known is None or known.credential is None or known.credential.kind != kind:
             return None
-        if not known.is_good(self._clock.now()):
+        now = self._clock.now()
+        if not known.is_good(now):
             return None
         self._known.move_to_end(key)
-        return self._opened(known, known.credential)
+        return self._opened(known, known.credential, now)
 
-    def _opened(self, known: Known, credential: Credential) -> Principal:
-        self._note(("credential", credential.id))
+    def _opened(self, known: Known, credential: Credential, now: datetime) -> Principal:
+        self._note(("credential", credential.id), now)
         if known.session is not None:
-            self._note(("session", known.session.id))
+            self._note(("session", known.session.id), now)
         if known.opened is None:
             known.opened = known.principal(credential.kind, credential.scopes)
         return known.opened
@@ -134,7 +135,7 @@ class Resolver:
         known = await self._find(session_id, lambda transaction: _by_session(transaction, session_id))
         if known is None:
             return None
-        self._note(("session", session_id))
+        self._note(("session", session_id), self._clock.now())
         return known.principal(kind, scopes)
 
     async def _find(self, key: Key, look_up: Callable[[Transaction], Known | None]) -> Known | None:
@@ -208,9 +209,12 @@ class Resolver:
 
     # --- Counting --------------------------------------------------------------------------------------------------
 
-    def _note(self, tag: Tag) -> None:
-        count, _ = self._uses.get(tag, (0, None))
-        self._uses[tag] = (count + 1, self._clock.now())
+    def _note(self, tag: Tag, now: datetime) -> None:
+        used = self._uses.get(tag)
+        if used is not None:
+            self._uses[tag] = used[0] + 1, now
+            return
+        self._uses[tag] = 1, now
         self._is_used.set()
         if len(self._uses) >= MOST_USES:
             self._is_crowded.set()

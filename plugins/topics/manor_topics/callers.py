@@ -81,12 +81,14 @@ class Callers:
         """The caller, if everything about them is in memory."""
         if not principals:
             return NOBODY
-        roles = {}
-        for person in _people(principals):
-            theirs = self._known.get(person)
+        roles: dict[UUID, Roles] = {}
+        for principal in principals:
+            if principal.user_id is None:
+                continue
+            theirs = self._known.get(principal.user_id)
             if theirs is None:
                 return None
-            roles[person] = theirs
+            roles[principal.user_id] = theirs
         return Caller(principals, roles)
 
     async def find(self, principals: Sequence[Principal]) -> Caller:
