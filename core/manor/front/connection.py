@@ -417,7 +417,6 @@ class Connection:
 
     async def _part(self, closing: Closing | None) -> None:
         socket, self._socket = self._socket, None
-        self.deadline = math.inf
         assert socket is not None
         await socket.part(closing)
 
