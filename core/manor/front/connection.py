@@ -220,6 +220,8 @@ class Connection:
             if served is not True or self._long is not None:
                 self._waiting.wake(served)
                 return
+            if not self._waiting.is_on:
+                return  # nobody could be answered, and the task knows: what else has come is not begun
         self._waiting.wake(None)
 
     def _expect(self) -> bool:
