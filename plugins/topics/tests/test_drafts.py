@@ -337,8 +337,8 @@ BODIES = (
 )
 TITLES = (None, b"t", b" t ", b" ", b"", b"=?utf-8?q?a?=", "ü".encode(), b"a\x01", b"t" * 250, b"t" * 251, b"a=b?")
 PRIORITIES = (None, b"1", b"5", b"0", b"6", b" 3", b"", b"+3", b"high", "\N{SUPERSCRIPT TWO}".encode())
-TAGS = (None, b"a,b", b" a , a,", b",", b"", b"a" * 50, b"a" * 51, b",".join([b"a%d" % n for n in range(20)]))
-TAGS = (*TAGS, b",".join([b"%d" % n for n in range(21)]), b"=?utf-8?q?a?=", b"a\x7f")
+FEW_TAGS = (None, b"a,b", b" a , a,", b",", b"", b"a" * 50, b"a" * 51, b",".join([b"a%d" % n for n in range(20)]))
+TAGS = (*FEW_TAGS, b",".join([b"%d" % n for n in range(21)]), b"=?utf-8?q?a?=", b"a\x7f")
 
 
 @pytest.mark.parametrize("tags", TAGS)
