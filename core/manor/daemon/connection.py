@@ -311,6 +311,8 @@ class Connection:
             if descriptor < 0:
                 raise trio.ClosedResourceError
             await trio.lowlevel.wait_writable(descriptor)
+            if self._transport.socket.fileno() < 0:
+                raise trio.ClosedResourceError  # and the number may be another client's by now
             try:
                 sent += os.write(descriptor, data[sent:])
             except BlockingIOError:

@@ -55,7 +55,7 @@ class Line:
     @property
     def descriptor(self) -> int:
         """The socket's number, -1 once it is closed."""
-        return self._fd if self.is_open else -1
+        return self._fd
 
     # --- Reading ---------------------------------------------------------------------------------------------------
 
@@ -269,6 +269,8 @@ class Line:
             if self.far is not None:
                 self.far.close(Kind.CUT)
             else:
+                # Somebody who is about to read or write may run when the number is another client's already.
+                self._fd = -1
                 self.socket.close()
 
     def abort(self) -> None:
