@@ -100,18 +100,18 @@ def rows(setting: Setting) -> Iterator[Row]:
 
 
 def rows_of_two_processes(setting: Setting) -> Iterator[Row]:
-    """The first rows again with two processes and with one, neither on a core of its own."""
+    """The first rows again with two stream processes and with none, neither on a core of its own."""
     loads = {
         "publish, 64 connections": ("publish", setting.published(64)),
         "publish, 16 connections, 16 deep": ("publish", setting.published(16, depth=16)),
         **{f"{kind} 1 to {SUBSCRIBERS:,}, max": ("fan-out", setting.delivered(kind)) for kind in MANOR.streams},
     }
     for name, (kind, load) in loads.items():
-        two, one = (
+        two, none = (
             Side(f"processes = {count}", partial(_manor, setting, load, settings={"processes": count}, is_pinned=False))
-            for count in (2, 1)
+            for count in (2, 0)
         )
-        yield Row(f"unpinned: {name}", kind, partial(contest, KEYS[kind], two, one, setting.rounds, is_between=False))
+        yield Row(f"unpinned: {name}", kind, partial(contest, KEYS[kind], two, none, setting.rounds, is_between=False))
 
 
 def why_no_processes() -> str:

@@ -11,7 +11,8 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -74,7 +75,7 @@ def configure(level: str, *, stream: TextIO | None = None, is_journal: bool = Fa
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", Undisturbed(out))),
         # Loggers made before a reload must take the new level too.
         cache_logger_on_first_use=False,
     )
@@ -86,6 +87,27 @@ def configure(level: str, *, stream: TextIO | None = None, is_journal: bool = Fa
         )
     )
     logging.basicConfig(level=max(LEVELS[level], logging.WARNING), handlers=[handler], force=True)
+
+
+class Undisturbed:
+    """A stream for lines that may be lost: when nobody reads it any more, or its disk is full, whoever logs goes on.
+
+    Args:
+        stream: Where they go.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        """Write a line, if that can be."""
+        with suppress(OSError, ValueError):
+            self._stream.write(line)
+
+    def flush(self) -> None:
+        """Let it go."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def log_to_stderr(level: str = "info") -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -42,6 +43,22 @@ def test_a_collector_gets_one_json_object_a_line() -> None:
     line = logged(plugin="doorbell", seconds=3)
     line.pop("timestamp")
     assert line == {"event": "something happened", "level": "warning", "plugin": "doorbell", "seconds": 3}
+
+
+class Gone(io.StringIO):
+    """A pipe whose reader has ended."""
+
+    def write(self, line: str, /) -> int:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    def flush(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+def test_lines_that_nobody_reads_are_lost_and_whoever_logs_goes_on() -> None:
+    configure("info", stream=Gone())
+
+    structlog.get_logger().warning("to nobody")
 
 
 def test_the_journal_gets_a_priority_and_one_plain_line() -> None:

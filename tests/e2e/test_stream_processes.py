@@ -21,7 +21,7 @@ from tests.e2e.conftest import Make
 from tests.e2e.daemon import DEADLINE, Daemon
 
 TABLES = {
-    "server": {"processes": 3, "limits": {"address_limit_factor": 0, "connections_per_address": 0}},
+    "server": {"processes": 2, "limits": {"address_limit_factor": 0, "connections_per_address": 0}},
     "identity": {"require_verification": False},
 }
 PASSWORD = "a long enough password"

@@ -212,12 +212,12 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     processes: Annotated[
         int,
         Meta(
-            ge=1,
+            ge=0,
             le=64,
-            description="How many processes it runs as. One does everything; each further one, of some 25 MiB, writes "
-            "to streams and WebSockets that only listen.",
+            description="How many stream processes there are besides the daemon's own, which does everything where there "
+            "are none. Each, of some 25 MiB, writes to streams and WebSockets that only listen.",
         ),
-    ] = 1
+    ] = 0
     user: Annotated[str, Meta(description="When started as root: become this user; empty: stay.")] = ""
     log_level: Annotated[LogLevel, Meta(description="What is logged: this and what is graver.", extra=LIVE)] = "info"
     default_tier: Annotated[str, Meta(description="The tier of new people.")] = "FREE"

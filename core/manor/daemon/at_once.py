@@ -7,19 +7,15 @@ any other takes the usual way, and so does one with a fault, which is worded the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from manor.front.framing import END_OF_HEAD, HeadLimits, fault
+from manor.front.framing import END_OF_HEAD, NAME, HeadLimits, fault
 from manor.web import SendWhole
 
 _ELSEWHERE = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"http2-settings"))
 """A request with one of these has a body, or wants something else of the connection."""
-
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-
 
 @runtime_checkable
 class AnswersAtOnce(Protocol):
@@ -71,7 +67,7 @@ def render_head(status: int, reason: bytes, headers: Iterable[tuple[bytes, bytes
     """
     lines = [b"HTTP/1.1 %d %s\r\n" % (status, reason)]
     for name, value in headers:
-        if _NAME.fullmatch(name) is None:
+        if NAME.fullmatch(name) is None:
             raise ValueError(f"{name!r} is no header's name")
         lines.append(b"%s: %s\r\n" % (name, value))
     lines.append(b"\r\n")

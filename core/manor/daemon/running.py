@@ -130,7 +130,7 @@ class _Daemon:
 
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_control, house, self.loaded.data_dir / SOCKET)
-            if server.hangups is not None and self.loaded.config.server.processes > 1:
+            if server.hangups is not None and self.loaded.config.server.processes:
                 nursery.start_soon(self._keep_stream_processes, house, server.hangups)
             listening = self.listeners.listen(ServerLimits.backlog)
             serving = partial(server.serve, listening, stop=self._stop, on_stop=end_streams)
@@ -145,9 +145,9 @@ class _Daemon:
 
     async def _keep_stream_processes(self, house: House, hangups: Hangups) -> None:
         """Have streams written to by processes of their own, until all connections have ended."""
-        count = self.loaded.config.server.processes - 1
+        count = self.loaded.config.server.processes
         if self.tls is not None:
-            log.warning("connections over TLS stay in the daemon's own process", processes=count + 1)
+            log.warning("connections over TLS stay in the daemon's own process", processes=count)
         processes = Processes(count, processors=self.processors, on_ready=house.live.look_again)
         house.counted.stream_process_lines.set_function(lambda: sum(link.lines for link in processes.links))
         house.live.use(StreamRelays(processes.links, hangups))
