@@ -214,8 +214,8 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             le=64,
-            description="How many stream processes there are besides the daemon's own, which does everything where there "
-            "are none. Each, of some 25 MiB, writes to streams and WebSockets that only listen.",
+            description="How many stream processes there are besides the daemon's own, which does everything where "
+            "there are none. Each, of some 25 MiB, writes to streams and WebSockets that only listen.",
         ),
     ] = 0
     user: Annotated[str, Meta(description="When started as root: become this user; empty: stay.")] = ""
