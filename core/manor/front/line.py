@@ -210,15 +210,13 @@ class Line:
     async def _flush_piece(self, unsent: deque[memoryview]) -> None:
         sent = 0
         while unsent and sent < PIECE:
+            if not self.is_open:
+                raise trio.ClosedResourceError
             try:
                 await trio.lowlevel.wait_writable(self._fd)
                 taken = os.write(self._fd, unsent[0])
-            except BlockingIOError:
-                continue
-            except trio.ClosedResourceError:
-                if not self.is_open:
-                    raise
-                continue  # only the reader was meant
+            except (BlockingIOError, trio.ClosedResourceError):
+                continue  # it was cut, or only the reader was meant
             sent += taken
             if taken < len(unsent[0]):
                 unsent[0] = unsent[0][taken:]

@@ -76,3 +76,17 @@ async def test_what_one_client_says_is_never_read_as_anothers(nursery: trio.Nurs
     with theirs, next_ours, next_theirs:
         assert next_ours.fileno() == number
         assert heard in ([b"mine"], [b""])
+
+
+async def test_a_line_that_is_cut_before_its_writer_begins_writes_nothing(nursery: trio.Nursery) -> None:
+    ours, theirs = pair()
+    line = Line(ours, 30, nursery.start_soon)
+    line.post(b"secret" * 1_000_000)
+
+    line.cut()
+    next_ours, next_theirs = pair()
+    await settled()
+
+    with theirs, next_ours, next_theirs:
+        assert said_to(next_theirs) == b""
+    assert not line.is_behind
