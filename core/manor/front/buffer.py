@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
-from manor.front.framing import HeadLimits
+from manor.front.framing import END_OF_HEAD, HeadLimits
 from manor.front.http1 import ParsedHead, parse_head
+
+MOST_KEPT = 512
+LONGEST_KEPT = 1024
+"""Heads that are known by their bytes, and bytes of the longest: half a megabyte at most."""
+
+
+class Heads:
+    """Heads that were read, by their bytes: who asks again and again asks with the same one.
+
+    Of these `end` says nothing: it is where they stood first.
+    """
+
+    __slots__ = ("known",)
+
+    def __init__(self) -> None:
+        self.known: dict[bytes, ParsedHead] = {}
+
+    def keep(self, sent: bytes, parsed: ParsedHead) -> None:
+        """Know it from now on, without the blank line at its end."""
+        if len(sent) <= LONGEST_KEPT:
+            if len(self.known) >= MOST_KEPT:
+                self.known.clear()
+            self.known[sent] = parsed
 
 
 class Buffer:
@@ -11,19 +34,21 @@ class Buffer:
 
     Args:
         limits: How large a request's head may be.
+        heads: What all connections of a door have been asked with.
 
     Attributes:
         owes: Whether a request is answered of whose body something is still to come.
     """
 
-    __slots__ = ("_data", "_known", "_limits", "_place", "_seen", "owes")
+    __slots__ = ("_body_at", "_data", "_heads", "_limits", "_place", "_seen", "owes")
 
-    def __init__(self, limits: HeadLimits) -> None:
+    def __init__(self, limits: HeadLimits, heads: Heads) -> None:
         self._limits = limits
+        self._heads = heads
         self._data = b""
         self._place = 0
         self._seen = 0
-        self._known: tuple[bytes, ParsedHead] | None = None
+        self._body_at = 0
         self.owes = False
 
     @property
@@ -60,39 +85,37 @@ class Buffer:
         """The next request's head; None while it is not whole.
 
         Args:
-            is_first: Whether nothing was asked before. Who asks again and again asks with the same head, which is then
-                kept, and is not read again.
+            is_first: Whether nothing was asked before: most streams are a connection's first request and its last, and
+                their heads are not kept.
 
         Raises:
             HeadFault: It is refused.
         """
         if self.is_empty:
             return None
-        known = self._known
-        if known is not None and self._data.startswith(known[0], self._place):
-            same = known[1]
-            same.end = self._place + len(known[0])
-            return same
+        end = self._data.find(END_OF_HEAD, self._place)
+        sent = self._data[self._place : end] if end >= 0 else b""
+        parsed = self._heads.known.get(sent)
+        if parsed is not None:
+            self._body_at = end + len(END_OF_HEAD)
+            return parsed
         parsed = parse_head(self._data, self._limits, self._place, self._seen)
         if parsed is not None:
-            self._seen = 0
+            self._body_at, self._seen = parsed.end, 0
             if not is_first:
-                self._known = self._data[self._place : parsed.end], parsed
+                self._heads.keep(sent, parsed)
         return parsed
 
     def body(self, parsed: ParsedHead) -> bytes | None:
         """The body if all of it has come: the next request begins behind it. None where the client owes the rest."""
-        behind = parsed.end + parsed.length
+        behind = self._body_at + parsed.length
         self.owes = behind > len(self._data)
         if self.owes:
             return None
         self._place = behind
-        return self._data[parsed.end : behind]
+        return self._data[self._body_at : behind]
 
-    def begun_body(self, parsed: ParsedHead) -> bytes:
+    @property
+    def begun_body(self) -> bytes:
         """What has come of a body that is not whole."""
-        return self._data[parsed.end :]
-
-    def forget_head(self) -> None:
-        """Do not keep the last request's head any longer."""
-        self._known = None
+        return self._data[self._body_at :]

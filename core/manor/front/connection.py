@@ -79,7 +79,7 @@ class Connection:
         self._address = peer.address
         self._line = Line(transport.socket, door.limits.write, door.spawn)
         self._exchanges = Exchanges(self._line, door.visits, self._address, self._is_answered)
-        self._buffer = Buffer(door.limits.head)
+        self._buffer = Buffer(door.limits.head, door.heads)
         self._begun = False
         self._served = 0
         self._is_reading = False
@@ -262,7 +262,7 @@ class Connection:
                 parsed.method,
                 parsed.raw_path,
                 parsed.query_string,
-                parsed.headers,
+                parsed.read_headers(),
                 peer=self._address,
                 proxies=door.visits.proxies,
                 upgrade=parsed.is_websocket,
@@ -360,7 +360,7 @@ class Connection:
         if parsed.expects_continue:
             await self._all_answered()
             self._line.post(CONTINUE)
-        arriving = ArrivingBody(self._line, self._buffer.begun_body(parsed), parsed.length)
+        arriving = ArrivingBody(self._line, self._buffer.begun_body, parsed.length)
         body = await read_body(arriving, limit, self._door.visits.options.body_times)
         self._buffer.put(arriving.rest)
         return body
@@ -372,7 +372,6 @@ class Connection:
         await self._all_answered()
         assert self._long is not None
         (exchange, answer, is_http10), self._long = self._long, None
-        self._buffer.forget_head()
         door, line, call, status = self._door, self._line, exchange.call, 0
         try:
             if call.head.upgrade:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import trio
 
+from manor.front.buffer import Heads
 from manor.front.hangups import Hangups
 from manor.front.limits import ConnectionLimits, Peer
 from manor.web import Front
@@ -62,6 +63,7 @@ class FrontDoor:
         self.limits = limits
         self.lend = lend
         self.hangups = Hangups()
+        self.heads = Heads()
         self.is_stopping = False
         self._timed: set[Timed] = set()
         self._look_at = math.inf

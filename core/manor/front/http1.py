@@ -21,7 +21,8 @@ from manor.front.framing import (
     fault_so_far,
     is_handshake,
 )
-from manor.web.heads import origin_path
+from manor.requests import Headers
+from manor.web.heads import origin_path, read_headers
 
 _HEAD = re.compile(
     rb"(" + TOKEN + rb"+) ([\x21\x22\x24-\x7e]+) HTTP/1\.([01])"
@@ -63,6 +64,7 @@ class ParsedHead:
     """
 
     __slots__ = (
+        "_read",
         "end",
         "expects_continue",
         "has_length",
@@ -101,9 +103,16 @@ class ParsedHead:
         self.has_length = has_length
         self.keeps_alive = keeps_alive
         self.end = end
+        self._read: Headers | None = None
         self.is_chunked = is_chunked
         self.expects_continue = expects_continue
         self.is_websocket = is_websocket
+
+    def read_headers(self) -> Headers:
+        """The headers as everybody asks for them; made once."""
+        if self._read is None:
+            self._read = read_headers(self.headers)
+        return self._read
 
 
 def parse_head(data: bytes | bytearray, limits: HeadLimits, start: int = 0, seen: int = 0) -> ParsedHead | None:

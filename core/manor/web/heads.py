@@ -68,7 +68,7 @@ def read_head(scope: Mapping[str, Any], proxies: Proxies) -> Head:
         scope.get("method", "GET"),
         origin_path(scope["raw_path"]),
         scope["query_string"],
-        scope["headers"],
+        read_headers(scope["headers"]),
         peer=scope["client"][0] if scope.get("client") else _UNIX,
         proxies=proxies,
         scheme="https" if scope["scheme"] in ("https", "wss") else "http",
@@ -80,7 +80,7 @@ def make_head(
     method: str,
     path: bytes,
     query: bytes,
-    raw_headers: Sequence[tuple[bytes, bytes]],
+    headers: Headers,
     *,
     peer: str,
     proxies: Proxies,
@@ -93,13 +93,12 @@ def make_head(
         method: Upper case, as sent.
         path: In origin form; see `origin_path`.
         query: What stands behind `?`.
-        raw_headers: With lower-case names.
+        headers: See `read_headers`.
         peer: The connection's other end, "" for a Unix socket's.
         proxies: Whose word counts.
         scheme: Of the connection itself.
         upgrade: Whether it is a WebSocket handshake.
     """
-    headers = Headers(_joined_cookies(raw_headers))
     address, request_id = peer, ""
     if proxies.trusts(peer):
         forwarded = [value.decode("latin-1") for name, value in headers.raw if name == b"x-forwarded-for"]
@@ -125,6 +124,11 @@ def origin_path(raw_path: bytes) -> bytes:
         return raw_path
     _, slash, path = raw_path.partition(b"://")[2].partition(b"/")
     return slash + path or b"/"
+
+
+def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
+    """A request's headers as everybody asks for them, of what was sent, with lower-case names."""
+    return Headers(_joined_cookies(raw))
 
 
 def _joined_cookies(raw: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
