@@ -17,6 +17,7 @@ from manor.web import SendWhole
 _ELSEWHERE = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"http2-settings"))
 """A request with one of these has a body, or wants something else of the connection."""
 
+
 @runtime_checkable
 class AnswersAtOnce(Protocol):
     """An application that answers some requests at once; `manor.web.Front` is one."""

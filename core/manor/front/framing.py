@@ -16,10 +16,10 @@ TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 """A character of a method or of a header's name (RFC 9110 section 5.6.2)."""
 
 HOST = re.compile(rb"[0-9A-Za-z._~%!$&'()*+,;=\[\]:-]*")
+NAME = re.compile(TOKEN + rb"+")
 LENGTH = re.compile(rb"[0-9]{1,18}")
 
 _REQUEST_LINE = re.compile(TOKEN + rb"+ ([\x21-\x7e]+) HTTP/(\d)\.(\d)")
-_NAME = re.compile(TOKEN + rb"+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _BEGINNING = re.compile(TOKEN + rb"|[\r\n]")
 _BAD_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
@@ -79,7 +79,7 @@ def fault(data: bytes, limits: HeadLimits) -> Fault | None:
         if line.startswith((b" ", b"\t")):
             return Fault(400, "A header is folded over several lines")
         name, colon, value = line.partition(b":")
-        if not colon or _NAME.fullmatch(name) is None:
+        if not colon or NAME.fullmatch(name) is None:
             return Fault(400, "A header line is not a name, a colon and a value")
         if _VALUE.fullmatch(value) is None:
             return Fault(400, "A header's value has a control character in it")

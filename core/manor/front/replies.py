@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from manor.front.framing import NAME
 from manor.routing import Reply
 from manor.web.sending import raw_headers
 
@@ -67,6 +68,9 @@ def render_head(
         length: Of the body; None where there is none, or nobody knows.
         is_chunked: Whether the body comes in chunks.
         closes: Whether to say that the connection ends with it.
+
+    Raises:
+        ValueError: A header's name is none.
     """
     lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
     if content_type:
@@ -103,7 +107,10 @@ def render_reply(reply: Reply, *, is_head: bool, closes: bool) -> tuple[bytes, .
 
 @lru_cache(maxsize=2048)
 def _known_line(name: str, value: str) -> bytes:
-    return b"".join(b"%s: %s\r\n" % pair for pair in raw_headers({name: value}))
+    lines = raw_headers({name: value})
+    if any(NAME.fullmatch(raw_name) is None for raw_name, _ in lines):
+        raise ValueError(f"{name!r} is no header's name")
+    return b"".join(b"%s: %s\r\n" % line for line in lines)
 
 
 def refusal_body(detail: str) -> bytes:
