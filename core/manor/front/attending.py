@@ -60,7 +60,8 @@ class Attended:
         return swallows
 
     def cancel(self) -> None:
-        """End what runs within, and go on behind it."""
+        """End what runs within, hearing nothing more of the client, and go on behind it."""
+        self._door.hangups.unwatch(self._descriptor, self._watch)
         self._scope.cancel()
 
     def listen_when_drained(self) -> None:

@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
-from manor.routing import Reply, Request
-from tests.core.web.serving import PATIENCE, Client, Serve, route
+from manor.routing import Closing, Live, Outlet, Reply, Request, Upgrade, Write
+from tests.core.web.serving import PATIENCE, Client, Fountain, Serve, route
+from tests.websocket_bytes import closing, handshake
+
+settled = trio.testing.wait_all_tasks_blocked
 
 AT_ONCE = struct.pack("ii", 1, 0)
 HELLO = b"GET /hello HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
@@ -47,3 +51,47 @@ async def test_requests_of_who_has_left_already_leave_nothing_behind(serve: Serv
     with trio.fail_after(PATIENCE):
         await running.connections.reaches(0)
     assert (await running.get("/hello", headers=["X-Forwarded-For: 192.0.2.1"])).status == 200
+
+
+class Stubborn(Fountain):
+    """A source that goes on for a while when it is cancelled."""
+
+    def __init__(self, let_go: trio.Event) -> None:
+        super().__init__()
+        self._let_go = let_go
+
+    async def pump(self, outlet: Outlet, write: Write) -> Closing:
+        with trio.CancelScope(shield=True):
+            await self._let_go.wait()
+        raise AssertionError("cancelled")
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_who_is_let_go_is_heard_no_further(serve: Serve, is_answered: bool) -> None:
+    let_go = trio.Event()
+
+    async def ponder(request: Request[Any, Any]) -> Live:
+        with trio.CancelScope(shield=True):
+            await let_go.wait()
+        raise AssertionError("cancelled")
+
+    handler: Any = (lambda request: Live(Stubborn(let_go))) if is_answered else ponder
+    running = await serve(route("GET", "/talk", handler, websocket=Upgrade.ONLY))
+    client = await running.connect()
+    await client.send(handshake("/talk", host="test"))
+    if is_answered:
+        assert (await client.head()).status == 101
+    await settled()
+
+    sent = stuck = 0
+    more = closing(1000) + b"x" * 65_536
+    while stuck < 3 and sent < 20_000_000:
+        try:
+            sent += os.write(client.stream.socket.fileno(), more[sent % len(more) :])
+            stuck = 0
+        except BlockingIOError:
+            stuck += 1
+            await settled(0.001)
+    let_go.set()
+
+    assert sent < 20_000_000, "what nobody wants is read on and on"
