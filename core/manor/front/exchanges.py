@@ -14,7 +14,7 @@ from manor.answers import too_slow
 from manor.dispatch import Call
 from manor.errors import InternalError
 from manor.front.line import Line
-from manor.front.replies import render_reply
+from manor.front.replies import JOINED, render_reply
 from manor.routing import Later, Reply
 from manor.web import Visits
 
@@ -140,7 +140,9 @@ class Exchanges:
             exchange = waiting.popleft()
             parts.extend(_rendered(exchange, reply))
             gone.append((exchange, reply.status))
-        self._line.post(*(parts if len(parts) < 2 else (b"".join(parts),)))
+        if len(parts) > 1 and sum(map(len, parts)) <= JOINED:
+            parts = [b"".join(parts)]  # one buffer is written faster than many; large ones are not held twice for that
+        self._line.post(*parts)
         for exchange, status in gone:
             self.ended(exchange, status)
         if not waiting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -146,6 +147,29 @@ async def test_an_answer_that_never_comes_is_a_503_and_means_nothing_for_the_nex
 
     assert (answer.status, answer.headers.get("connection")) == (503, None)
     assert (await client.answer()).body == b"<b kept>"
+
+
+async def test_large_answers_that_leave_together_are_held_once(serve: Serve) -> None:
+    desk, body, read = Desk(), b"x" * 1_000_000, Count()
+
+    def big(request: Request[Any, Any]) -> Reply:
+        read.increase()
+        return Reply(body)
+
+    running = await serve(*desk.routes(), route("GET", "/big", big))
+    client = await running.connect()
+
+    await client.send(publishing(b"a") + b"GET /big HTTP/1.1\r\nHost: test\r\n\r\n" * 20)
+    await read.passes(20)
+    tracemalloc.start()
+    try:
+        desk.slots[0].set(b"kept")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < 1_000_000
+    assert [len(answer) for answer in await answers(running, client, 21)] == [8, *[1_000_000] * 20]
 
 
 async def test_who_stops_sending_still_has_the_answers_that_are_on_their_way(serve: Serve) -> None:
