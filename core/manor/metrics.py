@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from manor.errors import ManorError
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 """Of what `Metrics.render` returns."""
+
+C = TypeVar("C", bound=Collector)
 
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
@@ -67,6 +74,16 @@ class Metrics:
         with self._naming(name):
             return Histogram(name, meaning, labels, namespace=self._prefix, registry=self._registry, buckets=buckets)
 
+    def collect(self, make: Callable[[str], C]) -> C:
+        """Have something show its own metrics: what is counted with every request is too often for a counter's lock.
+
+        Args:
+            make: Makes it, of what goes before every name.
+        """
+        made = make(self._prefix)
+        self._registry.register(made)
+        return made
+
     def render(self) -> bytes:
         """All metrics in the text format of Prometheus (`CONTENT_TYPE`)."""
         return generate_latest(self._registry)
@@ -91,6 +108,50 @@ def _process_registry() -> CollectorRegistry:
     return registry
 
 
+class RequestCounts(Collector):
+    """Requests that were answered, by plain numbers on the loop; a scrape makes metrics of them.
+
+    Args:
+        prefix: Goes before the metrics' names.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._answered: dict[tuple[str, str, int], int] = {}
+        self._lasted: dict[str, tuple[list[int], list[float]]] = {}
+
+    def note(self, api: str, method: str, status: int, seconds: float) -> None:
+        """Count one; see `CoreMetrics.note_request`."""
+        key = api, method if method in _METHODS else "other", status // 100
+        self._answered[key] = self._answered.get(key, 0) + 1
+        lasted = self._lasted.get(api)
+        if lasted is None:
+            lasted = self._lasted[api] = [0] * (len(SECONDS) + 1), [0.0]
+        buckets, total = lasted
+        buckets[bisect_left(SECONDS, seconds)] += 1
+        total[0] += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """Both metrics, as they are now."""
+        requests = CounterMetricFamily(
+            f"{self._prefix}_requests",
+            "Requests answered; status is the class, such as 2xx.",
+            labels=("api", "method", "status"),
+        )
+        for (api, method, status), count in self._answered.items():
+            requests.add_metric((api, method, f"{status}xx"), count)
+        yield requests
+        lasting = HistogramMetricFamily(
+            f"{self._prefix}_request_seconds",
+            "From a request's head to the end of its answer; a stream's whole life.",
+            labels=("api",),
+        )
+        bounds = [*map(str, SECONDS), "+Inf"]
+        for api, (buckets, total) in self._lasted.items():
+            lasting.add_metric((api,), list(zip(bounds, accumulate(buckets), strict=True)), total[0])
+        yield lasting
+
+
 class CoreMetrics:
     """The core's own metrics, all of them; `docs/reference/metrics.md` lists them.
 
@@ -99,14 +160,7 @@ class CoreMetrics:
     """
 
     def __init__(self, metrics: Metrics) -> None:
-        self.requests = metrics.counter(
-            "requests", "Requests answered; status is the class, such as 2xx.", ("api", "method", "status")
-        )
-        self.request_seconds = metrics.histogram(
-            "request_seconds", "From a request's head to the end of its answer; a stream's whole life.", ("api",)
-        )
-        # What labels stand for is looked up once.
-        self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self.requests = metrics.collect(RequestCounts)
         self.connections = metrics.gauge("connections", "Connections that are open.")
         self.live_outlets = metrics.gauge("live_outlets", "Streams and WebSockets that hear channels.")
         self.stream_process_lines = metrics.gauge(
@@ -146,16 +200,7 @@ class CoreMetrics:
             status: Of the answer; 101 for a WebSocket.
             seconds: From the head to the end.
         """
-        key = api, method, status // 100
-        counted = self._counted.get(key)
-        if counted is None:
-            known = method if method in _METHODS else "other"
-            counted = self.requests.labels(api, known, f"{status // 100}xx"), self.request_seconds.labels(api)
-            if known == method:
-                self._counted[key] = counted
-        requests, request_seconds = counted
-        requests.inc()
-        request_seconds.observe(seconds)
+        self.requests.note(api, method, status, seconds)
 
     def note_batch(self, units: int, seconds: float) -> None:
         """Count one commit of the writer: how many units shared it, and how long it took."""

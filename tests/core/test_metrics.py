@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,10 +24,31 @@ def test_the_reference_lists_the_cores_metrics_with_their_meaning_and_no_other()
 def test_the_reference_lists_each_metrics_labels() -> None:
     rows = re.findall(r"^\| `manor_(\w+)` \| (\w+) \| ([^|]*)\|", CORES, re.MULTILINE)
     core = CoreMetrics(Metrics())
+    counted = {family.name.removeprefix("manor_"): family for family in core.requests.collect()}
 
     for name, kind, labels in rows:
-        metric = getattr(core, name)
-        assert (type(metric).__name__.lower(), tuple(re.findall(r"\w+", labels))) == (kind, metric._labelnames)
+        metric: Any = counted.get(name) or getattr(core, name)
+        shown = metric.type if name in counted else type(metric).__name__.lower()
+        assert (shown, tuple(re.findall(r"\w+", labels))) == (kind, metric._labelnames)
+
+
+def test_requests_are_counted_and_their_seconds_put_in_buckets() -> None:
+    metrics = Metrics()
+    core = CoreMetrics(metrics)
+    for method, status, seconds in (("GET", 200, 0.001), ("GET", 204, 0.002), ("BREW", 405, 60.0)):
+        core.note_request("bells", method, status, seconds)
+
+    lines = set(metrics.render().decode().splitlines())
+    assert {
+        'manor_requests_total{api="bells",method="GET",status="2xx"} 2.0',
+        'manor_requests_total{api="bells",method="other",status="4xx"} 1.0',
+        'manor_request_seconds_bucket{api="bells",le="0.001"} 1.0',
+        'manor_request_seconds_bucket{api="bells",le="0.0025"} 2.0',
+        'manor_request_seconds_bucket{api="bells",le="10.0"} 2.0',
+        'manor_request_seconds_bucket{api="bells",le="+Inf"} 3.0',
+        'manor_request_seconds_count{api="bells"} 3.0',
+        'manor_request_seconds_sum{api="bells"} 60.003',
+    } <= lines
 
 
 def test_two_houses_count_apart() -> None:
