@@ -236,7 +236,11 @@ class Socket:
         Raises:
             trio.BrokenResourceError: The client is gone.
         """
-        await self._line.write(frames)
+        if self._is_closed:
+            # Nothing follows a close frame (RFC 6455 section 5.5.1); who tells is cancelled here.
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._line.write(frames)
 
     def send_now(self, *texts: bytes) -> bool:
         """Send text messages in one write if nothing waits to be read."""

@@ -14,7 +14,7 @@ import trio.testing
 
 from manor.routing import Closing, Live, Outlet, Reply, Request, Upgrade, Write
 from tests.core.web.serving import PATIENCE, Client, Fountain, Serve, route
-from tests.websocket_bytes import closing, handshake
+from tests.websocket_bytes import CLOSE, closing, handshake, server_frames
 
 settled = trio.testing.wait_all_tasks_blocked
 
@@ -95,3 +95,21 @@ async def test_who_is_let_go_is_heard_no_further(serve: Serve, is_answered: bool
     let_go.set()
 
     assert sent < 20_000_000, "what nobody wants is read on and on"
+
+
+async def test_nothing_is_said_behind_the_answer_to_a_goodbye(serve: Serve) -> None:
+    fountain = Fountain()
+    running = await serve(route("GET", "/talk", lambda request: Live(fountain), websocket=Upgrade.ONLY))
+    clients = [await running.connect() for _ in range(12)]
+    for client in clients:
+        await client.send(handshake("/talk", host="test"))
+        await client.head()
+    await settled()
+
+    # Its source has something to say in the same turn of the loop, before the goodbye is read or behind it.
+    for client in clients:
+        os.write(client.stream.socket.fileno(), closing(1000))
+    fountain.tell(b"{}")
+
+    for client in clients:
+        assert [opcode for opcode, _ in server_frames(await client.rest())][-1] == CLOSE
