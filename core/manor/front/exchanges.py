@@ -128,6 +128,13 @@ class Exchanges:
         if not isinstance(answer, Reply):
             log.error("no_reply", owner=exchange.call.owner, path=exchange.call.shown_path, got=type(answer).__name__)
             answer = exchange.call.refuse(InternalError("Internal server error"))
+        if len(self._waiting) == 1:
+            # Alone, as almost all are: what follows is `_write` for one.
+            self._queue.clear()
+            self._line.post(*_rendered(exchange, answer))
+            self.ended(exchange, answer.status)
+            self._is_empty()
+            return
         exchange.answer = answer
         if exchange is self._waiting[0]:
             self._write()
@@ -146,10 +153,13 @@ class Exchanges:
         for exchange, status in gone:
             self.ended(exchange, status)
         if not waiting:
-            if self._emptied is not None:
-                self._emptied.set()
-                self._emptied = None
-            self._on_empty()
+            self._is_empty()
+
+    def _is_empty(self) -> None:
+        if self._emptied is not None:
+            self._emptied.set()
+            self._emptied = None
+        self._on_empty()
 
 
 def _rendered(exchange: Exchange, reply: Reply) -> tuple[bytes, ...]:
