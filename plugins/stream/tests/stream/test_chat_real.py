@@ -14,7 +14,7 @@ import trio
 import trio_websocket
 
 from manor.testing import House, SetClock, open_test_house
-from tests.contracts.conftest import _quart
+from tests.contracts.conftest import serving
 from tests.stream_watching import shared_of
 
 SOCKETS = 200
@@ -39,7 +39,7 @@ async def house(house_config: Mapping[str, Any], clock: SetClock, tmp_path: Path
 
 @pytest.fixture
 async def port(house: House) -> AsyncIterator[int]:
-    async with _quart(house) as port:
+    async with serving(house) as port:
         yield port
 
 
