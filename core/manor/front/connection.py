@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Coroutine
-from typing import Any
+from collections.abc import Awaitable
 
 import structlog
 import trio
@@ -22,16 +21,15 @@ from manor.front.bodies import ArrivingBody
 from manor.front.buffer import Buffer
 from manor.front.door import FrontDoor, Guest
 from manor.front.exchanges import MOST_WAITING, Exchange, Exchanges
-from manor.front.handshakes import opened, too_early, unfit
+from manor.front.handshakes import too_early
 from manor.front.http1 import HeadFault, ParsedHead
+from manor.front.lasting import Lasting
 from manor.front.limits import Peer
 from manor.front.line import Line
-from manor.front.replies import CONTINUE, render_refusal, render_reply
-from manor.front.sockets import Socket, converse, subscribe
-from manor.front.streaming import send_events, send_stream
+from manor.front.replies import CONTINUE, render_refusal
 from manor.front.waiting import Served, Waiting
 from manor.incoming import BrokenOff, too_large
-from manor.routing import Closing, Later, Live, Reply, Stream, WebSocket
+from manor.routing import Later, Live, Reply, Stream, WebSocket
 from manor.web.heads import make_head
 from manor.web.request_bodies import read_body
 from manor.web.visits import no_room
@@ -61,12 +59,11 @@ class Connection:
         "_exchanges",
         "_guest",
         "_is_reading",
+        "_lasting",
         "_line",
-        "_long",
         "_peer",
         "_read_by",
         "_served",
-        "_socket",
         "_transport",
         "_waiting",
         "deadline",
@@ -84,9 +81,8 @@ class Connection:
         self._served = 0
         self._is_reading = False
         self._waiting = Waiting(door, self._line, self._hear)
-        self._long: tuple[Exchange, Stream | Live | WebSocket, bool] | None = None
+        self._lasting: Lasting | None = None
         self._guest: Guest | None = None
-        self._socket: Socket | None = None
         self._read_by = self.deadline = trio.current_time() + door.limits.header
 
     async def run(self) -> None:
@@ -94,7 +90,7 @@ class Connection:
         self._door.joined(self)
         try:
             while await self._serve_next():
-                if self._long is not None and not await self._answer_at_length():
+                if self._lasting is not None and not await self._answer_at_length():
                     break
             await self._end()
         except trio.BrokenResourceError:
@@ -122,10 +118,11 @@ class Connection:
     def expire(self) -> None:
         """Its deadline has passed."""
         now = trio.current_time()
-        if self._socket is not None:
-            if self._socket.deadline <= now:
-                self._socket.expire()
-            self.deadline = self._socket.deadline
+        socket = None if self._lasting is None else self._lasting.socket
+        if socket is not None:
+            if socket.deadline <= now:
+                socket.expire()
+            self.deadline = socket.deadline
             return
         if self._read_by <= now:
             self._read_by = math.inf
@@ -217,7 +214,7 @@ class Connection:
             if len(self._exchanges) >= MOST_WAITING or self._line.is_behind:
                 break
             served = self._serve(parsed)
-            if served is not True or self._long is not None:
+            if served is not True or self._lasting is not None:
                 self._waiting.wake(served)
                 return
             if not self._waiting.is_on:
@@ -311,7 +308,7 @@ class Connection:
             exchange.closes |= parsed.is_websocket
             self._exchanges.answer(exchange, answer)
         else:
-            self._long = exchange, answer, parsed.is_http10
+            self._lasting = Lasting(door, self._line, exchange, answer, is_http10=parsed.is_http10)
             return True
         return not exchange.closes
 
@@ -370,56 +367,15 @@ class Connection:
     async def _answer_at_length(self) -> bool:
         """Send what is no `Reply`, from here: what was needed to find it is let go. Gives whether to go on."""
         await self._all_answered()
-        assert self._long is not None
-        (exchange, answer, is_http10), self._long = self._long, None
-        door, line, call, status = self._door, self._line, exchange.call, 0
+        lasting = self._lasting
+        assert lasting is not None, "there is one"
         try:
-            if call.head.upgrade:
-                exchange.closes = True
-                refused = unfit(call, answer) if self._buffer.is_empty else too_early(call)
-                if refused is not None:
-                    line.post(*render_reply(refused, is_head=False, closes=True))
-                    status = refused.status
-                else:
-                    assert not isinstance(answer, Stream), "refused"
-                    talk = self._open_socket(call, answer)
-                    del answer
-                    status = 101
-                    await self._part(await talk)
-            elif isinstance(answer, Stream):
-                status = answer.status
-                is_chunked = answer.length is None and not is_http10
-                exchange.closes |= is_http10
-                await send_stream(door, line, call, answer, is_chunked=is_chunked, closes=exchange.closes)
-            elif isinstance(answer, Live):
-                exchange.closes |= is_http10
-                events = send_events(door, line, call, answer, is_chunked=not is_http10, closes=exchange.closes)
-                del answer
-                status = 200
-                await events
-            else:
-                raise AssertionError("a conversation is finished for handshakes only")
+            await lasting.send(is_early=not self._buffer.is_empty, on_open=self._wait_until)
         finally:
-            self._exchanges.ended(exchange, status)
+            self._lasting = None
+            self._exchanges.ended(lasting.exchange, lasting.status)
         # A line that was handed over does not come back.
-        return not exchange.closes and line.far is None
-
-    def _open_socket(self, call: Call, answer: Live | WebSocket) -> Coroutine[Any, Any, Closing | None]:
-        """Answer the handshake; returns what is to be run then, which gives why to close."""
-        socket = Socket(self._door, self._line, call.principals, answer.message_limit)
-        opening = opened(call, answer)
-        if isinstance(answer, Live):
-            # Heard before the client knows that it is subscribed: what it then publishes itself must reach it.
-            answer.source.attach(socket.outlet, answer.cursor)
-        self._line.post(opening)
-        self._socket = socket
-        self._wait_until(socket.deadline)
-        return subscribe(socket, answer, call) if isinstance(answer, Live) else converse(socket, answer, call)
-
-    async def _part(self, closing: Closing | None) -> None:
-        socket, self._socket = self._socket, None
-        assert socket is not None
-        await socket.part(closing)
+        return not lasting.exchange.closes and self._line.far is None
 
     # --- Others' requests, and the end -----------------------------------------------------------------------------
 
