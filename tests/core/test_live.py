@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -16,6 +16,8 @@ from manor.live.feed import CUT_AFTER
 from manor.live.ring import MOST_BYTES, MOST_ENTRIES
 from manor.live.service import LEAVING_AT_ONCE, SHUTDOWN_GRACE, TOLD_WITHIN
 from manor.routing import GOING_AWAY, TOO_SLOW, Closing, Wire
+from tests.core.live_fixtures import hall as hall
+from tests.core.live_fixtures import live as live
 
 REVOKED = Closing(4401, "revoked")
 
@@ -82,20 +84,6 @@ class Said(Entry):
 
     def frame(self, wire: Wire) -> bytes:
         return self.text.encode()
-
-
-@pytest.fixture
-async def live() -> AsyncIterator[LiveService]:
-    live = LiveService()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(live.run)
-        yield live
-        nursery.cancel_scope.cancel()
-
-
-@pytest.fixture
-async def hall(live: LiveService) -> Channel:
-    return live.channel("hall")
 
 
 settled = trio.testing.wait_all_tasks_blocked

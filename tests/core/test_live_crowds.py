@@ -12,6 +12,8 @@ from manor.live import Channel, Entry, LiveService
 from manor.live.crowds import MOST_UNSAID
 from manor.live.ring import MOST_ENTRIES
 from manor.routing import GOING_AWAY, TOO_SLOW, Closing, Outlet, Wire
+from tests.core.live_fixtures import hall as hall
+from tests.core.live_fixtures import live as live
 from tests.core.live_plugs import Plug, Quiet, said, settled
 
 REVOKED = Closing(4401, "revoked")
@@ -72,20 +74,6 @@ class Desk:
     @property
     def taken(self) -> int:
         return sum(map(len, self.plugs.values()))
-
-
-@pytest.fixture
-async def live() -> AsyncIterator[LiveService]:
-    live = LiveService()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(live.run)
-        yield live
-        nursery.cancel_scope.cancel()
-
-
-@pytest.fixture
-async def hall(live: LiveService) -> Channel:
-    return live.channel("hall")
 
 
 @pytest.fixture

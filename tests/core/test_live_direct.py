@@ -13,23 +13,11 @@ from manor.live.delivery import AT_ONCE
 from manor.live.pieces import MOST_JOINED
 from manor.live.ring import MOST_ENTRIES
 from manor.routing import GOING_AWAY, TOO_SLOW, Closing, Wire
+from tests.core.live_fixtures import hall as hall
+from tests.core.live_fixtures import live as live
 from tests.core.live_plugs import Plug, Quiet, said, settled
 
 REVOKED = Closing(4401, "revoked")
-
-
-@pytest.fixture
-async def live() -> AsyncIterator[LiveService]:
-    live = LiveService()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(live.run)
-        yield live
-        nursery.cancel_scope.cancel()
-
-
-@pytest.fixture
-async def hall(live: LiveService) -> Channel:
-    return live.channel("hall")
 
 
 @pytest.fixture
