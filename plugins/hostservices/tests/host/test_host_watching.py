@@ -23,6 +23,7 @@ from manor_hostservices.refusals import Failed, Missing, NotHere
 from manor_hostservices.verbs import ServiceState, Update, Updates, Verb
 from manor_hostservices.watching import SETTLING, PrimaryWatch, ServiceWatch, UpdateWatch
 from manor_hostservices.watching import told as told_table
+from tests.host_clock import jumping
 
 NINE, TEN = (datetime(2030, 1, 2, hour, tzinfo=UTC) for hour in (9, 10))
 
@@ -97,7 +98,7 @@ async def test_a_host_that_says_no_is_asked_again_later(house: House, heard: lis
 
 
 async def test_updates_that_are_not_told_are_asked_for_again_before_tomorrow(
-    house: House, autojump_clock: trio.testing.MockClock
+    house: House, mock_clock: trio.testing.MockClock
 ) -> None:
     asked: list[float] = []
 
@@ -109,7 +110,7 @@ async def test_updates_that_are_not_told_are_asked_for_again_before_tomorrow(
             return Updates([])
 
     began = trio.current_time()
-    with trio.move_on_after(SETTLING + 100_000):
+    with jumping(mock_clock), trio.move_on_after(SETTLING + 100_000):
         await UpdateWatch(house.storage, Busy()).run()
 
     assert [round(at) for at in asked] == [300, 300 + 3600, 300 + 3600 + 86_400]
